@@ -1,0 +1,281 @@
+"""The graph: operations, nodes, and the walks that carry derivatives along it.
+
+A node is its data, the op that made it, the op's inputs (nodes, or constants) and the op's
+parameters, plus a serial number that grows with every node made. Inputs are therefore older than
+the node that reads them, and sorting by serial number *is* the topological order: nothing here
+recurses. An input found to be younger than its reader was changed after it was read.
+
+This module knows no NumPy. What arithmetic a node's data needs is told by its class (`Value` for
+one float, `Tensor` for an array); what the derivative of an op is, by the op's row in `ops/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from operator import attrgetter
+from types import MethodType
+from typing import Any
+
+next_serial: Callable[[], int] = count(1).__next__
+by_serial = attrgetter("serial")
+
+Args = Sequence[Any]
+Params = Mapping[str, Any]
+
+
+class Op:
+    """One row of the table: a function and its derivative.
+
+    Attributes
+    ----------
+    name : str
+        The name under which the function is known in `autodiff` (and in NumPy, if it has it).
+    symbol : str
+        What a drawing writes into the operation's circle.
+    function : callable
+        Computes the result from plain data: `function(*inputs, **params)`.
+    arity : int
+        How many leading arguments are inputs (differentiable); -1 for a sequence of them.
+    parameters : tuple of str
+        Names of the further arguments, in NumPy's order.
+    """
+
+    name: str
+    symbol: str
+    function: Callable[..., Any]
+    arity: int
+    parameters: tuple[str, ...]
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        """Cotangent of input `k`, given the output's cotangent `g`; None means zero."""
+        raise NotImplementedError
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        """What the tangent `t` of input `k` adds to the output's tangent; None means zero."""
+        raise NotImplementedError
+
+    def plain(self, args: Args, params: Params) -> Any:
+        """What a call on plain numbers and arrays returns."""
+        return self.function(*args, **params)
+
+    def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
+        """Split a call into inputs and named parameters, as NumPy's signature orders them."""
+        first = 1 if self.arity < 0 else self.arity
+        inputs, rest = args[:first], args[first:]
+        if len(inputs) < first or len(rest) > len(self.parameters):
+            raise TypeError(
+                f"{self.name}() takes {first} input(s) and the parameters "
+                f"{list(self.parameters)}; got {len(args)} arguments"
+            )
+        if self.arity < 0:
+            inputs = tuple(inputs[0])
+        return inputs, {**dict(zip(self.parameters, rest, strict=False)), **params}
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        inputs, named = (args, params) if len(args) == self.arity else self.bind(args, params)
+        for arg in inputs:
+            if isinstance(arg, Node):
+                return arg.apply(self, inputs, named)
+        return self.plain(inputs, named)
+
+    def __get__(self, node: Any, owner: type | None = None) -> Any:
+        """A row named in a class body is a method of that class."""
+        return self if node is None else MethodType(self, node)
+
+    def __repr__(self) -> str:
+        return f"<autodiff.{self.name}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        from autodiff.ops.table import TABLE
+
+        return TABLE.__getitem__, (self.name,)
+
+
+class Node:
+    """A variable or a recorded result; `Value` and `Tensor` are its two kinds."""
+
+    __slots__ = ("__weakref__", "_data", "grad", "inputs", "name", "op", "serial")
+
+    _data: Any
+    grad: Any
+    name: str | None
+    op: Op | None
+    inputs: Args
+    serial: int
+    params: Params
+
+    __hash__ = object.__hash__
+
+    @classmethod
+    def apply(cls, op: Op, args: Args, params: Params) -> Any:
+        """Compute `op` on arguments among which is a node of this class, and record it."""
+        raise NotImplementedError
+
+    def seed(self, seed: Any = None) -> Any:
+        """The cotangent to start `backward` from, checked: 1 if left out."""
+        raise NotImplementedError
+
+    def backward(self, seed: Any = None) -> None:
+        """Set `.grad` of every node that this one was computed from."""
+        raise NotImplementedError
+
+    def fit(self, cotangent: Any) -> Any:
+        """Bring a cotangent of this node to the node's own shape and dtype."""
+        raise NotImplementedError
+
+    def spread(self, tangent: Any) -> Any:
+        """Bring a tangent of this node to the node's own shape and dtype."""
+        raise NotImplementedError
+
+    def zero(self) -> Any:
+        """The cotangent of a node on which nothing depends."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from autodiff.views.draw import mimebundle  # a view, needed in notebooks only
+
+        return mimebundle(self, include, exclude)
+
+    def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
+        kind = type(self).__name__
+        raise TypeError(
+            f"a {kind} does not turn into a plain number or array by itself, since that would "
+            "lose its derivative without a word: call autodiff's function (autodiff.sin(x), not "
+            "math.sin(x)), or read x.data to leave the graph on purpose"
+        )
+
+    __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
+
+
+def stale(node: Node, reader: Node) -> RuntimeError:
+    """The error for an input that was changed after `reader` had read it."""
+    what = f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
+    op = reader.op.name if reader.op else "a node"
+    return RuntimeError(
+        f"{what} was assigned after {op} had read it, so the derivative of the old expression "
+        "can no longer be computed: compute the expression again, then differentiate"
+    )
+
+
+def ancestors(output: Node, since: int = 0) -> list[Node]:
+    """The nodes that `output` is computed from, itself included, newest first.
+
+    Nodes older than serial number `since` are left out.
+    """
+    seen = {output}
+    found = [output]
+    for node in found:
+        for arg in node.inputs:
+            if isinstance(arg, Node):
+                if arg.serial > node.serial:
+                    raise stale(arg, node)
+                if arg.serial >= since and arg not in seen:
+                    seen.add(arg)
+                    found.append(arg)
+    found.sort(key=by_serial, reverse=True)
+    return found
+
+
+def plain_data(inputs: Args) -> list[Any]:
+    """What a rule is given to compute with; to record, it is given the inputs themselves."""
+    return [arg._data if isinstance(arg, Node) else arg for arg in inputs]
+
+
+def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
+    """Those of `nodes` (newest first) that are computed from one of `sources`, or are one."""
+    live = set(sources)
+    for node in reversed(nodes):
+        for arg in node.inputs:
+            if isinstance(arg, Node) and arg in live:
+                live.add(node)
+                break
+    return live
+
+
+def pull(
+    output: Node,
+    cotangent: Any,
+    wanted: Iterable[Node] | None = None,
+    record: bool = False,
+) -> dict[Node, Any]:
+    """Reverse mode: carry `cotangent` from `output` back to every node, or to the wanted ones.
+
+    With `record` the rules run on nodes, so that the result can be differentiated again.
+    """
+    kept = None if wanted is None else set(wanted)
+    if kept is None:
+        nodes = ancestors(output)
+        live = kept = set(nodes)
+    else:
+        nodes = ancestors(output, min(map(by_serial, kept), default=output.serial))
+        live = _dependents(nodes, kept)
+    cotangents = {output: cotangent}
+    for node in nodes:
+        op = node.op
+        if op is None or node not in cotangents:
+            continue
+        g = cotangents[node] if node in kept else cotangents.pop(node)
+        inputs = node.inputs
+        out, args = (node, inputs) if record else (node._data, plain_data(inputs))
+        for k, arg in enumerate(inputs):
+            if isinstance(arg, Node) and arg in live:
+                share = op.vjp(k, g, out, args, node.params)
+                if share is not None:
+                    share = arg.fit(share)
+                    cotangents[arg] = cotangents[arg] + share if arg in cotangents else share
+    return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
+
+
+def push(output: Node, tangents: dict[Node, Any], record: bool = False) -> Any:
+    """Forward mode: carry the tangents of some nodes onward to `output`."""
+    tangents = dict(tangents)
+    since = min(map(by_serial, tangents), default=output.serial)
+    for node in reversed(ancestors(output, since)):
+        if node in tangents or node.op is None:
+            continue
+        out, args = (node, node.inputs) if record else (node._data, plain_data(node.inputs))
+        total = None
+        for k, arg in enumerate(node.inputs):
+            if isinstance(arg, Node) and arg in tangents:
+                share = node.op.jvp(k, tangents[arg], out, args, node.params)
+                if share is not None:
+                    total = share if total is None else total + share
+        if total is not None:
+            tangents[node] = node.spread(total)
+    return tangents.get(output, output.zero())
+
+
+# Whether recording is suspended is asked at every operation, so the question must be cheap: the
+# list is empty unless some thread or task is inside `no_grad`, and only then is the context asked.
+suspensions: list[None] = []
+_suspended: ContextVar[bool] = ContextVar("suspended", default=False)
+
+
+def recording() -> bool:
+    """Whether operations on nodes are recorded here and now (False inside `no_grad`)."""
+    return not (suspensions and _suspended.get())
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: results are fresh variables that know no inputs.
+
+    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+
+    >>> from autodiff import Value, no_grad
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.op is None
+    True
+    """
+    token = _suspended.set(True)
+    suspensions.append(None)
+    try:
+        yield
+    finally:
+        suspensions.pop()
+        _suspended.reset(token)

@@ -1,0 +1,36 @@
+"""Rows that multiply and contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops.shapes import expand_dims
+from autodiff.ops.table import linear
+
+
+def _left(g: Any, x: Any, y: Any) -> Any:
+    """The cotangent of x in x @ y, where either may be a vector or a stack of matrices."""
+    if x.ndim == y.ndim == 1:
+        return g * y
+    if y.ndim == 1:
+        return expand_dims(g, axis=-1) * y
+    if x.ndim == 1:
+        return (y @ expand_dims(g, axis=-1)).reshape(y.shape[:-1])
+    return g @ y.swapaxes(-1, -2)
+
+
+def _right(g: Any, x: Any, y: Any) -> Any:
+    """The cotangent of y: that of the left operand in yᵀ @ xᵀ."""
+    if x.ndim == y.ndim == 1:
+        return g * x
+    if x.ndim == 1:
+        return expand_dims(g, axis=-2) * expand_dims(x, axis=-1)
+    if y.ndim == 1:
+        columns = x.swapaxes(-1, -2) @ expand_dims(g, axis=-1)
+        return columns.reshape(columns.shape[:-1])
+    return x.swapaxes(-1, -2) @ g
+
+
+matmul = linear(np.matmul, _left, _right, symbol="@")

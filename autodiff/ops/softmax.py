@@ -1,0 +1,80 @@
+"""Rows around the softmax, none of which overflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops.elementwise import exp
+from autodiff.ops.reductions import Axes, sum, weighted
+from autodiff.ops.table import general
+
+
+def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
+    """The largest elements, kept in x's dimensions, and x less those: safe to exponentiate."""
+    if getattr(x, "dtype", np.dtype(bool)).kind in "iub":
+        x = np.asarray(x, float)
+    top = x.max(axis=axis, keepdims=True)
+    if not abs(top.sum()) < np.inf:
+        top = np.where(np.abs(top) < np.inf, top, 0)  # there is no shifting by an infinity
+    return top, x - top
+
+
+def _logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    top, rest = _shifted(x, axis)
+    total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis)
+
+
+def _softmax(x: Any, axis: Axes = None) -> Any:
+    powers = np.exp(_shifted(x, axis)[1])
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, axis: Axes = None) -> Any:
+    _, rest = _shifted(x, axis)
+    return rest - np.log(np.exp(rest).sum(axis=axis, keepdims=True))
+
+
+logsumexp = weighted(
+    _logsumexp,
+    lambda out, x, axis: softmax(x, axis=axis),
+    name="logsumexp",
+    doc="log(sum(exp(x))) over an axis, without overflow for any x.",
+)
+softmax = general(
+    _softmax,
+    vjp=lambda g, out, x, axis=None: out * (g - sum(g * out, axis=axis, keepdims=True)),
+    jvp=lambda t, out, x, axis=None: out * (t - sum(t * out, axis=axis, keepdims=True)),
+    name="softmax",
+    doc="exp(x) / sum(exp(x)) over an axis, without overflow for any x.",
+)
+log_softmax = general(
+    _log_softmax,
+    vjp=lambda g, out, x, axis=None: g - exp(out) * sum(g, axis=axis, keepdims=True),
+    jvp=lambda t, out, x, axis=None: t - sum(exp(out) * t, axis=axis, keepdims=True),
+    name="log_softmax",
+    symbol="log softmax",
+    doc="x - logsumexp(x) over an axis, exact however large x is.",
+)
+
+
+def _cross_entropy(x: Any, labels: Any = ()) -> Any:
+    likelihoods = _log_softmax(x, -1)
+    return (0.0 - likelihoods[np.arange(len(labels)), labels].sum()) / len(labels)
+
+
+def _excess(x: Any, labels: Any) -> Any:
+    """The probabilities less what they should be."""
+    return softmax(x, axis=-1) - (labels[:, None] == np.arange(x.shape[-1]))
+
+
+cross_entropy = general(
+    _cross_entropy,
+    vjp=lambda g, out, x, labels=(): g / len(labels) * _excess(x, labels),
+    jvp=lambda t, out, x, labels=(): sum(t * _excess(x, labels)) / len(labels),
+    name="cross_entropy",
+    symbol="cross entropy",
+    doc="The mean of -log_softmax(x)[i, labels[i]] over the n rows of x; labels: n integers.",
+)

@@ -1,0 +1,416 @@
+"""Tensor: an array as a node, with NumPy's operators, indexing and protocols."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from autodiff.graph import Args, Node, Op, Params, next_serial, pull, recording, suspensions
+from autodiff.ops import elementwise, products, reductions, shapes
+from autodiff.ops.table import BY_FUNCTION, OBJECT, shape_of
+
+
+def _checked(array: ArrayLike, copy: bool = True) -> Any:
+    """What a user hands in as an array of floats, private unless told otherwise."""
+    if type(array) is np.ndarray and array.dtype.kind in "fc":
+        return array.copy() if copy else array.view()
+    if isinstance(array, Node):
+        raise TypeError(
+            f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
+        )
+    ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
+    if ma is not None and isinstance(array, ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
+    if not hasattr(array, "__array_function__"):
+        array = np.array(array)
+    kind = array.dtype.kind  # type: ignore[union-attr]
+    if kind in "iub":
+        return array.astype(float)  # type: ignore[union-attr]
+    if kind not in "fc":
+        raise TypeError(
+            f"Tensor holds numbers, not dtype {array.dtype}"  # type: ignore[union-attr]
+            + (": join nodes with autodiff.stack([...])" if kind == "O" else "")
+        )
+    return array.copy() if copy else array.view()  # type: ignore[union-attr]
+
+
+def _frozen(data: Any) -> Any:
+    """What the graph has recorded must not change under it."""
+    if type(data) is not np.ndarray and isinstance(data, np.ndarray | np.generic):
+        data = np.asarray(data)
+    if isinstance(data, np.ndarray):
+        data.setflags(write=False)
+    return data
+
+
+def _describe(arg: Any) -> str:
+    dtype = getattr(arg, "dtype", None)
+    if dtype is None:
+        return f"{type(arg).__name__} {arg!r}"[:60]
+    return f"{dtype} of shape {arg.shape}"
+
+
+_NO_PARAMS: Params = MappingProxyType({})
+
+
+@final
+class Tensor(Node):
+    """An array that remembers how it was computed.
+
+    Parameters
+    ----------
+    array : array_like
+        Numbers of any shape. float16/32/64 and complex keep their dtype, integers and
+        booleans become float64.
+    name : str, optional
+        Shown in drawings and traces.
+    copy : bool
+        False shares the array's memory: it must then not be changed until the last derivative of
+        what is computed from it has been taken.
+
+    Attributes
+    ----------
+    data : array
+        The numbers. A variable's may be changed, in place (`x.data -= 0.1 * x.grad`) or by
+        assignment: what is computed from then on sees the change. A recorded result's are
+        read-only.
+    grad : array or None
+        Set by `backward()`: same shape and dtype as `data`.
+
+    Raises
+    ------
+    TypeError
+        If the array does not hold numbers, or is masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import Tensor
+    >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], name="x")
+    >>> y = np.sum(x * x)
+    >>> y.backward()
+    >>> x.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = ("_exposed", "params")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Tensor is final: write functions of Tensors rather than a subclass")
+
+    _exposed: Any
+
+    def __init__(
+        self,
+        array: ArrayLike,
+        name: str | None = None,
+        op: Op | None = None,
+        inputs: Args = (),
+        params: Params = _NO_PARAMS,
+        *,
+        copy: bool = True,
+    ) -> None:
+        if op is None:
+            array = _checked(array, copy)
+        elif suspensions and not recording():
+            op, inputs, params = None, (), _NO_PARAMS
+        if type(array) is np.ndarray:
+            array.setflags(write=False)  # what the graph has read must not change under it
+            self._data = array
+        else:
+            self._data = _frozen(array)
+        self._exposed = None
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.name = name
+        self.grad = None
+        self.serial = next_serial()
+
+    @property
+    def data(self) -> Any:
+        """The numbers, outside the graph."""
+        if self.op is not None:
+            return self._data
+        # A variable's array is the user's to change in place, so the graph keeps a copy of what
+        # it has read (see `_settle`).
+        if self._exposed is None:
+            self._exposed = self._data.copy()
+        return self._exposed
+
+    @data.setter
+    def data(self, array: ArrayLike) -> None:
+        if self.op is not None:
+            raise AttributeError(
+                f"this Tensor is the result of {self.op.name}: only a variable's data can be "
+                "assigned"
+            )
+        self._data = _frozen(_checked(array))
+        self._exposed = None
+        self.serial = next_serial()
+
+    def _settle(self) -> None:
+        """Take over what the user has done to a variable's array since the graph last read it."""
+        mine, theirs = self._data, self._exposed
+        if mine.shape != theirs.shape or mine.tobytes() != theirs.tobytes():
+            self._data = _frozen(self._exposed.copy())
+            self.serial = next_serial()
+
+    shape = property(attrgetter("_data.shape"))
+    dtype = property(attrgetter("_data.dtype"))
+    ndim = property(attrgetter("_data.ndim"))
+    size = property(attrgetter("_data.size"))
+    T = property(lambda self: shapes.transpose(self))
+
+    @classmethod
+    def apply(cls, op: Op, args: Args, params: Params) -> Any:
+        data = []
+        for arg in args:
+            if type(arg) is Tensor:
+                if arg._exposed is not None:
+                    arg._settle()
+                arg = arg._data
+            elif isinstance(arg, Node):
+                arg = arg._data
+            elif type(arg) is np.ndarray and arg.dtype is OBJECT:
+                if Tensor in map(type, args):
+                    raise TypeError(
+                        f"{op.name} cannot mix a Tensor with an array of Values: join the Values "
+                        "with autodiff.stack first"
+                    )
+                return op.plain(args, params)  # Values throughout: element by element
+            elif isinstance(arg, list | tuple):
+                return op(*[np.asarray(a) if a is arg else a for a in args], **params)
+            data.append(arg)
+        for name in params:
+            if name not in op.parameters:
+                raise TypeError(f"{op.name} has no parameter {name!r} for a Tensor; leave it out")
+        try:
+            out = op.function(*data, **params)
+        except (TypeError, ValueError, IndexError) as error:
+            raise _refusal(op, data, params, error) from error
+        if out.dtype.kind not in "fc":
+            raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
+        return cls(out, None, op, args, params)
+
+    def fit(self, cotangent: Any) -> Any:
+        data = self._data
+        if cotangent.shape != data.shape:
+            cotangent = shapes.unbroadcast(cotangent, data.shape)
+        if cotangent.dtype is not data.dtype and cotangent.dtype != data.dtype:
+            cotangent = shapes.astype(cotangent, dtype=data.dtype)
+        return cotangent
+
+    def spread(self, tangent: Any) -> Any:
+        if shape_of(tangent) != self._data.shape:
+            tangent = shapes.broadcast_to(tangent, shape=self._data.shape)
+        if tangent.dtype != self._data.dtype:
+            tangent = shapes.astype(tangent, dtype=self._data.dtype)
+        return tangent
+
+    def zero(self) -> Any:
+        return np.zeros_like(self._data)
+
+    def backward(self, seed: ArrayLike | None = None) -> None:
+        """Set `.grad` of every node that this one was computed from.
+
+        Parameters
+        ----------
+        seed : array_like of this tensor's shape, optional
+            The cotangent to start from; 1 for a tensor of one element.
+
+        Raises
+        ------
+        ValueError
+            If the tensor has several elements and no seed is given, or the seed's shape differs.
+        RuntimeError
+            If a variable was assigned after an operation had read it.
+        """
+        if isinstance(seed, Node):
+            raise TypeError("backward takes a plain seed: gradients(..., seed=) takes a node")
+        with np.errstate(all="ignore"):
+            cotangents = pull(self, self.seed(seed))
+        for node, cotangent in cotangents.items():
+            node.grad = _frozen(cotangent)
+
+    def seed(self, seed: Any = None) -> Any:
+        """The cotangent to start from, checked."""
+        if seed is None:
+            if self._data.size != 1:
+                raise ValueError(
+                    f"a gradient needs one number to start from, but this Tensor has shape "
+                    f"{self.shape}: sum it, pass seed=, or use autodiff.jacobian"
+                )
+            return np.ones(self._data.shape, self._data.dtype)
+        if not isinstance(seed, Node):
+            seed = np.array(seed, dtype=self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
+        return seed
+
+    def __add__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.add, (self, other), _NO_PARAMS)
+
+    def __radd__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.add, (other, self), _NO_PARAMS)
+
+    def __sub__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.subtract, (self, other), _NO_PARAMS)
+
+    def __rsub__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.subtract, (other, self), _NO_PARAMS)
+
+    def __mul__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.multiply, (self, other), _NO_PARAMS)
+
+    def __rmul__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.multiply, (other, self), _NO_PARAMS)
+
+    def __truediv__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.divide, (self, other), _NO_PARAMS)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.divide, (other, self), _NO_PARAMS)
+
+    def __pow__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.power, (self, other), _NO_PARAMS)
+
+    def __rpow__(self, other: Any) -> Any:
+        return Tensor.apply(elementwise.power, (other, self), _NO_PARAMS)
+
+    def __matmul__(self, other: Any) -> Any:
+        return Tensor.apply(products.matmul, (self, other), _NO_PARAMS)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return Tensor.apply(products.matmul, (other, self), _NO_PARAMS)
+
+    def __neg__(self) -> Any:
+        return elementwise.negative(self)
+
+    def __pos__(self) -> Any:
+        return elementwise.positive(self)
+
+    def __abs__(self) -> Any:
+        return elementwise.absolute(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return shapes.getitem(self, index=index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "a Tensor's elements cannot be assigned: build the new one with autodiff.where(mask, "
+            "value, t), or change a variable's numbers through t.data[index] = value"
+        )
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    # Comparisons look at the numbers only: their results are plain boolean arrays.
+
+    def __eq__(self, other: object) -> Any:
+        return self._data == _data(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._data != _data(other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._data < _data(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._data <= _data(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._data > _data(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._data >= _data(other)
+
+    __hash__ = Node.__hash__
+
+    sum = reductions.sum
+    mean = reductions.mean
+    max = reductions.max
+    min = reductions.min
+    ravel = shapes.ravel
+    squeeze = shapes.squeeze
+    swapaxes = shapes.swapaxes
+    astype = shapes.astype
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """The same elements in another shape, given as one tuple or as several integers."""
+        return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes permuted, given as one tuple or as several integers; reversed if left out."""
+        return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    __array__ = Node._refuse_conversion
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return dispatch_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        op = BY_FUNCTION.get(func)
+        if op is None:
+            raise _unknown(f"numpy.{func.__name__}")
+        return op(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        body = np.array2string(
+            self._data, threshold=20, edgeitems=2, separator=", ", prefix="Tensor("
+        )
+        label = f", name={self.name!r}" if self.name else ""
+        large = f", shape={self.shape}" if self.size > 20 else ""
+        dtype = "" if self.dtype == float else f", dtype={self.dtype}"
+        return f"Tensor({body}{large}{dtype}{label})"
+
+
+def _data(other: Any) -> Any:
+    return other._data if isinstance(other, Node) else other
+
+
+def _unknown(name: str) -> TypeError:
+    return TypeError(
+        f"{name} has no derivative here: write it with the functions of autodiff, or take x.data "
+        "to compute outside the graph"
+    )
+
+
+def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
+    """NumPy's complaint, with the operation and what it was given."""
+    kind = next(kind for kind in (TypeError, ValueError, IndexError) if isinstance(error, kind))
+    said = str(error).partition("\n")[0]
+    given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
+    return kind(f"{op.name} cannot take {given}: {said}")
+
+
+def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
+    """NumPy's ufunc protocol, for both kinds of node: look the ufunc up in the table."""
+    if ufunc in _COMPARISONS and method == "__call__":
+        return ufunc(*map(_data, inputs), **kwargs)
+    op = BY_FUNCTION.get(ufunc)
+    if op is None:
+        raise _unknown(f"numpy.{ufunc.__name__}")
+    if method != "__call__" or kwargs:
+        how = f".{method}" if method != "__call__" else f"({', '.join(kwargs)}=...)"
+        raise _unknown(f"numpy.{ufunc.__name__}{how}")
+    return op(*inputs)
+
+
+_COMPARISONS = {
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.isfinite, np.isnan, np.isinf,
+}  # fmt: skip

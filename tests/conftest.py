@@ -1,0 +1,14 @@
+"""Settings for every test."""
+
+import os
+
+from hypothesis import settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+# A test's matrices are small: more threads only wait for each other (and for other tests).
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# Timing is no part of correctness, and the same examples every time make a failure repeatable.
+settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("repeatable")
