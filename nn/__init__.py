@@ -1,0 +1,29 @@
+"""Neural networks on autodiff: layers, losses, optimisers, training, MNIST.
+
+No derivative is stated here: everything is assembled from autodiff's primitives.
+"""
+
+from nn.data import DataError, Mnist, mnist, to_one_hot
+from nn.layers import Affine, Layer, ReLU, Sequential, Sigmoid
+from nn.losses import softmax_cross_entropy
+from nn.networks import Classifier, TwoLayerNet
+from nn.training import SGD, History, Row, train
+
+__all__ = [
+    "SGD",
+    "Affine",
+    "Classifier",
+    "DataError",
+    "History",
+    "Layer",
+    "Mnist",
+    "ReLU",
+    "Row",
+    "Sequential",
+    "Sigmoid",
+    "TwoLayerNet",
+    "mnist",
+    "softmax_cross_entropy",
+    "to_one_hot",
+    "train",
+]

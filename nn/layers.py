@@ -1,0 +1,138 @@
+"""Layers: small functions with parameters, assembled from autodiff's primitives.
+
+A layer's parameters are plain arrays, yours to change in place or to replace. Called with them, a
+layer just computes; called with Tensors in their place (`Sequential` and `Classifier` do so), it
+records, and autodiff knows the derivatives. No layer states one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+import autodiff as ad
+
+Params = dict[str, Any]
+
+
+def as_array(x: Any) -> Any:
+    """`x` itself if it has a shape (an array, a Tensor); a list becomes an array."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+class Layer:
+    """A function of an array with parameters of its own: `layer(x)` or `layer(x, params)`."""
+
+    params: Params
+
+    def __init__(self) -> None:
+        self.params = {}
+
+    def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """The output for a batch `x`; `params` stand in for the layer's own if given."""
+        raise NotImplementedError
+
+
+class Affine(Layer):
+    """x @ W + b, for each row of a batch.
+
+    Parameters
+    ----------
+    W : array of shape (inputs, outputs)
+    b : array of shape (outputs,)
+
+    A batch of any shape (n, ...) is flattened to (n, inputs); one sample has shape (inputs,).
+
+    Raises
+    ------
+    ValueError
+        When called, if the shapes of x, W and b do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Affine
+    >>> layer = Affine(np.eye(4)[:, :3], np.array([0.0, 0.0, 1.0]))
+    >>> layer(np.arange(8.0).reshape(2, 2, 2))
+    array([[0., 1., 3.],
+           [4., 5., 7.]])
+    """
+
+    def __init__(self, W: Any, b: Any) -> None:
+        self.params = {"W": as_array(W), "b": as_array(b)}
+
+    @classmethod
+    def initial(
+        cls,
+        inputs: int,
+        outputs: int,
+        *,
+        scale: float = 0.01,
+        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = float,
+    ) -> Affine:
+        """Weights drawn from scale · N(0, 1), biases 0."""
+        weights = scale * np.random.default_rng(rng).standard_normal((inputs, outputs))
+        return cls(weights.astype(dtype), np.zeros(outputs, dtype))
+
+    def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
+        params = self.params if params is None else params
+        x, W, b = as_array(x), params["W"], params["b"]
+        if len(x.shape) > 2:
+            x = ad.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+        if x.shape[-1:] != W.shape[:1] or b.shape != W.shape[1:]:
+            raise ValueError(
+                f"Affine cannot compute x @ W + b for x of shape {x.shape}, W of shape {W.shape} "
+                f"and b of shape {b.shape}: expected (n, inputs), (inputs, outputs), (outputs,)"
+            )
+        return ad.matmul(x, W) + b
+
+
+class ReLU(Layer):
+    """max(x, 0), element by element."""
+
+    def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
+        return ad.relu(x)
+
+
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x)), element by element."""
+
+    def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
+        return ad.sigmoid(x)
+
+
+class Sequential(Layer):
+    """Layers one after the other.
+
+    Their parameters are gathered in one dictionary, numbered by the layers that have any: `W1`,
+    `b1`, `W2`, … What is assigned there (in place or anew) holds from the next call on.
+
+    Examples
+    --------
+    >>> from nn import Affine, ReLU, Sequential
+    >>> network = Sequential(Affine.initial(4, 3), ReLU(), Affine.initial(3, 2))
+    >>> list(network.params)
+    ['W1', 'b1', 'W2', 'b2']
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = layers
+        self.params = {}
+        self._names: list[dict[str, str]] = []  # of each layer's parameters, in ours
+        number = 0
+        for layer in layers:
+            number += bool(layer.params)
+            self._names.append({name: f"{name}{number}" for name in layer.params})
+            for name, value in layer.params.items():
+                self.params[f"{name}{number}"] = value
+
+    def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
+        params = self.params if params is None else params
+        for layer, names in zip(self.layers, self._names, strict=True):
+            x = layer(x, {own: params[ours] for own, ours in names.items()})
+        return x

@@ -1,0 +1,95 @@
+"""What training makes small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autodiff as ad
+from nn.layers import as_array
+
+
+def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Labels for scores of the given shape, checked, as integers of shape (n,).
+
+    Parameters
+    ----------
+    labels : integers of shape (n,), or one-hot rows of shape (n, classes)
+    shape : (n, classes), or (classes,) for one sample and its one label
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, shapes do not match, a label is out of range (named with its
+        position), or a row is not one-hot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class_indices(np.eye(3)[[2, 0]], (2, 3))
+    array([2, 0])
+    """
+    labels = np.asarray(labels)
+    if len(shape) == 1:
+        labels, shape = labels[None] if labels.shape in ((), shape) else labels, (1, *shape)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"scores of shape {shape}: expected (n, classes), with n and classes at least 1"
+        )
+    samples, classes = shape
+    if labels.shape == shape:
+        hot = labels.argmax(axis=1)
+        wrong = (labels != np.eye(classes)[hot]).any(axis=1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(f"labels[{row}] = {labels[row]} is not one-hot: one 1, else 0")
+        return np.asarray(hot, np.intp)
+    if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must be integers of shape ({samples},) or one-hot rows of shape {shape}, "
+            f"not {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        at = int(((labels < 0) | (labels >= classes)).argmax())
+        raise ValueError(
+            f"labels[{at}] = {labels[at]} is out of range: the {classes} classes are "
+            f"0 … {classes - 1}"
+        )
+    return np.asarray(labels, np.intp)
+
+
+def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
+    """The mean over a batch of -log softmax(logits)[label], stable for any logits.
+
+    Computed from the logarithms of the probabilities, so that none underflows and none needs a
+    small number added before its logarithm.
+
+    Parameters
+    ----------
+    logits : array or Tensor of shape (n, classes), or (classes,) for one sample
+    labels : integers of shape (n,), or one-hot rows of the logits' shape
+
+    Returns
+    -------
+    number or Tensor of shape ()
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty, shapes do not match, a label is out of range, or a row is not
+        one-hot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import softmax_cross_entropy
+    >>> float(softmax_cross_entropy(np.array([[1000.0, 0.0]]), np.array([1])))
+    1000.0
+    """
+    logits = as_array(logits)
+    labels = class_indices(labels, logits.shape)
+    if len(logits.shape) == 1:
+        logits = ad.reshape(logits, (1, -1))
+    return ad.cross_entropy(logits, labels=labels)

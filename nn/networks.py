@@ -1,0 +1,155 @@
+"""Networks that classify."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+import autodiff as ad
+from nn.layers import Affine, ReLU, Sequential
+from nn.losses import class_indices, softmax_cross_entropy
+
+
+def not_finite(values: Any) -> str:
+    """Where an array is not finite, as words that follow its name; "" if it is throughout.
+
+    Examples
+    --------
+    >>> "x" + not_finite([[1.0, float("nan")]])
+    'x[0, 1] is nan (1 such value)'
+    """
+    values = np.asarray(values)
+    finite = np.isfinite(values)
+    if finite.all():
+        return ""
+    bad = np.argwhere(~finite)
+    place = tuple(bad[0])
+    number = f"{len(bad)} such value{'s' * (len(bad) > 1)}"
+    return f"[{', '.join(map(str, place))}] is {values[place]} ({number})"
+
+
+class Classifier(Sequential):
+    """Layers whose last one scores classes, with the loss, its gradient, and the accuracy.
+
+    Throughout, `x` is a batch of shape (n, ...), and `t` its labels: integers of shape (n,) or
+    one-hot rows (n, classes).
+    """
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """The classes' scores (logits), of shape (n, classes)."""
+        scores: NDArray[Any] = self(np.asarray(x))
+        return scores
+
+    def loss(self, x: Any, t: Any) -> float:
+        """The mean softmax cross-entropy."""
+        return float(softmax_cross_entropy(self.predict(x), t))
+
+    def accuracy(self, x: Any, t: Any) -> float:
+        """The fraction of samples whose highest score is their label's.
+
+        Raises
+        ------
+        FloatingPointError
+            If a score is not a finite number; the message says what was not finite before it.
+        """
+        with np.errstate(all="ignore"):  # what is not finite is told below, in words
+            scores = self.predict(x)
+        labels = class_indices(t, scores.shape)
+        if found := not_finite(scores):
+            raise FloatingPointError(self._blame(f"scores{found}", x))
+        return float(np.mean(scores.argmax(axis=-1) == labels))
+
+    def record(
+        self, x: Any, t: Any, *, copy: bool = True
+    ) -> tuple[ad.Tensor, dict[str, ad.Tensor]]:
+        """The loss as a graph, and the parameters as its variables (to draw, to differentiate).
+
+        With `copy=False` the variables share the parameters' memory, see `autodiff.Tensor`.
+        """
+        variables = {name: ad.Tensor(p, name, copy=copy) for name, p in self.params.items()}
+        return softmax_cross_entropy(self(np.asarray(x), variables), t), variables
+
+    def loss_and_gradient(self, x: Any, t: Any) -> tuple[float, dict[str, NDArray[Any]]]:
+        """The loss, and its derivatives by the parameters: arrays of the parameters' shapes.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not a finite number; the message says what was not finite before it.
+        """
+        with np.errstate(all="ignore"):
+            loss, variables = self.record(x, t, copy=False)
+        value = float(loss.data)
+        if not math.isfinite(value):
+            raise FloatingPointError(self._blame(f"the loss is {value}", x))
+        slopes = ad.gradients(loss, list(variables.values()))
+        return value, dict(zip(variables, slopes, strict=True))
+
+    def gradient(self, x: Any, t: Any) -> dict[str, NDArray[Any]]:
+        """The derivatives of the loss by the parameters, by backpropagation."""
+        return self.loss_and_gradient(x, t)[1]
+
+    def numerical_gradient(self, x: Any, t: Any) -> dict[str, NDArray[Any]]:
+        """The same by the classic central difference, h = 1e-4, in float64: slow, for checking."""
+
+        def slope(name: str) -> Any:
+            def loss(value: NDArray[Any]) -> Any:
+                return softmax_cross_entropy(self(np.asarray(x), {**self.params, name: value}), t)
+
+            return ad.numerical_gradient(loss, self.params[name].astype(float), method="central")
+
+        return {name: slope(name) for name in self.params}
+
+    def _blame(self, symptom: str, x: Any) -> str:
+        for name, values in {"x": x, **self.params}.items():
+            if found := not_finite(values):
+                advice = "clean the data" if name == "x" else "lower the learning rate"
+                return f"{symptom}, because {name}{found}: {advice}"
+        return f"{symptom}: the scores overflowed; lower the learning rate or scale x down"
+
+
+class TwoLayerNet(Classifier):
+    """Affine, ReLU, Affine: the network of the book, with parameters W1, b1, W2, b2.
+
+    Parameters
+    ----------
+    input_size, hidden_size, output_size : int
+        784, 50 and 10 for MNIST.
+    weight_init_std : float
+        Weights start as this times N(0, 1); biases at 0.
+    rng : numpy Generator or seed, optional
+        Where the weights are drawn from.
+    dtype : dtype
+        Of the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import TwoLayerNet
+    >>> network = TwoLayerNet(4, 5, 3, rng=0)
+    >>> x, t = np.ones((2, 4)), np.array([0, 2])
+    >>> for key, slope in network.gradient(x, t).items():
+    ...     network.params[key] -= 0.1 * slope
+    >>> network.predict(x).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        weight_init_std: float = 0.01,
+        *,
+        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = float,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(
+            Affine.initial(input_size, hidden_size, scale=weight_init_std, rng=rng, dtype=dtype),
+            ReLU(),
+            Affine.initial(hidden_size, output_size, scale=weight_init_std, rng=rng, dtype=dtype),
+        )
