@@ -1,0 +1,1 @@
+"""Worked examples, one runnable file an idea: `python -m demos` lists them."""

@@ -1,0 +1,91 @@
+"""What the demos share: where results go, and how computed stands beside expected."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autodiff import Tensor, Value, draw
+from nn import DataError, Mnist, mnist
+
+
+class Trouble(SystemExit):
+    """Something the person running the demo can mend; the message says what and how."""
+
+
+def options(name: str, doc: str | None) -> argparse.ArgumentParser:
+    """A command line with the option that every demo has."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m demos {name}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="where pictures are written (default: results)",
+    )
+    return parser
+
+
+def folder(path: Path) -> Path:
+    """`path` as a folder that exists and can be written to."""
+    probe = path / ".writable"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Trouble(
+            f"cannot write to the folder {path} ({error.strerror}): choose another with --out DIR"
+        ) from error
+    return path
+
+
+def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> None:
+    """Print (name, computed, expected) in columns; raise if any differ in the decimals given."""
+    rows = list(rows)
+    width = max(len(name) for name, _, _ in rows)
+    print(f"{'':{width}}  {'computed':>22}  {'expected':>22}")
+    for name, computed, expected in rows:
+        print(f"{name:{width}}  {computed:22.{decimals}f}  {expected:22.{decimals}f}")
+    for name, computed, expected in rows:
+        if not abs(computed - expected) <= 0.51 * 10.0**-decimals:
+            raise AssertionError(f"{name}: computed {computed!r}, expected {expected!r}")
+
+
+def save_graph(node: Value | Tensor, path: Path, **settings: Any) -> None:
+    """Draw the graph of `node` into an SVG file and say so."""
+    draw(node, **settings).render(outfile=path, cleanup=True)
+    print(f"graph written to {path}")
+
+
+@contextmanager
+def plot(path: Path) -> Iterator[Any]:
+    """Matplotlib axes to draw on, written into a picture file at the end."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    yield figure.subplots()
+    figure.savefig(path, dpi=150)
+    print(f"plot written to {path}")
+
+
+def load_digits(directory: str | None) -> Mnist:
+    """MNIST; a problem with it is told in plain words, not as a traceback or a warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            digits = mnist(directory)
+        except DataError as error:
+            raise Trouble(str(error)) from error
+    for warning in caught:
+        print(f"note: {warning.message}", file=sys.stderr)
+    return digits

@@ -1,0 +1,373 @@
+"""Every demo, run as `python -m demos` runs it: what it prints, writes, and says when it cannot."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import tqdm
+
+from demos import __main__ as command
+from demos import gradient_check, show
+from nn import TwoLayerNet, data
+from nn.data import SUBSET, DataWarning
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    monkeypatch.setenv("MNIST_DIR", str(SUBSET))
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs a demo; its output, and the names of the files it wrote, each found to be sound."""
+
+    def run(name, *options):
+        assert command.main([name, *options, "--out", str(tmp_path)]) == 0
+        for path in tmp_path.iterdir():
+            if path.suffix == ".svg":
+                assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+            else:
+                assert path.suffix == ".png"
+                assert path.read_bytes().startswith(PNG)
+            assert path.stat().st_size > 1000
+        return capsys.readouterr().out, {path.name for path in tmp_path.iterdir()}
+
+    return run
+
+
+def texts(path):
+    """All the words in an SVG file."""
+    words = "".join(ElementTree.parse(path).getroot().itertext()).split()
+    return " ".join(words).replace("−", "-")
+
+
+def columns(printed, name):
+    """The numbers in the line that starts with a name."""
+    line = next(line for line in printed.splitlines() if line.startswith(name))
+    return [float(number) for number in line.removeprefix(name).split()]
+
+
+# The worked examples
+
+
+def test_log_sin(run, tmp_path):
+    printed, files = run("log_sin")
+    assert columns(printed, "f(2, 5)") == [11.652071455223] * 2
+    assert columns(printed, "∂f/∂x1") == [5.5] * 2
+    assert columns(printed, "∂f/∂x2") == [1.716337814537] * 2
+    for number in ("0.693147", "10.6931", "−0.958924", "11.6521"):  # v₁, v₄, v₃, v₅ of the survey
+        assert number in printed
+    rows = [line.split(" │ ") for line in printed.splitlines() if " │ " in line]
+    assert all(len(row) == 2 for row in rows)
+    assert rows[1][0].startswith("v₋₁ = x1 = 2")
+    assert rows[-1][0].startswith("y = v₅ = 11.6521")
+    assert files == {"log_sin.svg"}
+    for text in ("x1", "x2", "log", "sin", "11.6521", "← 0.5", "← 5", "-0.283662"):
+        assert text in texts(tmp_path / "log_sin.svg")
+
+
+def test_price_graphs(run, tmp_path):
+    printed, files = run("price_graphs")
+    two, two_again, five, five_again, both, both_again = printed.split("\n\n")
+    for way, part in {"expressions": two, "layers": two_again}.items():
+        assert way in part
+        assert columns(part, "price") == [220, 220]
+        assert columns(part, "apple ") == [2.2, 2.2]
+        assert columns(part, "apple number") == [110, 110]
+        assert columns(part, "tax") == [200, 200]
+    for way, part in {"expressions": five, "layers": five_again}.items():
+        assert way in part
+        assert columns(part, "price") == [550, 550]
+        assert columns(part, "apple ") == [5.5, 5.5]
+        assert columns(part, "apple number") == [110, 110]
+        assert columns(part, "tax") == [500, 500]
+    for part in (both, both_again):
+        assert columns(part, "price") == [715, 715]
+        assert columns(part, "apple number") == [110, 110]
+        assert columns(part, "apple  ") == [2.2, 2.2]
+        assert columns(part, "orange  ") == [3.3, 3.3]
+        assert columns(part, "orange number") == [165, 165]
+        assert columns(part, "tax") == [650, 650]
+        assert columns(part, "apple sub-total") == [1.1, 1.1]
+        assert columns(part, "orange sub-total") == [1.1, 1.1]
+    assert files == {
+        "price_2_apples.svg",
+        "price_5_apples.svg",
+        "price_2_apples_and_3_oranges.svg",
+    }
+    for text in ("apple", "tax", "price", "220", "2.2", "110", "200"):
+        assert text in texts(tmp_path / "price_2_apples.svg")
+
+
+def test_relu_fit(run, tmp_path):
+    printed, files = run("relu_fit")
+    for step, loss in {0: 21228.10, 500: 540.47, 1000: 316.11, 1500: 189.80}.items():
+        assert columns(printed, f"loss at step {step} ") == [loss, loss]
+    for name, value in {"w1": 3.0598, "w2": 2.9161, "b1": -0.3720, "b2": 0.6286}.items():
+        assert columns(printed, name) == [value, value]
+    assert files == {"relu_fit.png", "relu_fit_graph.svg"}
+    drawn = texts(tmp_path / "relu_fit_graph.svg")
+    for text in ("w1", "w2", "b1", "b2", "3.0598", "2.9161", "-0.37", "0.628"):
+        assert text in drawn  # the parameters at the end, in the picture too
+
+
+def test_gradient_check(run):
+    printed, files = run("gradient_check")
+    for name, allowed in {"W1": 1e-11, "b1": 1e-11, "W2": 1e-11, "b2": 1e-9}.items():
+        difference, limit, worst, bound = columns(printed, f"  {name}")
+        assert 0 < difference <= allowed == limit
+        assert worst <= bound < 1e-8
+    assert files == {"gradient_check.svg"}
+
+
+def test_gradient_check_fails_if_the_derivatives_are_wrong(run, monkeypatch):
+    class Wrong(TwoLayerNet):
+        def gradient(self, x, t):
+            slopes = super().gradient(x, t)
+            slopes["b1"] += 1e-10
+            return slopes
+
+    monkeypatch.setattr(gradient_check, "TwoLayerNet", lambda *_, rng: Wrong(784, 2, 10, rng=rng))
+    with pytest.raises(AssertionError, match=r"b1: 1\.\d*e-10 exceeds 1e-11"):
+        run("gradient_check")
+
+
+def test_what_is_computed_must_be_what_is_expected(capsys):
+    show.compare([("a", 1.0, 1.0), ("b", 0.126, 0.13)], decimals=2)
+    for wrong in (0.1303, float("nan"), float("inf")):
+        with pytest.raises(AssertionError, match="b: computed"):
+            show.compare([("a", 1.0, 1.0), ("b", wrong, 0.1295)], decimals=3)
+
+
+# MNIST
+
+
+def rows(printed):
+    return [
+        [float(number) for number in line.split()]
+        for line in printed.splitlines()
+        if re.fullmatch(r"[\d. ]+", line.strip()) and len(line.split()) == 5
+    ]
+
+
+def test_mnist(run, tmp_path):
+    printed, files = run("mnist", "--iterations", "601", "--data", str(SUBSET))
+    (start, _, loss, *_), (end, epoch, lower, train_accuracy, test_accuracy) = rows(printed)
+    assert (start, end, epoch) == (0, 600, 12)
+    assert loss == pytest.approx(np.log(10), abs=0.01)
+    assert lower < 0.5
+    assert train_accuracy > 0.9
+    assert test_accuracy > 0.88
+    assert "done after 601 iterations" in printed
+    for name, images in (("train", "5,000"), ("test", "1,000")):
+        (accuracy,) = re.findall(rf"{name} accuracy (0\.\d+) on {images} images", printed)
+        assert float(accuracy) > 0.88
+    assert files == {"mnist_accuracy.png", "mnist_graph.svg"}
+    for text in ("W1", "b1", "W2", "b2", "(784, 50) float32", "(50, 10) float32", "loss"):
+        assert text in texts(tmp_path / "mnist_graph.svg")
+
+
+def test_mnist_can_be_repeated(run):
+    first, again, other = (
+        rows(run("mnist", "--iterations", "2", "--seed", seed)[0]) for seed in "778"
+    )
+    assert first == again != other
+
+
+def test_mnist_interrupted_keeps_rows_plot_and_graph(run, monkeypatch, capsys):
+    class Bar(tqdm.tqdm):
+        def __iter__(self):
+            for i in super().__iter__():
+                if i == 5:
+                    raise KeyboardInterrupt
+                yield i
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    printed, files = run("mnist")
+    assert len(rows(printed)) == 1
+    assert "interrupted after 5 iterations" in printed
+    assert re.search(r"test accuracy 0\.\d+ on 1,000 images", printed)
+    assert files == {"mnist_accuracy.png", "mnist_graph.svg"}
+
+
+def test_mnist_interrupted_at_once_has_no_plot(run, monkeypatch):
+    class Bar(tqdm.tqdm):
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    printed, files = run("mnist")
+    assert "interrupted after 0 iterations" in printed
+    assert files == {"mnist_graph.svg"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_from_the_keyboard(tmp_path):
+    """The real signal, to a real process, once its first row has appeared."""
+    program = (
+        "import signal, sys\n"
+        "from demos.__main__ import main\n"
+        # a process started in the background inherits that the signal is ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "mnist", "--out", str(tmp_path)],
+        cwd=Path(show.__file__).parents[1],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if rows(line):
+                process.send_signal(signal.SIGINT)
+                break
+        printed += process.stdout.read()
+        assert process.wait() == 0
+    finally:
+        process.kill()
+        watchdog.cancel()
+        process.stdout.close()
+    assert re.search(r"interrupted after \d+ iterations", printed)
+    assert {path.name for path in tmp_path.iterdir()} == {"mnist_accuracy.png", "mnist_graph.svg"}
+
+
+def test_the_subset_is_announced_in_plain_words(monkeypatch, capsys):
+    def offline():
+        raise data._Unavailable("no network")
+
+    monkeypatch.delenv("MNIST_DIR")
+    monkeypatch.setattr(data, "_originals", offline)
+    with pytest.warns(DataWarning):
+        data.mnist()
+    digits = show.load_digits(None)
+    assert len(digits.train_images) == 5000
+    said = capsys.readouterr().err
+    assert said.startswith("note: The full MNIST could not be had (no network).")
+    assert "Expect a test accuracy of about 0.9" in said
+    assert "DataWarning" not in said
+
+
+# The command line
+
+
+def test_without_a_name_the_demos_are_listed(capsys):
+    for argv in ([], ["-h"], ["--help"]):
+        assert command.main(argv) == 0
+        printed = capsys.readouterr().out
+        for name in command.NAMES:
+            assert re.search(rf"^  {name} +\w.+[.]$", printed, re.MULTILINE)
+
+
+def test_the_list_is_complete():
+    files = {path.stem for path in Path(show.__file__).parent.glob("*.py")}
+    assert files - {"__init__", "__main__", "show"} == set(command.NAMES)
+
+
+@pytest.mark.parametrize("name", ["minst", "show", "", "../mnist"])
+def test_an_unknown_name_is_answered_with_the_known_ones(name, capsys):
+    assert command.main([name]) == 2
+    said = capsys.readouterr().err
+    assert repr(name) in said
+    assert all(known in said for known in command.NAMES)
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_help_and_wrong_options(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        command.main([name, "--help"])
+    assert end.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: python -m demos {name} ")
+    assert "--out DIR" in printed
+    with pytest.raises(SystemExit) as end:
+        command.main([name, "--depth", "3"])
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_unwritable_folder_is_refused_before_the_work(name, inside, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    out = taken / "results" if inside else taken
+    assert command.main([name, "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"{name}: cannot write to the folder {out} (")
+    assert said.err.endswith("choose another with --out DIR\n")
+    assert taken.read_text() == "a file"
+
+
+def test_the_folder_is_made(tmp_path):
+    out = show.folder(tmp_path / "a" / "b")
+    assert list(out.iterdir()) == []
+    show.folder(out)
+
+
+@pytest.mark.parametrize("name", ["mnist", "gradient_check"])
+def test_a_wrong_data_folder_is_named(name, tmp_path, capsys):
+    wrong = tmp_path / "nowhere"
+    assert command.main([name, "--out", str(tmp_path / "out"), "--data", str(wrong)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{name}: {wrong}")
+    assert "MNIST_DIR" in said.err
+    assert said.out == ""
+
+
+def test_a_damaged_data_file_is_named(tmp_path, capsys):
+    for path in SUBSET.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    damaged = tmp_path / "t10k-images-idx3-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    argv = ["mnist", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]
+    assert command.main(argv) == 1
+    assert str(damaged) in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert command.main(["mnist", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "tqdm" in said
+    assert "autodiff-nn[demos]" in said
+
+
+def python(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(show.__file__).parents[1],
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def test_trouble_ends_a_demo_without_a_traceback(tmp_path):
+    """Also one that is run as a file of its own."""
+    taken = tmp_path / "taken"
+    taken.touch()
+    done = python("-m", "demos.log_sin", "--out", str(taken))
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot write to the folder")
+
+
+def test_a_terminal_that_knows_no_mathematics_gets_the_numbers(tmp_path):
+    done = python("-m", "demos", "log_sin", "--out", str(tmp_path), PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert columns(done.stdout, "?f/?x1") == [5.5] * 2
