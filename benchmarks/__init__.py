@@ -1,0 +1,1 @@
+"""Ours beside the peers, in one interleaved run: `python -m benchmarks`."""

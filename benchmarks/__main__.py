@@ -1,0 +1,96 @@
+"""Run benchmarks by name, or all of them, each in a fresh interpreter with its threads pinned.
+
+The thread settings are environment variables that BLAS, OpenMP and XLA read when they load, so
+they are set here, for the child process that does the timing. One thread is the default: what is
+compared then is the work that each library does, not how its threads fare on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+BENCHMARKS = {
+    "training_step": "one step of the network 784-50-10, batch of 100, float32",
+    "scalar_mlp": "build and backward of a scalar MLP 2-16-16-1, one sample",
+    "import_time": "import autodiff against import numpy",
+    "long_chain": "a chain of a million scalar nodes: build, backward, free",
+}
+PEERS = ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd")
+
+
+def pinned(threads: int) -> dict[str, str]:
+    """The environment in which every library uses this many threads."""
+    libraries = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")
+    limits = {f"{library}_NUM_THREADS": str(threads) for library in libraries}
+    eigen = str(threads > 1).lower()
+    return {
+        **os.environ,
+        **limits,
+        "NPROC": str(threads),  # the size of XLA's own pool
+        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen}",
+        "JAX_PLATFORMS": "cpu",
+    }
+
+
+def machine(threads: int) -> str:
+    """The facts that a timing depends on."""
+    versions = []
+    for peer in PEERS:
+        try:
+            versions.append(f"{peer} {metadata.version(peer)}")
+        except metadata.PackageNotFoundError:
+            versions.append(f"{peer} not installed")
+    return "\n".join(
+        [
+            f"{os.cpu_count()} CPUs ({_processor()}), {platform.system()} {platform.machine()}, "
+            f"{platform.python_implementation()} {platform.python_version()}",
+            ", ".join(versions),
+            f"threads: {threads} for BLAS, OpenMP, PyTorch and XLA alike",
+        ]
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or "unknown"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="; ".join(f"{name}: {line}" for name, line in BENCHMARKS.items()) + " (default: all)",
+    )
+    parser.add_argument("--rounds", type=int, help="rounds of turns (default: each its own)")
+    parser.add_argument("--threads", type=int, default=1, help="for all alike (default: 1)")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(
+            f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+        )
+    if options.rounds is not None and options.rounds < 2:
+        parser.error("quartiles need at least 2 rounds")
+    print(machine(options.threads), flush=True)
+    failed = 0
+    for name in options.names or BENCHMARKS:
+        print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        command += [str(options.rounds)] if options.rounds else []
+        failed += subprocess.run(command, env=pinned(options.threads)).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

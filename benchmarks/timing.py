@@ -1,0 +1,75 @@
+"""Taking turns, and the table that comes of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median, quantiles
+from time import perf_counter_ns
+from typing import TypeVar
+
+T = TypeVar("T")
+
+OURS = "autodiff"
+
+
+def rounds(default: int) -> int:
+    """How many rounds the command line asks for."""
+    return int(sys.argv[1]) if len(sys.argv) > 1 else default
+
+
+def interleaved(turns: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """What every contestant's turn measured, A B C A B C, after two rounds of warm-up."""
+    times: dict[str, list[T]] = {name: [] for name in turns}
+    for number in range(rounds + 2):
+        for name, turn in turns.items():
+            time = turn()
+            if number >= 2:
+                times[name].append(time)
+    return times
+
+
+def steps(step: Callable[[], object], repeat: int) -> Callable[[], float]:
+    """A turn that takes `repeat` steps and measures the nanoseconds of one.
+
+    One step more comes first, untimed: the caches are still full of the contestant before.
+    """
+
+    def turn() -> float:
+        step()
+        start = perf_counter_ns()
+        for _ in range(repeat):
+            step()
+        return (perf_counter_ns() - start) / repeat
+
+    return turn
+
+
+def against(times: Mapping[str, Sequence[float]], name: str) -> float:
+    """Our time over a contestant's: the median of the ratios within each round."""
+    return median(ours / it for ours, it in zip(times[OURS], times[name], strict=True))
+
+
+def report(times: Mapping[str, Sequence[float]], unit: str, nanoseconds: float) -> None:
+    """A row per contestant, fastest first."""
+    rows = [("", f"median {unit}", "min", "quartiles", "ours / it")]
+    for name, samples in sorted(times.items(), key=lambda item: median(item[1])):
+        low, middle, high = (
+            f"{q / nanoseconds:.4g}" for q in quantiles(samples, n=4, method="inclusive")
+        )
+        least = f"{min(samples) / nanoseconds:.4g}"
+        rows.append((name, middle, least, f"{low} - {high}", f"{against(times, name):.2f}"))
+    table(rows)
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns aligned: names to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  " + "   ".join([first.ljust(widths[0]), *cells]))
+
+
+def target(what: str, value: float, bound: float) -> None:
+    """Say whether a target is met; nothing fails if not."""
+    print(f"  target: {what} <= {bound:g}: {value:.2f}, {'met' if value <= bound else 'MISSED'}")
