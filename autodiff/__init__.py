@@ -42,7 +42,7 @@ from autodiff.ops.elementwise import (
     tanh,
     where,
 )
-from autodiff.ops.products import matmul
+from autodiff.ops.products import affine, matmul
 from autodiff.ops.reductions import max, mean, min, sum
 from autodiff.ops.shapes import (
     astype,
@@ -74,6 +74,7 @@ __all__ = [
     "Value",
     "absolute",
     "add",
+    "affine",
     "arctan",
     "astype",
     "broadcast_to",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, final
@@ -57,6 +58,29 @@ def _describe(arg: Any) -> str:
 
 
 _NO_PARAMS: Params = MappingProxyType({})
+
+
+def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """A binary operator, and the one that is called when the Tensor stands on its right."""
+
+    def direct(self: Tensor, other: Any) -> Any:
+        return Tensor.apply(op, (self, other), _NO_PARAMS)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return Tensor.apply(op, (other, self), _NO_PARAMS)
+
+    return direct, reflected
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def compared(self: Tensor, other: Any) -> Any:
+        return compare(self._data, _data(other))
+
+    return compared
+
+
+def _data(other: Any) -> Any:
+    return other._data if isinstance(other, Node) else other
 
 
 @final
@@ -152,6 +176,9 @@ class Tensor(Node):
                 f"this Tensor is the result of {self.op.name}: only a variable's data can be "
                 "assigned"
             )
+        if array is self._exposed:  # after `x.data -= ...`, which has changed it in place
+            self._settle()
+            return
         self._data = _frozen(_checked(array))
         self._exposed = None
         self.serial = next_serial()
@@ -179,15 +206,16 @@ class Tensor(Node):
                 arg = arg._data
             elif isinstance(arg, Node):
                 arg = arg._data
-            elif type(arg) is np.ndarray and arg.dtype is OBJECT:
+            elif type(arg) is not np.ndarray:
+                if isinstance(arg, list | tuple):
+                    return op(*[np.asarray(a) if a is arg else a for a in args], **params)
+            elif arg.dtype is OBJECT:
                 if Tensor in map(type, args):
                     raise TypeError(
                         f"{op.name} cannot mix a Tensor with an array of Values: join the Values "
                         "with autodiff.stack first"
                     )
                 return op.plain(args, params)  # Values throughout: element by element
-            elif isinstance(arg, list | tuple):
-                return op(*[np.asarray(a) if a is arg else a for a in args], **params)
             data.append(arg)
         for name in params:
             if name not in op.parameters:
@@ -255,41 +283,12 @@ class Tensor(Node):
             raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
         return seed
 
-    def __add__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.add, (self, other), _NO_PARAMS)
-
-    def __radd__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.add, (other, self), _NO_PARAMS)
-
-    def __sub__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.subtract, (self, other), _NO_PARAMS)
-
-    def __rsub__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.subtract, (other, self), _NO_PARAMS)
-
-    def __mul__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.multiply, (self, other), _NO_PARAMS)
-
-    def __rmul__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.multiply, (other, self), _NO_PARAMS)
-
-    def __truediv__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.divide, (self, other), _NO_PARAMS)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.divide, (other, self), _NO_PARAMS)
-
-    def __pow__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.power, (self, other), _NO_PARAMS)
-
-    def __rpow__(self, other: Any) -> Any:
-        return Tensor.apply(elementwise.power, (other, self), _NO_PARAMS)
-
-    def __matmul__(self, other: Any) -> Any:
-        return Tensor.apply(products.matmul, (self, other), _NO_PARAMS)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return Tensor.apply(products.matmul, (other, self), _NO_PARAMS)
+    __add__, __radd__ = _both_ways(elementwise.add)
+    __sub__, __rsub__ = _both_ways(elementwise.subtract)
+    __mul__, __rmul__ = _both_ways(elementwise.multiply)
+    __truediv__, __rtruediv__ = _both_ways(elementwise.divide)
+    __pow__, __rpow__ = _both_ways(elementwise.power)
+    __matmul__, __rmatmul__ = _both_ways(products.matmul)
 
     def __neg__(self) -> Any:
         return elementwise.negative(self)
@@ -320,23 +319,12 @@ class Tensor(Node):
 
     # Comparisons look at the numbers only: their results are plain boolean arrays.
 
-    def __eq__(self, other: object) -> Any:
-        return self._data == _data(other)
-
-    def __ne__(self, other: object) -> Any:
-        return self._data != _data(other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._data < _data(other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._data <= _data(other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._data > _data(other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._data >= _data(other)
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
 
     __hash__ = Node.__hash__
 
@@ -376,10 +364,6 @@ class Tensor(Node):
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"
         return f"Tensor({body}{large}{dtype}{label})"
-
-
-def _data(other: Any) -> Any:
-    return other._data if isinstance(other, Node) else other
 
 
 def _unknown(name: str) -> TypeError:

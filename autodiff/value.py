@@ -255,6 +255,10 @@ class Value(Node):
 
     __hash__ = Node.__hash__
 
+    def conjugate(self) -> Value:
+        """Itself, as for every real number."""
+        return self
+
     def __bool__(self) -> bool:
         return bool(self._data)
 

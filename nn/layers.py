@@ -84,12 +84,7 @@ class Affine(Layer):
         x, W, b = as_array(x), params["W"], params["b"]
         if len(x.shape) > 2:
             x = ad.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
-        if x.shape[-1:] != W.shape[:1] or b.shape != W.shape[1:]:
-            raise ValueError(
-                f"Affine cannot compute x @ W + b for x of shape {x.shape}, W of shape {W.shape} "
-                f"and b of shape {b.shape}: expected (n, inputs), (inputs, outputs), (outputs,)"
-            )
-        return ad.matmul(x, W) + b
+        return ad.affine(x, W, b)
 
 
 class ReLU(Layer):

@@ -51,13 +51,14 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
             f"labels must be integers of shape ({samples},) or one-hot rows of shape {shape}, "
             f"not {labels.dtype} of shape {labels.shape}"
         )
-    if labels.min() < 0 or labels.max() >= classes:
-        at = int(((labels < 0) | (labels >= classes)).argmax())
+    indices: NDArray[np.intp] = np.asarray(labels, np.intp)
+    if indices.view(np.uintp).max() >= classes:  # a negative one is huge there
+        at = int(((indices < 0) | (indices >= classes)).argmax())
         raise ValueError(
             f"labels[{at}] = {labels[at]} is out of range: the {classes} classes are "
             f"0 … {classes - 1}"
         )
-    return np.asarray(labels, np.intp)
+    return indices
 
 
 def softmax_cross_entropy(logits: Any, labels: Any) -> Any:

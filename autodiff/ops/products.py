@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops.shapes import expand_dims
-from autodiff.ops.table import linear
+from autodiff.ops.table import general, linear
 
 
 def _left(g: Any, x: Any, y: Any) -> Any:
@@ -34,3 +34,29 @@ def _right(g: Any, x: Any, y: Any) -> Any:
 
 
 matmul = linear(np.matmul, _left, _right, symbol="@")
+
+
+def _affine(x: Any, W: Any, b: Any) -> Any:
+    if x.shape[-1:] != W.shape[:1] or b.shape != W.shape[1:]:
+        raise ValueError(
+            f"x @ W + b for x of shape {x.shape}, W of shape {W.shape} and b of shape {b.shape}: "
+            "expected (..., inputs), (inputs, outputs), (outputs,)"
+        )
+    return np.matmul(x, W) + b
+
+
+affine = general(
+    _affine,
+    vjp=(
+        lambda g, out, x, W, b: _left(g, x, W),
+        lambda g, out, x, W, b: _right(g, x, W),
+        lambda g, out, x, W, b: g,
+    ),
+    jvp=(
+        lambda t, out, x, W, b: matmul(t, W),
+        lambda t, out, x, W, b: matmul(x, t),
+        lambda t, out, x, W, b: t,
+    ),
+    name="affine",
+    doc="x @ W + b in one operation: (..., inputs) @ (inputs, outputs) + (outputs,).",
+)

@@ -16,7 +16,7 @@ def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
     if getattr(x, "dtype", np.dtype(bool)).kind in "iub":
         x = np.asarray(x, float)
     top = x.max(axis=axis, keepdims=True)
-    if not abs(top.sum()) < np.inf:
+    if not np.vdot(top, top) < np.inf:
         top = np.where(np.abs(top) < np.inf, top, 0)  # there is no shifting by an infinity
     return top, x - top
 

@@ -92,10 +92,10 @@ class Elementwise(Op):
             return rule
         try:
             return rule(out, *args)
-        except (ArithmeticError, ValueError):
-            if type(out) is not float:
-                raise
-            return ieee(rule, out, *args)
+        except ArithmeticError:  # of Python's numbers; NumPy's follow IEEE
+            given = [np.float64(a) if type(a) in _PYTHON_NUMBERS else a for a in (out, *args)]
+            partial = rule(*given)
+            return float(partial) if type(out) is float else partial
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.partials[k] == 1:
@@ -217,6 +217,8 @@ chain = elementwise(
 
 def scaled(g: Any, partial: Any) -> Any:
     """The chain rule's product of a cotangent (or tangent) and a local partial; None for zero."""
+    if type(partial) is np.ndarray and type(g) is np.ndarray:
+        return _absorbing_product(g, partial)
     if isinstance(partial, (float, int)) and math.isfinite(partial):
         return None if partial == 0 else g if partial == 1 else g * partial
     if isinstance(partial, Node) or isinstance(g, Node):

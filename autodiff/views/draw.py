@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock
@@ -107,7 +108,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         return '<Drawing: .render(outfile="graph.svg", cleanup=True) saves it>'
 
 
-def draw(output: Node, *, max_nodes: int = 2000) -> Drawing:
+def draw(output: Node, *, max_nodes: int = 500) -> Drawing:
     """Draw the graph that `output` was computed from.
 
     Data flows from left to right. Above each edge stands the value that flows along it; below it,
@@ -151,9 +152,10 @@ def draw(output: Node, *, max_nodes: int = 2000) -> Drawing:
         raise TypeError(f"draw takes a Value or a Tensor, not {type(output).__name__}")
     nodes = _collect(output, max_nodes)
     ids = {node: f"n{i}" for i, node in enumerate(nodes)}
+    uses = Counter(arg for node in nodes for arg in node.inputs if isinstance(arg, Node))
     drawing = Drawing(format="svg", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
     for node in nodes:
-        _draw_node(drawing, ids[node], node)
+        _draw_node(drawing, ids[node], node, uses)
         for k, (arg, share) in enumerate(zip(node.inputs, _shares(node), strict=True)):
             joint = f"{ids[node]}_{k}"  # the node in the middle of the edge, or the constant
             if isinstance(arg, Node):
@@ -187,7 +189,7 @@ def _collect(output: Node, max_nodes: int) -> list[Node]:
     return sorted(found, key=by_serial)
 
 
-def _draw_node(drawing: Drawing, key: str, node: Node) -> None:
+def _draw_node(drawing: Drawing, key: str, node: Node, uses: Counter[Node]) -> None:
     if node.op is None:
         name = node.name or "·"
         # Graphviz guesses wide characters too narrow
@@ -195,13 +197,16 @@ def _draw_node(drawing: Drawing, key: str, node: Node) -> None:
         drawing.node(key, _escape(name), **VARIABLE, width=f"{width:.2f}")
     else:
         symbol = node.op.symbol
+        # The first operand is put on top, unless that says nothing and could make lines cross.
+        tied = any(isinstance(arg, Node) and (arg.op or uses[arg] > 1) for arg in node.inputs)
+        ordered = node.op.name not in COMMUTATIVE or not tied
         drawing.node(
             key,
             _escape(symbol),
             **OPERATION,
             shape="circle" if len(symbol) <= 4 else "ellipse",
             fontsize="16" if len(symbol) == 1 else "12",
-            ordering=None if node.op.name in COMMUTATIVE else "in",  # first operand on top
+            ordering="in" if ordered else None,
         )
 
 

@@ -160,6 +160,7 @@ def test_tensors_do_not_hide_in_object_arrays():
         (lambda x: np.ones((5, 5)) @ x, ["matmul", r"\(5, 5\)", r"\(2, 3\)"]),
         (lambda x: ad.concatenate([x, np.ones((2, 2))]), ["concatenate", r"\(2, 3\)", r"\(2, 2\)"]),
         (lambda x: x.reshape(4), ["reshape", r"\(2, 3\)", "4"]),
+        (lambda x: ad.affine(x, np.ones((3, 4)), np.ones(1)), ["affine", r"b of shape \(1,\)"]),
         (lambda x: x + "a", ["add", "str 'a'"]),
         (lambda x: None * x, ["multiply", "NoneType"]),
         (lambda x: x.sum(axis=5), ["sum", "axis"]),

@@ -58,6 +58,16 @@ def test_infinite_slopes():
     assert both(ad.log, 0.0) == INF
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("zero", [0, 0.0, np.float64(0), np.zeros(2), Value(0.0), Tensor(0.0)])
+def test_division_by_constant_zeros(zero):
+    x = Tensor([1.0, -1.0])
+    (x / zero).backward([1.0, 1.0])
+    np.testing.assert_array_equal(x.grad, [INF, INF])
+    (slope,) = gradients(x / zero, [x], seed=[1.0, 1.0], record=True)
+    np.testing.assert_array_equal(getattr(slope, "data", slope), [INF, INF])
+
+
 @pytest.mark.parametrize(
     ("f", "x", "result"),
     [

@@ -58,6 +58,7 @@ CASES = {
     "log_softmax": [([(2, 3)], {}), ([(2, 3, 2)], {"axis": 1})],
     "concatenate": [([(2, 3), (1, 3)], {}), ([(2, 1), (2, 2), (2, 1)], {"axis": -1})],
     "stack": [([(2, 3), (2, 3)], {}), ([(2,), (2,)], {"axis": -1})],
+    "affine": [([(2, 3), (3, 4), (4,)], {}), ([(5, 2, 3), (3, 4), (4,)], {})],
     "matmul": [
         ([(2, 3), (3, 4)], {}),
         ([(3,), (3,)], {}),
@@ -137,7 +138,7 @@ def test_forward_is_numpys(op, shapes, params, dtype):
         assert out.data.dtype == expected.dtype
         assert out.shape == expected.shape
         # Tensor copies its array, and BLAS sums a contiguous one in another order
-        slack = 40 * np.finfo(dtype).eps if op.name == "matmul" else 0
+        slack = 40 * np.finfo(dtype).eps if op.name in ("matmul", "affine") else 0
         np.testing.assert_allclose(out.data, expected, rtol=0, atol=slack)
         np.testing.assert_array_equal(call(op, operands, params), expected)
 
