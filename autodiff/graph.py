@@ -88,10 +88,10 @@ class Op:
     def __repr__(self) -> str:
         return f"<autodiff.{self.name}>"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        from autodiff.ops.table import TABLE
+    def __reduce__(self) -> tuple[Any, ...]:
+        from autodiff.ops.table import row
 
-        return TABLE.__getitem__, (self.name,)
+        return row, (self.name,)  # copies and pickles refer to the table
 
 
 class Node:
@@ -133,6 +133,18 @@ class Node:
     def zero(self) -> Any:
         """The cotangent of a node on which nothing depends."""
         raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        for arg in self.inputs:
+            if isinstance(arg, Node) and arg.serial > self.serial:
+                raise stale(arg, self)
+        slots = {*Node.__slots__, *type(self).__slots__} - {"__weakref__", "serial"}
+        return {name: getattr(self, name) for name in slots}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.serial = next_serial()  # inputs are restored first, and so stay older
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from autodiff.views.draw import mimebundle  # a view, needed in notebooks only

@@ -6,7 +6,6 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -57,7 +56,7 @@ def _describe(arg: Any) -> str:
     return f"{dtype} of shape {arg.shape}"
 
 
-_NO_PARAMS: Params = MappingProxyType({})
+_NO_PARAMS: Params = {}
 
 
 def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -208,7 +207,8 @@ class Tensor(Node):
                 arg = arg._data
             elif type(arg) is not np.ndarray:
                 if isinstance(arg, list | tuple):
-                    return op(*[np.asarray(a) if a is arg else a for a in args], **params)
+                    converted = [np.asarray(a) if a is arg else a for a in args]
+                    return cls.apply(op, converted, params)
             elif arg.dtype is OBJECT:
                 if Tensor in map(type, args):
                     raise TypeError(
@@ -227,6 +227,10 @@ class Tensor(Node):
         if out.dtype.kind not in "fc":
             raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         return cls(out, None, op, args, params)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _frozen(self._data)
 
     def fit(self, cotangent: Any) -> Any:
         data = self._data
@@ -351,6 +355,8 @@ class Tensor(Node):
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in _PLAIN_FUNCTIONS:
+            return func(*map(_data, args), **kwargs)
         op = BY_FUNCTION.get(func)
         if op is None:
             raise _unknown(f"numpy.{func.__name__}")
@@ -383,7 +389,7 @@ def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Excep
 
 def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
     """NumPy's ufunc protocol, for both kinds of node: look the ufunc up in the table."""
-    if ufunc in _COMPARISONS and method == "__call__":
+    if ufunc in _PLAIN_UFUNCS and method == "__call__":
         return ufunc(*map(_data, inputs), **kwargs)
     op = BY_FUNCTION.get(ufunc)
     if op is None:
@@ -394,7 +400,12 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
     return op(*inputs)
 
 
-_COMPARISONS = {
+# Functions whose results are no functions to differentiate: truth values, shapes, places.
+_PLAIN_UFUNCS = {
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
     np.isfinite, np.isnan, np.isinf,
+}  # fmt: skip
+_PLAIN_FUNCTIONS = {
+    np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort,
+    np.allclose, np.isclose, np.array_equal,
 }  # fmt: skip

@@ -55,6 +55,8 @@ def gradients(
     >>> gradients(slope, [x])
     [18.0]
     """
+    if isinstance(inputs, Node):
+        raise TypeError("gradients: the inputs are a list of nodes, [x] if there is one")
     for node in (output, *inputs):
         if not isinstance(node, Node):
             role = "output" if node is output else "input"

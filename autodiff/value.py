@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import operator
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -79,7 +78,7 @@ class Value(Node):
     def __init_subclass__(cls) -> None:
         raise TypeError("Value is final: write functions of Values rather than a subclass")
 
-    params: Params = MappingProxyType({})
+    params: Params = {}  # noqa: RUF012 (of no Value; never written)
 
     def __init__(
         self,

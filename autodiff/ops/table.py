@@ -21,6 +21,12 @@ TABLE: dict[str, Op] = {}
 BY_FUNCTION: dict[Any, Op] = {}
 """Every row by the NumPy function it stands for: what NumPy's protocols look up."""
 
+
+def row(name: str) -> Op:
+    """The row of that name."""
+    return TABLE[name]
+
+
 Rule = Callable[..., Any]
 
 

@@ -1,7 +1,10 @@
 """The walks over the graph: order, sharing, depth, staleness, recording."""
 
 import asyncio
+import copy
 import gc
+import pickle
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -187,6 +190,9 @@ def test_gradients_of_what_does_not_matter_are_zeros():
     assert zero.dtype == np.float32
     with pytest.raises(TypeError, match=r"gradients: the output 3.0 is a float"):
         gradients(3.0, [x])
+    for alone in (x, t):
+        with pytest.raises(TypeError, match=r"a list of nodes, \[x\]"):
+            gradients(y, alone)
     with pytest.raises(TypeError, match="gradients: the input"):
         gradients(y, [2.0])
 
@@ -321,3 +327,33 @@ def test_forward_mode_and_traces_at_singular_points():
         y = 1 / x
     assert push(y, {x: 1.0}) == -np.inf
     assert "−inf" in str(trace(y))
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_are_graphs_of_their_own(duplicate):
+    x, t = Value(2.0, "x"), Tensor([1.0, 2.0], "t")
+    y = (t * exp(x) * t).sum()
+    (x2, t2), y2 = duplicate(((x, t), y))
+    y2.backward()
+    assert x2.grad == gradients(y, [x])[0]
+    np.testing.assert_array_equal(t2.grad, gradients(y, [t])[0])
+    assert (x.grad, t.grad) == (None, None)
+    assert y2.op is y.op
+    with pytest.raises(ValueError, match="read-only"):
+        y2.data[...] = 0.0
+    (y2 * x2).backward()  # still in order
+    x.data = 3.0
+    with pytest.raises(RuntimeError, match="assigned after"):
+        duplicate(y)
+
+
+def test_a_pickle_from_a_longer_session_can_be_built_on():
+    code = (
+        "import pickle, sys; from autodiff import Value; [Value(0.0) for _ in range(10_000)];"
+        "x = Value(3.0); sys.stdout.buffer.write(pickle.dumps((x, x * x)))"
+    )
+    x, y = pickle.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    )
+    (y * x).backward()
+    assert x.grad == 27.0

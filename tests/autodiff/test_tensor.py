@@ -230,6 +230,24 @@ def test_comparisons_are_plain_boolean_arrays():
         bool(x)
 
 
+def test_shapes_and_places_are_plain():
+    x = Tensor(X)
+    assert np.shape(x) == (2, 3)
+    assert np.ndim(x) == 2
+    assert np.size(x) == 6
+    assert np.argmax(x) == 4
+    assert np.allclose(x, X)
+    assert np.array_equal(x, Tensor(X))
+    assert np.argsort(x, axis=1).dtype == np.intp
+
+
+def test_lists_among_tensors_are_arrays():
+    x = Tensor([1.0, 2.0])
+    np.testing.assert_array_equal((x * [3, 4]).data, [3.0, 8.0])
+    np.testing.assert_array_equal(ad.stack([x, [3, 4]]).data, [[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(ad.concatenate([(0.5,), x]).data, [0.5, 1.0, 2.0])
+
+
 def test_repr():
     assert repr(Tensor([1.0, 2.0], name="w")) == "Tensor([1., 2.], name='w')"
     big = repr(Tensor(np.zeros((100, 100), np.float32)))
