@@ -84,7 +84,14 @@ class MulLayer(_Layer):
 
 
 class AddLayer(_Layer):
-    """x + y."""
+    """x + y.
+
+    Examples
+    --------
+    >>> layer = AddLayer()
+    >>> layer.forward(200, 450), layer.backward(1.1)
+    (650.0, (1.1, 1.1))
+    """
 
     def forward(self, x: Any, y: Any) -> Any:
         return self._record(ad.add, x, y)
@@ -95,7 +102,14 @@ class AddLayer(_Layer):
 
 
 class Relu(_Layer):
-    """max(x, 0), element by element."""
+    """max(x, 0), element by element.
+
+    Examples
+    --------
+    >>> layer = Relu()
+    >>> layer.forward(np.array([-1.0, 2.0])), layer.backward(np.ones(2))
+    (array([0., 2.]), array([0., 1.]))
+    """
 
     def forward(self, x: Any) -> Any:
         return self._record(ad.relu, x)
@@ -108,7 +122,14 @@ ReLU = Relu
 
 
 class Sigmoid(_Layer):
-    """1 / (1 + exp(-x)), element by element."""
+    """1 / (1 + exp(-x)), element by element; `out` holds the last result.
+
+    Examples
+    --------
+    >>> layer = Sigmoid()
+    >>> layer.forward(0.0), layer.backward(1.0)
+    (0.5, 0.25)
+    """
 
     def forward(self, x: Any) -> Any:
         self.out = self._record(ad.sigmoid, x)

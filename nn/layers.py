@@ -88,14 +88,30 @@ class Affine(Layer):
 
 
 class ReLU(Layer):
-    """max(x, 0), element by element."""
+    """max(x, 0), element by element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import ReLU
+    >>> ReLU()(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
 
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         return ad.relu(x)
 
 
 class Sigmoid(Layer):
-    """1 / (1 + exp(-x)), element by element."""
+    """1 / (1 + exp(-x)), element by element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import Sigmoid
+    >>> Sigmoid()(np.array([0.0]))
+    array([0.5])
+    """
 
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         return ad.sigmoid(x)
