@@ -49,6 +49,19 @@ def _frozen(data: Any) -> Any:
     return data
 
 
+def _private(value: Any) -> Any:
+    """A constant or parameter that nobody else can change; a read-only array is trusted to stay."""
+    if isinstance(value, np.ndarray) and value.flags.writeable:
+        return _frozen(value.copy())
+    if isinstance(value, list):
+        return [_private(part) for part in value]
+    return tuple(map(_private, value)) if type(value) is tuple else value
+
+
+def _replaced(args: Args, old: Any, new: Any) -> Args:
+    return [new if arg is old else arg for arg in args]
+
+
 def _describe(arg: Any) -> str:
     dtype = getattr(arg, "dtype", None)
     if dtype is None:
@@ -95,7 +108,8 @@ class Tensor(Node):
         Shown in drawings and traces.
     copy : bool
         False shares the array's memory: it must then not be changed until the last derivative of
-        what is computed from it has been taken.
+        what is computed from it has been taken. (Likewise a constant in an expression is copied,
+        unless it is a read-only array.)
 
     Attributes
     ----------
@@ -207,8 +221,7 @@ class Tensor(Node):
                 arg = arg._data
             elif type(arg) is not np.ndarray:
                 if isinstance(arg, list | tuple):
-                    converted = [np.asarray(a) if a is arg else a for a in args]
-                    return cls.apply(op, converted, params)
+                    return cls.apply(op, _replaced(args, arg, np.asarray(arg)), params)
             elif arg.dtype is OBJECT:
                 if Tensor in map(type, args):
                     raise TypeError(
@@ -216,10 +229,14 @@ class Tensor(Node):
                         "with autodiff.stack first"
                     )
                 return op.plain(args, params)  # Values throughout: element by element
+            elif arg.flags.writeable:
+                return cls.apply(op, _replaced(args, arg, _private(arg)), params)
             data.append(arg)
-        for name in params:
-            if name not in op.parameters:
-                raise TypeError(f"{op.name} has no parameter {name!r} for a Tensor; leave it out")
+        if params:
+            for name in params:
+                if name not in op.parameters:
+                    raise TypeError(f"{op.name} has no parameter {name!r} for a Tensor")
+            params = {name: _private(value) for name, value in params.items()}
         try:
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError) as error:

@@ -67,9 +67,13 @@ class Classifier(Sequential):
     ) -> tuple[ad.Tensor, dict[str, ad.Tensor]]:
         """The loss as a graph, and the parameters as its variables (to draw, to differentiate).
 
-        With `copy=False` the variables share the parameters' memory, see `autodiff.Tensor`.
+        With `copy=False` the graph shares the memory of x and the parameters, which must then not
+        be changed until the last derivative has been taken.
         """
         variables = {name: ad.Tensor(p, name, copy=copy) for name, p in self.params.items()}
+        if not copy:
+            x = np.asarray(x)[...]
+            x.setflags(write=False)  # so that autodiff need not copy it either
         return softmax_cross_entropy(self(np.asarray(x), variables), t), variables
 
     def loss_and_gradient(self, x: Any, t: Any) -> tuple[float, dict[str, NDArray[Any]]]:

@@ -76,6 +76,7 @@ class Elementwise(Op):
     scalar: Callable[..., float]
 
     def plain(self, args: Args, params: Params) -> Any:
+        args = [np.asarray(arg) if isinstance(arg, list | tuple) else arg for arg in args]
         arrays = [arg for arg in args if type(arg) is np.ndarray]
         if not arrays and all(type(arg) in _PYTHON_NUMBERS for arg in args):
             return self.on_floats(*args)
@@ -199,9 +200,10 @@ def general(
 
 
 def _absorbing_product(g: Any, partial: Any) -> Any:
-    product = np.multiply(g, partial)
+    product: Any = np.multiply(g, partial)
     if isinstance(product, (np.ndarray, np.generic)):
-        square: Any = np.vdot(product, product)  # type: ignore[arg-type]  # one fast pass, no temporary: NaN if there is one
+        # one fast pass without a temporary: NaN if there is one
+        square = np.vdot(product, product)  # type: ignore[arg-type]
         if square != square:
             zero = np.equal(g, 0) | np.equal(partial, 0)
             product = np.where(zero, product.dtype.type(0), product)

@@ -131,6 +131,34 @@ def test_descent_by_augmented_assignment():
     np.testing.assert_array_equal(t.data, [0.5, 0.25])
 
 
+def test_constants_and_indices_can_be_changed_after_they_were_read():
+    x = Tensor([1.0, 2.0, 3.0])
+    constant, index, mask = (
+        np.array([1.0, 2.0, 3.0]),
+        np.array([0, 2]),
+        np.array([True, False, True]),
+    )
+    pairs = [[0, 1], [1, 2]]
+    matrix = np.eye(3)
+    results = [
+        x * constant,
+        np.where(mask, x, 0.0),
+        x[index],
+        x[(index,)],
+        x[mask],
+        x[pairs],
+        matrix @ x,
+        constant - x,
+    ]
+    before = [gradients(y.sum(), [x])[0] for y in results]
+    constant[:] = matrix[:] = 9.0
+    index[:] = 1
+    mask[:] = True
+    pairs[0][0] = 2
+    for y, slope in zip(results, before, strict=True):
+        np.testing.assert_array_equal(gradients(y.sum(), [x])[0], slope)
+
+
 def test_an_array_taken_from_a_variable_stays_its_own():
     x = Tensor([1.0, 2.0])
     mine = x.data
