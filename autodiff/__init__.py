@@ -11,7 +11,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autodiff.graph import no_grad
+from autodiff.graph import Node, no_grad
 from autodiff.numerical import numerical_gradient
 from autodiff.ops.elementwise import (
     absolute,
@@ -131,6 +131,17 @@ __all__ = [
     "value_and_grad",
     "where",
 ]
+
+
+def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """What a notebook shows for a node."""
+    from autodiff.views.draw import mimebundle
+
+    return mimebundle(node, include, exclude)
+
+
+# Tied here, so that nothing in the engine knows that it is drawn.
+Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
 
 
 def __getattr__(name: str) -> Any:

@@ -88,11 +88,6 @@ class Op:
     def __repr__(self) -> str:
         return f"<autodiff.{self.name}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        from autodiff.ops.table import row
-
-        return row, (self.name,)  # copies and pickles refer to the table
-
 
 class Node:
     """A variable or a recorded result; `Value` and `Tensor` are its two kinds."""
@@ -145,11 +140,6 @@ class Node:
         for name, value in state.items():
             setattr(self, name, value)
         self.serial = next_serial()  # inputs are restored first, and so stay older
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from autodiff.views.draw import mimebundle  # a view, needed in notebooks only
-
-        return mimebundle(self, include, exclude)
 
     def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
         kind = type(self).__name__

@@ -69,7 +69,14 @@ _PYTHON_NUMBERS = {float, int, bool}
 OBJECT = np.dtype(object)
 
 
-class Elementwise(Op):
+class Row(Op):
+    """An op that stands in the table, to which copies and pickles of it refer."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return row, (self.name,)
+
+
+class Elementwise(Row):
     """out[i] depends on element i of each argument only: a partial derivative per argument."""
 
     partials: tuple[Rule | float, ...]
@@ -113,7 +120,7 @@ class Elementwise(Op):
         return self.vjp(k, t, out, args, params)  # a diagonal Jacobian is its own transpose
 
 
-class Linear(Op):
+class Linear(Row):
     """Linear in each input: forward mode is the function itself, the transpose must be told.
 
     The row of a function of a sequence (`concatenate`) has one rule for the k-th of its inputs.
@@ -135,7 +142,7 @@ class Linear(Op):
         return self(*args[:k], t, *args[k + 1 :], **params)
 
 
-class General(Op):
+class General(Row):
     """Anything else: both directions are told, per input."""
 
     vjps: tuple[Rule, ...]
