@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy
 from itertools import count
 from operator import attrgetter
 from types import MethodType
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 next_serial: Callable[[], int] = count(1).__next__
 by_serial = attrgetter("serial")
@@ -129,17 +131,32 @@ class Node:
         """The cotangent of a node on which nothing depends."""
         raise NotImplementedError
 
-    def __getstate__(self) -> dict[str, Any]:
+    # Copies and pickles walk the graph from the oldest node on, so that no depth of it recurses.
+
+    def _state(self) -> dict[str, Any]:
         for arg in self.inputs:
             if isinstance(arg, Node) and arg.serial > self.serial:
                 raise stale(arg, self)
         slots = {*Node.__slots__, *type(self).__slots__} - {"__weakref__", "serial"}
         return {name: getattr(self, name) for name in slots}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self.serial = next_serial()  # inputs are restored first, and so stay older
+        self.serial = next_serial()
+
+    def __copy__(self) -> Node:
+        return _restored(type(self), self._state())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        for node in reversed(ancestors(self)):
+            if id(node) not in memo:
+                memo[id(node)] = _restored(type(node), deepcopy(node._state(), memo))
+        copied: Node = memo[id(self)]
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _newest, ([_Pickled.of(node) for node in reversed(ancestors(self))],)
 
     def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
         kind = type(self).__name__
@@ -150,6 +167,36 @@ class Node:
         )
 
     __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
+
+
+def _restored(kind: type[Node], state: dict[str, Any]) -> Node:
+    node = kind.__new__(kind)
+    node._restore(state)
+    return node
+
+
+def _newest(nodes: list[Node]) -> Node:
+    return nodes[-1]
+
+
+class _Pickled:
+    """Stands for a node while it is pickled, and comes back as the node."""
+
+    # Nodes of one pickle that share an input must share what stands for it: the pickle keeps
+    # these alive until it is done.
+    _alive: ClassVar[WeakValueDictionary[int, _Pickled]] = WeakValueDictionary()
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    @classmethod
+    def of(cls, node: Node) -> _Pickled:
+        return cls._alive.setdefault(id(node), cls(node))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = self.node._state()
+        state["inputs"] = [_Pickled.of(a) if isinstance(a, Node) else a for a in state["inputs"]]
+        return _restored, (type(self.node), state)
 
 
 def stale(node: Node, reader: Node) -> RuntimeError:

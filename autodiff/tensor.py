@@ -245,8 +245,8 @@ class Tensor(Node):
             raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         return cls(out, None, op, args, params)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+    def _restore(self, state: dict[str, Any]) -> None:
+        super()._restore(state)
         _frozen(self._data)
 
     def fit(self, cotangent: Any) -> Any:

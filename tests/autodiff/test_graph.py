@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Tensor, Value, exp, gradients, no_grad, trace
-from autodiff.graph import ancestors, push
+from autodiff.graph import _Pickled, ancestors, push
 
 kinds = pytest.mark.parametrize("kind", [Value, Tensor])
 
@@ -373,6 +373,21 @@ def test_copies_are_graphs_of_their_own(duplicate):
     x.data = 3.0
     with pytest.raises(RuntimeError, match="assigned after"):
         duplicate(y)
+
+
+@kinds
+def test_deep_graphs_are_copied_and_pickled(kind):
+    x = kind(1.0, "x")
+    y = x
+    for _ in range(20_000):
+        y = y * 1.0 + x
+    for x2, y2 in (copy.deepcopy((x, y)), pickle.loads(pickle.dumps((x, y)))):
+        y2.backward()
+        assert x2.grad == 20_001.0
+    assert x.grad is None
+    y3 = copy.copy(y)
+    assert gradients(y3, [x]) == [20_001.0]
+    assert len(_Pickled._alive) == 0
 
 
 def test_a_pickle_from_a_longer_session_can_be_built_on():
