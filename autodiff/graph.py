@@ -309,6 +309,16 @@ def recording() -> bool:
 
 
 @contextmanager
+def recorded() -> Iterator[None]:
+    """Record again, inside `no_grad` too: what a derivative is taken of must be recorded."""
+    token = _suspended.set(False)
+    try:
+        yield
+    finally:
+        _suspended.reset(token)
+
+
+@contextmanager
 def no_grad() -> Iterator[None]:
     """Compute without recording: results are fresh variables that know no inputs.
 

@@ -136,6 +136,11 @@ def _compare(
     numerical, error = (float(np.sum(part)) for part in directional_derivative(along, scale))
     eps = float(np.finfo(point.dtype).eps)
     error += 32 * eps * float(np.sum(np.abs(pulled * v)))
+    if not np.isfinite(error):
+        raise AssertionError(
+            f"{getattr(f, '__name__', f)} has no numerical derivative for argument {k} to compare "
+            "with: a value of it near the point is not finite"
+        )
     check = Check(1, k, reverse, forward, numerical, error)
     if not (abs(reverse - numerical) <= error and abs(forward - numerical) <= error):
         raise AssertionError(

@@ -9,12 +9,13 @@ again; otherwise it is a plain number or array.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any, Self
 
 import numpy as np
 
-from autodiff.graph import Node, ancestors, pull
+from autodiff.graph import Node, ancestors, pull, recorded
 from autodiff.ops.elementwise import positive
 from autodiff.ops.shapes import reshape, stack
 from autodiff.ops.table import Elementwise
@@ -128,16 +129,21 @@ class Recorded:
                 raise TypeError(
                     f"argnums={argnums} but {len(args)} positional arguments were given"
                 )
-        values = list(args)
-        for k in positions:
-            values[k] = _variable(values[k])
-        self.variables: list[Any] = [values[k] for k in positions]
-        self.output = f(*values, **kwargs)
+        self.run = f, list(args), positions, kwargs
 
     def __enter__(self) -> Self:
+        f, values, positions, kwargs = self.run
+        with ExitStack() as stack:
+            stack.enter_context(recorded())
+            for k in positions:
+                values[k] = _variable(values[k])
+            self.variables: list[Any] = [values[k] for k in positions]
+            self.output = f(*values, **kwargs)
+            self.end = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end.close()
         for variable in self.variables:
             if variable.op is None:
                 variable.op = _ARGUMENT

@@ -95,3 +95,9 @@ def test_check_grads_finds_wrong_derivatives(wrong_rows):
 
 def test_check_grads_with_a_kink_nearby():
     check_grads(lambda x: np.sum(relu(x)), np.array([1e-4, -1e-4, 1.0]))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_check_grads_where_values_are_not_finite():
+    with pytest.raises(AssertionError, match="not finite"):
+        check_grads(lambda x: 1 / x, 0.0)

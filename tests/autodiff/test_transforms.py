@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Tensor, Value, grad, gradients, jacobian, value_and_grad
+from autodiff import Tensor, Value, grad, gradients, jacobian, no_grad, value_and_grad
 
 
 @given(st.floats(-2, 2), st.integers(1, 5))
@@ -108,3 +108,20 @@ def test_seeds():
         gradients(x * x, [x], seed="1")
     t = Tensor([1.0, 2.0])
     np.testing.assert_array_equal(gradients(t * t, [t], seed=[1, 2])[0], [2.0, 8.0])
+
+
+def test_derivatives_inside_no_grad():
+    with no_grad():
+        assert grad(grad(lambda x: x**3))(2.0) == 12.0
+        np.testing.assert_array_equal(jacobian(lambda x: x * x)(np.ones(2)), 2 * np.eye(2))
+        assert (Value(1.0) * 2.0).op is None
+        with pytest.raises(KeyError):
+            grad(lambda x: {}[x])(1.0)
+        assert (Value(1.0) * 2.0).op is None
+
+    def partly(x):
+        with no_grad():
+            constant = x * x
+        return x * constant.data
+
+    assert grad(partly)(3.0) == 9.0
