@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,10 +33,17 @@ def _spread(g: Any, x: Any, axis: Axes) -> Any:
     return broadcast_to(_aligned(g, x, axis), shape=shape_of(x))
 
 
+def _count(g: Any, x: Any) -> float:
+    """How many elements of x are reduced into one."""
+    return math.prod(shape_of(x)) / (math.prod(shape_of(g)) or 1)
+
+
 sum = linear(np.sum, lambda g, x, axis=None, keepdims=False: _spread(g, x, axis), symbol="Σ")
 mean = linear(
     np.mean,
-    lambda g, x, axis=None, keepdims=False: _spread(g * (g.size / (x.size or 1)), x, axis),
+    lambda g, x, axis=None, keepdims=False: _spread(
+        g * (g.size / (math.prod(shape_of(x)) or 1)), x, axis
+    ),
 )
 
 

@@ -44,7 +44,7 @@ def _broadcast_to(x: Any, shape: Any = ()) -> Any:
 
 
 def _astype(x: Any, dtype: Any = float) -> Any:
-    return x.astype(dtype)
+    return np.asarray(x).astype(dtype) if isinstance(x, float) else x.astype(dtype)
 
 
 def _reshape(x: Any, shape: Any = (), order: Any = "C") -> Any:

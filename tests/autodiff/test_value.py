@@ -166,6 +166,32 @@ def test_a_value_among_arrays_is_a_tensors_variable():
     assert ad.gradients(z, [x]) == [11.0]
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        ad.sum,
+        ad.mean,
+        ad.max,
+        ad.logsumexp,
+        ad.ravel,
+        lambda x: ad.reshape(x, (1, 1)),
+        lambda x: ad.astype(x, np.float32),
+        lambda x: ad.stack([x, x]) / 2,
+        lambda x: ad.broadcast_to(x, (4,)) / 4,
+        lambda x: ad.concatenate([ad.expand_dims(x, 0), np.ones(2)]),
+    ],
+)
+def test_a_value_is_an_array_of_no_dimensions(f):
+    x = Value(2.0)
+    y = f(x)
+    assert isinstance(y, Tensor)
+    np.testing.assert_array_equal(y.data, f(2.0))
+    y.backward(np.ones(y.shape))
+    assert x.grad == 1.0
+    (slope,) = ad.gradients(y, [x], np.ones(y.shape), record=True)
+    assert getattr(slope, "data", slope) == 1.0
+
+
 def test_functions_on_plain_numbers_stay_plain():
     assert ad.exp(0) == 1.0
     assert type(ad.exp(0.5)) is float
