@@ -35,15 +35,13 @@ def _spread(g: Any, x: Any, axis: Axes) -> Any:
 
 def _count(g: Any, x: Any) -> float:
     """How many elements of x are reduced into one."""
-    return math.prod(shape_of(x)) / (math.prod(shape_of(g)) or 1)
+    return (math.prod(shape_of(x)) or 1) / (math.prod(shape_of(g)) or 1)
 
 
 sum = linear(np.sum, lambda g, x, axis=None, keepdims=False: _spread(g, x, axis), symbol="Σ")
 mean = linear(
     np.mean,
-    lambda g, x, axis=None, keepdims=False: _spread(
-        g * (g.size / (math.prod(shape_of(x)) or 1)), x, axis
-    ),
+    lambda g, x, axis=None, keepdims=False: _spread(g / _count(g, x), x, axis),
 )
 
 
