@@ -62,8 +62,14 @@ def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> Non
 
 
 def save_graph(node: Value | Tensor, path: Path, **settings: Any) -> None:
-    """Draw the graph of `node` into an SVG file and say so."""
-    draw(node, **settings).render(outfile=path, cleanup=True)
+    """Draw the graph of `node` into an SVG file, or failing that as DOT text, and say so."""
+    drawing = draw(node, **settings)
+    try:
+        path.write_bytes(drawing.pipe(format="svg"))
+    except RuntimeError as no_renderer:
+        path = path.with_suffix(".gv")
+        path.write_text(drawing.source, encoding="utf-8")
+        print(f"note: {no_renderer}")
     print(f"graph written to {path}")
 
 
