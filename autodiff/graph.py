@@ -228,6 +228,11 @@ def ancestors(output: Node, since: int = 0) -> list[Node]:
     return found
 
 
+def data_of(x: Any) -> Any:
+    """A node's data; anything else is its own."""
+    return x._data if isinstance(x, Node) else x
+
+
 def plain_data(inputs: Args) -> list[Any]:
     """What a rule is given to compute with; to record, it is given the inputs themselves."""
     return [arg._data if isinstance(arg, Node) else arg for arg in inputs]

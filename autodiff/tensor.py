@@ -11,7 +11,17 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autodiff.graph import Args, Node, Op, Params, next_serial, pull, recording, suspensions
+from autodiff.graph import (
+    Args,
+    Node,
+    Op,
+    Params,
+    data_of,
+    next_serial,
+    pull,
+    recording,
+    suspensions,
+)
 from autodiff.ops import elementwise, products, reductions, shapes
 from autodiff.ops.table import BY_FUNCTION, OBJECT, shape_of
 
@@ -86,13 +96,9 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compared(self: Tensor, other: Any) -> Any:
-        return compare(self._data, _data(other))
+        return compare(self._data, data_of(other))
 
     return compared
-
-
-def _data(other: Any) -> Any:
-    return other._data if isinstance(other, Node) else other
 
 
 @final
@@ -235,7 +241,9 @@ class Tensor(Node):
         if params:
             for name in params:
                 if name not in op.parameters:
-                    raise TypeError(f"{op.name} has no parameter {name!r} for a Tensor")
+                    raise TypeError(
+                        f"{op.name} has no parameter {name!r} for a Tensor: leave it out"
+                    )
             params = {name: _private(value) for name, value in params.items()}
         try:
             out = op.function(*data, **params)
@@ -373,7 +381,7 @@ class Tensor(Node):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func in _PLAIN_FUNCTIONS:
-            return func(*map(_data, args), **kwargs)
+            return func(*map(data_of, args), **kwargs)
         op = BY_FUNCTION.get(func)
         if op is None:
             raise _unknown(f"numpy.{func.__name__}")
@@ -407,7 +415,7 @@ def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Excep
 def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
     """NumPy's ufunc protocol, for both kinds of node: look the ufunc up in the table."""
     if ufunc in _PLAIN_UFUNCS and method == "__call__":
-        return ufunc(*map(_data, inputs), **kwargs)
+        return ufunc(*map(data_of, inputs), **kwargs)
     op = BY_FUNCTION.get(ufunc)
     if op is None:
         raise _unknown(f"numpy.{ufunc.__name__}")

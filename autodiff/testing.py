@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, push
+from autodiff.graph import Node, data_of, push
 from autodiff.numerical import directional_derivative
 from autodiff.ops.reductions import sum
 from autodiff.ops.table import shape_of
-from autodiff.transforms import Recorded
+from autodiff.transforms import run_on_variables
 
 
 class Check(NamedTuple):
@@ -84,10 +84,6 @@ def check_grads(
     return checks
 
 
-def _data(x: Any) -> Any:
-    return x._data if isinstance(x, Node) else x
-
-
 def _direction(random: np.random.Generator, like: Any) -> Any:
     like = np.asarray(like)
     dtype = like.dtype if like.dtype.kind == "f" else np.dtype(float)
@@ -102,8 +98,8 @@ def _slope(f: Callable[..., Any], k: int, direction: Any, seed: int) -> Callable
     """The derivative of ⟨w, f⟩ by argument k along `direction`, as a function to check in turn."""
 
     def slope(*args: Any) -> Any:
-        with Recorded(f, k, args, {}) as run:
-            weights = _direction(np.random.default_rng(seed), _data(run.output))
+        with run_on_variables(f, k, args, {}) as run:
+            weights = _direction(np.random.default_rng(seed), data_of(run.output))
             return _inner(run.pull(weights), direction)
 
     return slope
@@ -118,8 +114,8 @@ def _compare(
     point = np.asarray(args[k])
     point = point if point.dtype.kind == "f" else point.astype(float)
     v = _direction(random, point)
-    with Recorded(f, k, args, {}) as run:
-        w = _direction(random, _data(run.output))
+    with run_on_variables(f, k, args, {}) as run:
+        w = _direction(random, data_of(run.output))
         pulled = run.pull(w)
         reverse = float(_inner(pulled, v))
         pushed = push(run.output, {run.variables[0]: v}) if isinstance(run.output, Node) else 0.0

@@ -8,10 +8,10 @@ again; otherwise it is a plain number or array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,41 +112,45 @@ def _depends_beyond(output: Node, variables: Sequence[Node]) -> bool:
     return any(node.op is None and node not in own for node in ancestors(output))
 
 
-# What a fresh variable becomes when its transform is done: a constant, for any outer one.
-_ARGUMENT = Elementwise()
-_ARGUMENT.name = _ARGUMENT.symbol = "argument"
-_ARGUMENT.partials = ()
+class _Argument(Elementwise):
+    """What a fresh variable becomes when its transform is done: a constant, for any outer one."""
+
+    name = symbol = "argument"
+    partials = ()
+
+    def __reduce__(self) -> str:  # type: ignore[override]
+        return "_ARGUMENT"
 
 
-class Recorded:
-    """One run of a function on fresh variables, open for as long as it is differentiated."""
+_ARGUMENT = _Argument()
 
-    def __init__(self, f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any) -> None:
-        self.single = isinstance(argnums, int)
-        positions = [argnums] if isinstance(argnums, int) else list(argnums)
+
+@contextmanager
+def run_on_variables(
+    f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any
+) -> Iterator[Run]:
+    """Run a function on fresh variables, which stay open for as long as it is differentiated."""
+    positions = [argnums] if isinstance(argnums, int) else list(argnums)
+    for k in positions:
+        if not -len(args) <= k < len(args):
+            raise TypeError(f"argnums={argnums} but {len(args)} positional arguments were given")
+    with recorded():
+        values = list(args)
         for k in positions:
-            if not -len(args) <= k < len(args):
-                raise TypeError(
-                    f"argnums={argnums} but {len(args)} positional arguments were given"
-                )
-        self.run = f, list(args), positions, kwargs
-
-    def __enter__(self) -> Self:
-        f, values, positions, kwargs = self.run
-        with ExitStack() as stack:
-            stack.enter_context(recorded())
-            for k in positions:
-                values[k] = _variable(values[k])
-            self.variables: list[Any] = [values[k] for k in positions]
-            self.output = f(*values, **kwargs)
-            self.end = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end.close()
-        for variable in self.variables:
+            values[k] = _variable(values[k])
+        variables = [values[k] for k in positions]
+        yield Run(f(*values, **kwargs), variables, isinstance(argnums, int))
+        for variable in variables:
             if variable.op is None:
                 variable.op = _ARGUMENT
+
+
+class Run(NamedTuple):
+    """One run of a function: its output, and the variables to differentiate it by."""
+
+    output: Any
+    variables: list[Any]
+    single: bool
 
     def pull(self, seed: Any = None) -> Any:
         """The cotangents of the variables, as plain as they can be."""
@@ -173,7 +177,7 @@ def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[...,
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        with Recorded(f, argnums, args, kwargs) as run:
+        with run_on_variables(f, argnums, args, kwargs) as run:
             return _plain(run.output, run.variables), run.pull()
 
     return wrapped
@@ -216,7 +220,7 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with Recorded(f, argnums, args, kwargs) as run:
+        with run_on_variables(f, argnums, args, kwargs) as run:
             return run.pull()
 
     return wrapped
@@ -238,7 +242,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with Recorded(f, argnums, args, kwargs) as run:
+        with run_on_variables(f, argnums, args, kwargs) as run:
             shape = getattr(run.output, "shape", ())
             if shape == ():
                 return run.pull()

@@ -25,7 +25,7 @@ from autodiff.graph import (
 )
 from autodiff.ops import elementwise, reductions
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
-from autodiff.ops.table import Elementwise, ieee, shape_of
+from autodiff.ops.table import Elementwise, shape_of
 from autodiff.tensor import Tensor, dispatch_ufunc
 
 
@@ -255,7 +255,7 @@ class Value(Node):
     __hash__ = Node.__hash__
 
     def conjugate(self) -> Value:
-        """Itself, as for every real number."""
+        """Itself, as for every real number (NumPy's dot products of object arrays ask for it)."""
         return self
 
     def __bool__(self) -> bool:
@@ -293,9 +293,6 @@ class Value(Node):
         grad = "" if self.grad is None else f", grad={self.grad:.6g}"
         name = "" if self.name is None else f", name={self.name!r}"
         return f"Value({self._data:.6g}{grad}{name})"
-
-
-_PLAIN = {Value, float, int}
 
 
 def _is_array(arg: Any) -> bool:
@@ -355,17 +352,13 @@ def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
             g = cotangents[node]
             if g == 0.0 or node.op is None:
                 continue
-            args = node.inputs
-            partials = node.op.partials
+            op, args = node.op, node.inputs
+            partials = op.partials
             if len(args) != 2:
                 data = [arg._data if type(arg) is Value else arg for arg in args]
-                for arg, p in zip(args, partials, strict=True):
+                for k, arg in enumerate(args):
                     if type(arg) is Value:
-                        if type(p) is not int:
-                            try:
-                                p = p(node._data, *data)
-                            except (ArithmeticError, ValueError):
-                                p = ieee(p, node._data, *data)
+                        p = op.partial(k, node._data, data)
                         if p:  # as in `ops.table.chain`, a zero absorbs
                             cotangents[arg] += g * p
                 continue
@@ -382,16 +375,16 @@ def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
             b = y._data if type(y) is Value else y
             if type(x) is Value:
                 try:
-                    p = p(out, a, b)
-                except (ArithmeticError, ValueError):
-                    p = ieee(p, out, a, b)
+                    p = p(out, a, b) if callable(p) else p
+                except ArithmeticError:
+                    p = op.partial(0, out, (a, b))
                 if p:
                     cotangents[x] += g * p
             if type(y) is Value:
                 try:
-                    q = q(out, a, b)
-                except (ArithmeticError, ValueError):
-                    q = ieee(q, out, a, b)
+                    q = q(out, a, b) if callable(q) else q
+                except ArithmeticError:
+                    q = op.partial(1, out, (a, b))
                 if q:
                     cotangents[y] += g * q
     return cotangents

@@ -61,9 +61,9 @@ def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> Non
             raise AssertionError(f"{name}: computed {computed!r}, expected {expected!r}")
 
 
-def save_graph(node: Value | Tensor, path: Path, **settings: Any) -> None:
+def save_graph(node: Value | Tensor, path: Path) -> None:
     """Draw the graph of `node` into an SVG file, or failing that as DOT text, and say so."""
-    drawing = draw(node, **settings)
+    drawing = draw(node)
     try:
         path.write_bytes(drawing.pipe(format="svg"))
     except RuntimeError as no_renderer:

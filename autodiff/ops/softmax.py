@@ -13,8 +13,9 @@ from autodiff.ops.table import general
 
 def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
     """The largest elements, kept in x's dimensions, and x less those: safe to exponentiate."""
-    if getattr(x, "dtype", np.dtype(bool)).kind in "iub":
-        x = np.asarray(x, float)
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    if x.dtype.kind in "iub":
+        x = x.astype(float)
     if type(x) is np.ndarray and x.ndim == 2 and axis in (1, -1) and x.shape[1] <= 32:
         # NumPy is slow along many short rows: three times as fast across a transposed copy
         top = x.T.copy().max(axis=0)[:, None]

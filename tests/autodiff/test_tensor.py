@@ -1,5 +1,7 @@
 """Tensor: making one, its operators and methods, NumPy's protocols, refusals."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -178,8 +180,6 @@ def test_tensors_do_not_hide_in_object_arrays():
 def test_errors_name_the_operation_and_what_it_was_given(f, words):
     with pytest.raises((TypeError, ValueError, IndexError)) as error:
         f(Tensor(X))
-    import re
-
     for word in words:
         assert re.search(word, str(error.value)), str(error.value)
 

@@ -1,6 +1,8 @@
 """grad, value_and_grad, jacobian: plain results at the outermost level, nesting, errors."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -125,3 +127,12 @@ def test_derivatives_inside_no_grad():
         return x * constant.data
 
     assert grad(partly)(3.0) == 9.0
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_derivatives_that_are_nodes_can_be_copied(duplicate):
+    weight = Value(2.0)
+    slope = grad(lambda y: weight * y**2)(3.0)
+    weight2, slope2 = duplicate((weight, slope))
+    assert slope2.data == 12.0
+    assert gradients(slope2, [weight2]) == [6.0]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Tensor, Value
+from autodiff.ops.elementwise import elementwise
 
 numbers = st.floats(0.1, 3.0)
 
@@ -50,6 +51,17 @@ def test_slopes_by_hand(a, b):
         slopes = ad.gradients(result, [x, y])
         assert slopes[0] == pytest.approx(dx or 0, rel=1e-14)
         assert slopes[1] == pytest.approx(dy or 0, rel=1e-14)
+
+
+@pytest.mark.usefixtures("own_rows")
+def test_partials_may_be_any_constants():
+    twist = elementwise(lambda x, y: 2.5 * x + y * y, 2.5, lambda out, x, y: 2 * y, name="twist")
+    turned = elementwise(lambda x, y: x * x - y, lambda out, x, y: 2 * x, -1, name="turned")
+    degrees = elementwise(np.deg2rad, math.pi / 180)
+    x, y = Value(3.0), Value(5.0)
+    assert ad.gradients(twist(x, y), [x, y]) == [2.5, 10.0]
+    assert ad.gradients(turned(x, y), [x, y]) == [6.0, -1.0]
+    assert ad.gradients(degrees(x), [x]) == [math.pi / 180]
 
 
 def test_a_number_costs_no_node():

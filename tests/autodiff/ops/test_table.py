@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autodiff import Tensor, Value, check_grads, gradients
 from autodiff.graph import Op, push
-from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise, shape_of
+from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
 DOMAINS = {
     "log": (0.2, 3.0),
@@ -152,10 +152,6 @@ def test_both_modes_and_both_orders_agree_with_numerical_differentiation(op, sha
     def f(*args):
         return call(op, args, params)
 
-    differentiable = [
-        k for k in range(len(arrays)) if not (isinstance(op, Elementwise) and op.partials[k] == 0)
-    ]
-    assert differentiable or op.name == "sign"
     check_grads(f, *arrays, order=2)
 
 
@@ -238,10 +234,9 @@ def test_every_row_is_found_by_its_numpy_function_and_public():
     import autodiff
 
     for name, op in TABLE.items():
-        assert BY_FUNCTION[next(f for f, row in BY_FUNCTION.items() if row is op)] is op
+        assert op in BY_FUNCTION.values()
         if name != "chain":  # the engine's own
             assert getattr(autodiff, name) is op
         if name != "astype" and hasattr(np, name):
             assert BY_FUNCTION[getattr(np, name)] is op
         assert op.__doc__
-    assert shape_of(3.0) == ()
