@@ -13,52 +13,36 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.graph import Node, no_grad
 from autodiff.numerical import numerical_gradient
-from autodiff.ops.elementwise import (
-    absolute,
-    add,
-    arctan,
-    cos,
-    cosh,
-    divide,
-    exp,
-    expm1,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    positive,
-    power,
-    relu,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    subtract,
-    tan,
-    tanh,
-    where,
+from autodiff.ops import (
+    elementwise,
+    fft,
+    images,
+    joining,
+    linalg,
+    polynomials,
+    probability,
+    products,
+    reductions,
+    scans,
+    selection,
+    shapes,
+    signals,
+    special,
+    statistics,
 )
-from autodiff.ops.products import affine, matmul
-from autodiff.ops.reductions import max, mean, min, sum
-from autodiff.ops.shapes import (
-    astype,
-    broadcast_to,
-    concatenate,
-    expand_dims,
-    getitem,
-    ravel,
-    reshape,
-    scatter,
-    squeeze,
-    stack,
-    swapaxes,
-    transpose,
-)
-from autodiff.ops.softmax import cross_entropy, log_softmax, logsumexp, softmax
+from autodiff.ops.elementwise import *
+from autodiff.ops.images import *
+from autodiff.ops.joining import *
+from autodiff.ops.polynomials import *
+from autodiff.ops.probability import *
+from autodiff.ops.products import *
+from autodiff.ops.reductions import *
+from autodiff.ops.scans import *
+from autodiff.ops.selection import *
+from autodiff.ops.shapes import *
+from autodiff.ops.signals import *
+from autodiff.ops.special import *
+from autodiff.ops.statistics import *
 from autodiff.tensor import Tensor
 from autodiff.testing import Check, check_grads
 from autodiff.transforms import grad, gradients, jacobian, value_and_grad
@@ -72,65 +56,31 @@ __all__ = [
     "Check",
     "Tensor",
     "Value",
-    "absolute",
-    "add",
-    "affine",
-    "arctan",
-    "astype",
-    "broadcast_to",
     "check_grads",
-    "concatenate",
-    "cos",
-    "cosh",
-    "cross_entropy",
-    "divide",
     "draw",
-    "exp",
-    "expand_dims",
-    "expm1",
-    "getitem",
+    "fft",
     "grad",
     "gradients",
     "jacobian",
-    "log",
-    "log1p",
-    "log_softmax",
-    "logsumexp",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "multiply",
-    "negative",
+    "linalg",
     "no_grad",
     "numerical_gradient",
-    "positive",
-    "power",
-    "ravel",
-    "relu",
-    "reshape",
-    "scatter",
-    "sigmoid",
-    "sign",
-    "sin",
-    "sinh",
-    "softmax",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "subtract",
-    "sum",
-    "swapaxes",
-    "tan",
-    "tanh",
     "trace",
-    "transpose",
     "value_and_grad",
-    "where",
 ]
+__all__ += elementwise.__all__
+__all__ += images.__all__
+__all__ += joining.__all__
+__all__ += polynomials.__all__
+__all__ += probability.__all__
+__all__ += products.__all__
+__all__ += reductions.__all__
+__all__ += scans.__all__
+__all__ += selection.__all__
+__all__ += shapes.__all__
+__all__ += signals.__all__
+__all__ += special.__all__
+__all__ += statistics.__all__
 
 
 def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:

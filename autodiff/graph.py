@@ -42,7 +42,9 @@ class Op:
     arity : int
         How many leading arguments are inputs (differentiable); -1 for a sequence of them.
     parameters : tuple of str
-        Names of the further arguments, in NumPy's order.
+        Names of the further arguments that it takes.
+    weak : bool
+        Whether a Python number among the inputs adapts to the dtype of the others.
     """
 
     name: str
@@ -50,6 +52,12 @@ class Op:
     function: Callable[..., Any]
     arity: int
     parameters: tuple[str, ...]
+    weak: bool = False
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """Names of all arguments in the order in which a call may give them."""
+        raise NotImplementedError
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         """Cotangent of input `k`, given the output's cotangent `g`; None means zero."""
@@ -63,21 +71,31 @@ class Op:
         """What a call on plain numbers and arrays returns."""
         return self.function(*args, **params)
 
+    def with_options(self, args: Args, params: Params) -> Any:
+        """A call of a weak op with further arguments."""
+        raise NotImplementedError
+
     def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
-        """Split a call into inputs and named parameters, as NumPy's signature orders them."""
-        first = 1 if self.arity < 0 else self.arity
-        inputs, rest = args[:first], args[first:]
-        if len(inputs) < first or len(rest) > len(self.parameters):
+        """Split a call into inputs and named parameters."""
+        names = self.signature
+        leading = 1 if self.arity < 0 else self.arity
+        given = dict(zip(names, args, strict=False))
+        twice = given.keys() & params.keys()
+        given.update(params)
+        if len(args) > len(names) or twice or not given.keys() >= {*names[:leading]}:
             raise TypeError(
-                f"{self.name}() takes {first} input(s) and the parameters "
-                f"{list(self.parameters)}; got {len(args)} arguments"
+                f"{self.name} takes ({', '.join(names)}); got {len(args)} arguments"
+                + (f" and {', '.join(params)}" if params else "")
             )
-        if self.arity < 0:
-            inputs = tuple(inputs[0])
-        return inputs, {**dict(zip(self.parameters, rest, strict=False)), **params}
+        inputs: Args = [given.pop(name) for name in names[:leading]]
+        return tuple(inputs[0]) if self.arity < 0 else inputs, given
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         inputs, named = (args, params) if len(args) == self.arity else self.bind(args, params)
+        if "out" in named:
+            named = without_out(self.name, named)
+        if named and self.weak:
+            return self.with_options(inputs, named)
         for arg in inputs:
             if isinstance(arg, Node):
                 return arg.apply(self, inputs, named)
@@ -89,6 +107,18 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<autodiff.{self.name}>"
+
+
+class Parts(tuple[Any, ...]):
+    """Cotangents, or tangents, of the parts of a result; None means zero."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Parts:
+        return Parts(
+            one if two is None else two if one is None else one + two
+            for one, two in zip(self, other, strict=True)
+        )
 
 
 class Node:
@@ -103,6 +133,8 @@ class Node:
     inputs: Args
     serial: int
     params: Params
+
+    tensor: ClassVar[Callable[..., Any]]  # the kind that holds an array, which ties itself here
 
     __hash__ = object.__hash__
 
@@ -146,12 +178,12 @@ class Node:
         self.serial = next_serial()
 
     def __copy__(self) -> Node:
-        return _restored(type(self), self._state())
+        return restored(type(self), self._state())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Node:
         for node in reversed(ancestors(self)):
             if id(node) not in memo:
-                memo[id(node)] = _restored(type(node), deepcopy(node._state(), memo))
+                memo[id(node)] = restored(type(node), deepcopy(node._state(), memo))
         copied: Node = memo[id(self)]
         return copied
 
@@ -169,7 +201,7 @@ class Node:
     __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
 
 
-def _restored(kind: type[Node], state: dict[str, Any]) -> Node:
+def restored(kind: type[Node], state: dict[str, Any]) -> Node:
     node = kind.__new__(kind)
     node._restore(state)
     return node
@@ -196,7 +228,18 @@ class _Pickled:
     def __reduce__(self) -> tuple[Any, ...]:
         state = self.node._state()
         state["inputs"] = [_Pickled.of(a) if isinstance(a, Node) else a for a in state["inputs"]]
-        return _restored, (type(self.node), state)
+        return restored, (type(self.node), state)
+
+
+def without_out(name: str, params: Params) -> Params:
+    """The parameters of a call without `out=`, which is refused."""
+    out = params["out"]
+    if any(array is not None for array in (out if isinstance(out, tuple) else [out])):
+        raise TypeError(
+            f"{name}(out=...) would overwrite numbers that a derivative may need: use the result "
+            "instead, or assign it (y[...] = result)"
+        )
+    return {key: value for key, value in params.items() if key != "out"}
 
 
 def stale(node: Node, reader: Node) -> RuntimeError:
@@ -205,7 +248,8 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     op = reader.op.name if reader.op else "a node"
     return RuntimeError(
         f"{what} was assigned after {op} had read it, so the derivative of the old expression "
-        "can no longer be computed: compute the expression again, then differentiate"
+        "can no longer be computed: compute the expression again, then differentiate, or build "
+        "the changed array as a new one (autodiff.where(mask, new, old))"
     )
 
 

@@ -16,14 +16,18 @@ from autodiff.graph import (
     Node,
     Op,
     Params,
+    Parts,
     data_of,
     next_serial,
     pull,
     recording,
+    restored,
     suspensions,
 )
 from autodiff.ops import elementwise, products, reductions, shapes
-from autodiff.ops.table import BY_FUNCTION, OBJECT, shape_of
+from autodiff.ops.general import item
+from autodiff.ops.table import OBJECT
+from autodiff.protocols import dispatch_function, dispatch_ufunc
 
 
 def _checked(array: ArrayLike, copy: bool = True) -> Any:
@@ -70,6 +74,10 @@ def _private(value: Any) -> Any:
 
 def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
+
+
+def _as_array(arg: Any) -> Any:
+    return shapes.tensor(arg) if isinstance(arg, Node) else np.asarray(arg)
 
 
 def _describe(arg: Any) -> str:
@@ -219,36 +227,47 @@ class Tensor(Node):
     def apply(cls, op: Op, args: Args, params: Params) -> Any:
         data = []
         for arg in args:
-            if type(arg) is Tensor:
+            kind = type(arg)
+            if kind is Tensor:
                 if arg._exposed is not None:
                     arg._settle()
-                arg = arg._data
-            elif isinstance(arg, Node):
-                arg = arg._data
-            elif type(arg) is not np.ndarray:
-                if isinstance(arg, list | tuple):
-                    return cls.apply(op, _replaced(args, arg, np.asarray(arg)), params)
-            elif arg.dtype is OBJECT:
-                if Tensor in map(type, args):
-                    raise TypeError(
-                        f"{op.name} cannot mix a Tensor with an array of Values: join the Values "
-                        "with autodiff.stack first"
-                    )
-                return op.plain(args, params)  # Values throughout: element by element
-            elif arg.flags.writeable:
-                return cls.apply(op, _replaced(args, arg, _private(arg)), params)
-            data.append(arg)
+                data.append(arg._data)
+            elif kind is np.ndarray:
+                if arg.dtype is OBJECT:
+                    if Tensor in map(type, args):
+                        raise TypeError(
+                            f"{op.name} cannot mix a Tensor with an array of Values: join the "
+                            "Values with autodiff.stack first"
+                        )
+                    return op.plain(args, params)  # Values throughout: element by element
+                if arg.flags.writeable:
+                    return cls.apply(op, _replaced(args, arg, _private(arg)), params)
+                data.append(arg)
+            elif kind is list or kind is tuple:
+                return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
+            elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
+                # only elementwise rules are used to plain numbers
+                return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
+            else:
+                data.append(data_of(arg))
         if params:
-            for name in params:
+            for name, value in params.items():
                 if name not in op.parameters:
                     raise TypeError(
                         f"{op.name} has no parameter {name!r} for a Tensor: leave it out"
                     )
+                if isinstance(value, Node):
+                    raise TypeError(
+                        f"{op.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
+                    )
             params = {name: _private(value) for name, value in params.items()}
         try:
             out = op.function(*data, **params)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise _refusal(op, data, params, error) from error
+        if isinstance(out, tuple | list):
+            parts = Bundle(tuple(out), op, args, params).items()
+            return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if out.dtype.kind not in "fc":
             raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         return cls(out, None, op, args, params)
@@ -258,19 +277,10 @@ class Tensor(Node):
         _frozen(self._data)
 
     def fit(self, cotangent: Any) -> Any:
-        data = self._data
-        if cotangent.shape != data.shape:
-            cotangent = shapes.unbroadcast(cotangent, data.shape)
-        if cotangent.dtype is not data.dtype and cotangent.dtype != data.dtype:
-            cotangent = shapes.astype(cotangent, dtype=data.dtype)
-        return cotangent
+        return shapes.fitted(cotangent, self._data)
 
     def spread(self, tangent: Any) -> Any:
-        if shape_of(tangent) != self._data.shape:
-            tangent = shapes.broadcast_to(tangent, shape=self._data.shape)
-        if tangent.dtype != self._data.dtype:
-            tangent = shapes.astype(tangent, dtype=self._data.dtype)
-        return tangent
+        return shapes.spread(tangent, self._data)
 
     def zero(self) -> Any:
         return np.zeros_like(self._data)
@@ -332,10 +342,14 @@ class Tensor(Node):
         return shapes.getitem(self, index=index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "a Tensor's elements cannot be assigned: build the new one with autodiff.where(mask, "
-            "value, t), or change a variable's numbers through t.data[index] = value"
-        )
+        if self._exposed is not None:
+            self._settle()
+        before = restored(Tensor, {**self._state(), "_exposed": None, "grad": None})
+        before.serial = self.serial
+        after = shapes.setitem(before, value, index=index)
+        # From here on this node is the result, and younger than whatever has read it before: such
+        # a reader is found out when a derivative is asked for.
+        self._restore({**after._state(), "name": self.name})
 
     def __len__(self) -> int:
         return len(self._data)
@@ -380,12 +394,7 @@ class Tensor(Node):
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func in _PLAIN_FUNCTIONS:
-            return func(*map(data_of, args), **kwargs)
-        op = BY_FUNCTION.get(func)
-        if op is None:
-            raise _unknown(f"numpy.{func.__name__}")
-        return op(*args, **kwargs)
+        return dispatch_function(func, args, kwargs)
 
     def __repr__(self) -> str:
         body = np.array2string(
@@ -397,40 +406,48 @@ class Tensor(Node):
         return f"Tensor({body}{large}{dtype}{label})"
 
 
-def _unknown(name: str) -> TypeError:
-    return TypeError(
-        f"{name} has no derivative here: write it with the functions of autodiff, or take x.data "
-        "to compute outside the graph"
-    )
-
-
 def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
     """NumPy's complaint, with the operation and what it was given."""
-    kind = next(kind for kind in (TypeError, ValueError, IndexError) if isinstance(error, kind))
+    kind = next(
+        kind
+        for kind in (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
+        if isinstance(error, kind)
+    )
     said = str(error).partition("\n")[0]
     given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
     return kind(f"{op.name} cannot take {given}: {said}")
 
 
-def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
-    """NumPy's ufunc protocol, for both kinds of node: look the ufunc up in the table."""
-    if ufunc in _PLAIN_UFUNCS and method == "__call__":
-        return ufunc(*map(data_of, inputs), **kwargs)
-    op = BY_FUNCTION.get(ufunc)
-    if op is None:
-        raise _unknown(f"numpy.{ufunc.__name__}")
-    if method != "__call__" or kwargs:
-        how = f".{method}" if method != "__call__" else f"({', '.join(kwargs)}=...)"
-        raise _unknown(f"numpy.{ufunc.__name__}{how}")
-    return op(*inputs)
+@final
+class Bundle(Node):
+    """The several results of one operation, of which each is an item; users see the items only."""
+
+    __slots__ = ("params",)
+
+    def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
+        self._data = tuple(map(_frozen, parts))
+        self.op, self.inputs, self.params = op, inputs, params
+        self.name = self.grad = None
+        self.serial = next_serial()
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Any:
+        return Tensor(self._data[index], None, item, (self,), {"index": index})
+
+    def items(self) -> list[Any]:
+        """Each part as a node, or as it is if it holds no floats."""
+        return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
+
+    def fit(self, cotangent: Any) -> Any:
+        return cotangent
+
+    def spread(self, tangent: Any) -> Any:
+        return tangent
+
+    def zero(self) -> Any:
+        return Parts([None] * len(self))
 
 
-# Functions whose results are no functions to differentiate: truth values, shapes, places.
-_PLAIN_UFUNCS = {
-    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
-    np.isfinite, np.isnan, np.isinf,
-}  # fmt: skip
-_PLAIN_FUNCTIONS = {
-    np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort,
-    np.allclose, np.isclose, np.array_equal,
-}  # fmt: skip
+Node.tensor = Tensor

@@ -23,10 +23,13 @@ from autodiff.graph import (
     stale,
     suspensions,
 )
-from autodiff.ops import elementwise, reductions
+from autodiff.ops import elementwise, shapes
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
-from autodiff.ops.table import Elementwise, shape_of
-from autodiff.tensor import Tensor, dispatch_ufunc
+from autodiff.ops.table import Elementwise
+from autodiff.protocols import dispatch_function, dispatch_ufunc
+from autodiff.tensor import Tensor
+
+FLOAT = np.float64()  # what a Value looks like among arrays
 
 
 def _number(data: Any) -> float:
@@ -134,11 +137,11 @@ class Value(Node):
 
     def fit(self, cotangent: Any) -> Any:
         if isinstance(cotangent, Node):
-            return reductions.sum(cotangent) if shape_of(cotangent) else cotangent
-        return float(np.sum(cotangent))
+            return shapes.fitted(cotangent, FLOAT) if type(cotangent) is Tensor else cotangent
+        return float(np.sum(cotangent).real)
 
     def spread(self, tangent: Any) -> Any:
-        return tangent if isinstance(tangent, Node) else float(tangent)
+        return tangent if isinstance(tangent, Node) else float(np.real(tangent))
 
     def zero(self) -> float:
         return 0.0
@@ -284,7 +287,7 @@ class Value(Node):
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return Tensor.__array_function__(self, func, types, args, kwargs)  # type: ignore[arg-type]
+        return dispatch_function(func, args, kwargs)
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
@@ -296,7 +299,8 @@ class Value(Node):
 
 
 def _is_array(arg: Any) -> bool:
-    return isinstance(arg, Tensor) or (
+    """Whether an operation with it takes arrays (a complex number does: no Value can hold it)."""
+    return isinstance(arg, Tensor | complex) or (
         hasattr(arg, "__array_function__") and not isinstance(arg, Value)
     )
 

@@ -10,5 +10,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # Timing is no part of correctness, and the same examples every time make a failure repeatable.
-settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "repeatable", max_examples=5, deadline=None, derandomize=True, print_blob=True
+)
 settings.load_profile("repeatable")

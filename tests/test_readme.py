@@ -29,7 +29,7 @@ def test_one_row_adds_a_primitive_and_the_table_test_covers_it():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"(\d+) passed", done.stdout).group(1)) >= 30
+    assert int(re.search(r"(\d+) passed", done.stdout).group(1)) >= 7
 
     broken = row.replace("1 / sqrt", "2 / sqrt")
     assert broken != row

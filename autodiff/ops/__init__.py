@@ -1,5 +1,37 @@
 """The table of primitives, a file a family; importing this package fills it."""
 
-from autodiff.ops import elementwise, products, reductions, shapes, softmax
+from autodiff.ops import (
+    elementwise,
+    fft,
+    images,
+    joining,
+    linalg,
+    polynomials,
+    probability,
+    products,
+    reductions,
+    scans,
+    selection,
+    shapes,
+    signals,
+    special,
+    statistics,
+)
 
-__all__ = ["elementwise", "products", "reductions", "shapes", "softmax"]
+__all__ = [
+    "elementwise",
+    "fft",
+    "images",
+    "joining",
+    "linalg",
+    "polynomials",
+    "probability",
+    "products",
+    "reductions",
+    "scans",
+    "selection",
+    "shapes",
+    "signals",
+    "special",
+    "statistics",
+]

@@ -8,7 +8,40 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.ops.table import elementwise
+from autodiff.ops.table import conj, elementwise, linear
+
+__all__ = [
+    "absolute",
+    "add",
+    "arctan",
+    "conjugate",
+    "cos",
+    "cosh",
+    "divide",
+    "exp",
+    "expm1",
+    "imag",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "positive",
+    "power",
+    "real",
+    "relu",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "where",
+]
 
 add = elementwise(np.add, 1, 1, scalar=operator.add, symbol="+")
 subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, symbol="−")
@@ -68,7 +101,7 @@ cosh = elementwise(np.cosh, lambda out, x: sinh(x))
 tanh = elementwise(np.tanh, lambda out, x: 1 / square(cosh(x)))
 
 sign = elementwise(np.sign, 0, scalar=lambda x: math.copysign(1.0, x) if x < 0 or x > 0 else x)
-absolute = elementwise(np.absolute, lambda out, x: sign(x), scalar=abs, symbol="|·|")
+absolute = elementwise(np.absolute, lambda out, x: conj(sign(x)), scalar=abs, symbol="|·|")
 
 
 def _share(ahead: Any, tied: Any) -> Any:
@@ -122,3 +155,7 @@ sigmoid = elementwise(
     symbol="σ",
     doc="1 / (1 + exp(-x)), element by element, without overflow for any x.",
 )
+
+conjugate = linear(np.conjugate, lambda g, x: conj(g), symbol="x̄")
+real = linear(np.real, lambda g, x: g, symbol="Re")
+imag = linear(np.imag, lambda g, x: g * 1j, symbol="Im")

@@ -6,12 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.general import general
 from autodiff.ops.shapes import expand_dims
-from autodiff.ops.table import general, linear
+from autodiff.ops.table import conj, linear
+
+__all__ = [
+    "affine",
+    "matmul",
+]
 
 
 def _left(g: Any, x: Any, y: Any) -> Any:
     """The cotangent of x in x @ y, where either may be a vector or a stack of matrices."""
+    y = conj(y)
     if x.ndim == y.ndim == 1:
         return g * y
     if y.ndim == 1:
@@ -23,6 +30,7 @@ def _left(g: Any, x: Any, y: Any) -> Any:
 
 def _right(g: Any, x: Any, y: Any) -> Any:
     """The cotangent of y: that of the left operand in yᵀ @ xᵀ."""
+    x = conj(x)
     if x.ndim == y.ndim == 1:
         return g * x
     if x.ndim == 1:

@@ -8,8 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.general import General, general
 from autodiff.ops.shapes import broadcast_to
-from autodiff.ops.table import General, general, linear, shape_of
+from autodiff.ops.table import linear, shape_of
+
+__all__ = [
+    "max",
+    "mean",
+    "min",
+    "sum",
+]
 
 Axes = int | tuple[int, ...] | None
 

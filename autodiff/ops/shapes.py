@@ -7,7 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.ops.table import linear, shape_of
+from autodiff.ops.table import linear, row, shape_of
+
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "expand_dims",
+    "getitem",
+    "ravel",
+    "reshape",
+    "scatter",
+    "setitem",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "tensor",
+    "transpose",
+]
 
 
 def _scatter(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
@@ -91,6 +108,47 @@ scatter = linear(
 )
 
 
+def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
+    if np.iscomplexobj(value) and not np.iscomplexobj(x):
+        raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
+    out = x.copy()
+    out[index] = value
+    return out
+
+
+def _without(g: Any, index: Any) -> Any:
+    """g with zeros at [index]."""
+    return setitem(g, np.zeros((), g.dtype), index=index)
+
+
+def _what_stays(g: Any, index: Any) -> Any:
+    """g[index], with zeros for the elements of an assignment that a later one overwrites."""
+    if not _selects_once(index):
+        places = np.zeros(g.shape, int)
+        order = np.arange(1, places[index].size + 1).reshape(places[index].shape)
+        places[index] = order
+        return getitem(g, index=index) * (places[index] == order)
+    return getitem(g, index=index)
+
+
+setitem = linear(
+    _setitem,
+    lambda g, x, value, index=(): _without(g, index),
+    lambda g, x, value, index=(): _what_stays(g, index),
+    jointly=True,
+    name="setitem",
+    symbol="[ ]=",
+    doc="x with x[index] = value carried out.",
+)
+tensor = linear(
+    lambda x: np.asarray(x, float),
+    lambda g, x: g,
+    name="tensor",
+    doc="A Value as a Tensor of shape ().",
+)
+tensor.weak = True  # or its input would first be made a Tensor
+
+
 def _slices(xs: Any, axis: int) -> Any:
     start = 0
     for x in xs:
@@ -120,3 +178,25 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     axes = [*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 != wide[lead + i]]]
     g = g.sum(axis=tuple(axes))
     return g if g.shape == shape else g.reshape(shape)
+
+
+def fitted(g: Any, like: Any) -> Any:
+    """A cotangent of `like` in its shape and dtype, as its rules may give more than that."""
+    if g.shape != like.shape:
+        g = unbroadcast(g, like.shape)
+    return _cast(g, like.dtype)
+
+
+def spread(t: Any, like: Any) -> Any:
+    """A tangent of `like` in its shape and dtype, as its rules may give less than that."""
+    if shape_of(t) != like.shape:
+        t = broadcast_to(t, shape=like.shape)
+    return _cast(t if hasattr(t, "dtype") else np.asarray(t), like.dtype)
+
+
+def _cast(x: Any, dtype: np.dtype[Any]) -> Any:
+    if x.dtype is dtype or x.dtype == dtype:
+        return x
+    if x.dtype.kind == "c" != dtype.kind:
+        x = row("real")(x)
+    return astype(x, dtype=dtype)

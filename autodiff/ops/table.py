@@ -1,25 +1,33 @@
 """The kinds of row, and the table that collects them.
 
-`elementwise`, `linear` and `general` each make a row from one statement of the derivative, and both
-modes follow from it. A rule is an ordinary expression over this package's functions: on floats and
-arrays it computes, on nodes it records.
+`elementwise`, `linear` and `general` (in a file of its own, since it needs some rows itself) each
+make a row from one statement of the derivative, and both modes follow from it. A rule is an
+ordinary expression over this package's functions: on floats and arrays it computes, on nodes it
+records. `composite` is for functions of NumPy that are such expressions themselves.
+
+Complex numbers: a tangent is what one expects; a cotangent is ∂L/∂(Re z) + i ∂L/∂(Im z) for a real
+L, so that `z -= rate * z.grad` descends. The inner product that makes the two modes each other's
+transpose is Re Σ conj(g) t, a `linear` row's transpose is the conjugate one, and an elementwise
+partial p of a function with real results on complex numbers stands for t ↦ Re(p t).
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Op, Params
+from autodiff.graph import Args, Node, Op, Params, data_of, without_out
 
 TABLE: dict[str, Op] = {}
 """Every row by its name."""
 
-BY_FUNCTION: dict[Any, Op] = {}
-"""Every row by the NumPy function it stands for: what NumPy's protocols look up."""
+BY_FUNCTION: dict[Any, Callable[..., Any]] = {}
+"""Every row and composite by the NumPy function it stands for: what NumPy's protocols look up."""
 
 
 def row(name: str) -> Op:
@@ -40,21 +48,23 @@ def shape_of(x: Any) -> tuple[int, ...]:
     return getattr(x, "shape", ())
 
 
-def _register(op: Op, function: Callable[..., Any], labels: dict[str, Any]) -> None:
+def register(op: Op, function: Callable[..., Any], labels: dict[str, Any]) -> None:
     op.function = labels.get("compute") or function
     op.name = labels.get("name") or function.__name__
     op.symbol = labels.get("symbol") or op.name
+    if op.name in TABLE:
+        raise ValueError(f"the table has a row {op.name!r} already: give this one another name=")
     op.__doc__ = labels.get("doc") or f"numpy.{op.name} for numbers, arrays, Values and Tensors."
     TABLE[op.name] = op
     BY_FUNCTION[function] = op
 
 
-def _signature(op: Op, rule: Rule, skip: int) -> None:
+def rule_signature(op: Row, rule: Rule, skip: int) -> None:
     """Read from a rule what its row takes: after `skip`, names without a default are inputs."""
     code, defaults = rule.__code__, rule.__defaults__ or ()
-    names = code.co_varnames[skip : code.co_argcount]
-    op.arity = len(names) - len(defaults)
-    op.parameters = names[op.arity :]
+    op.names = code.co_varnames[skip : code.co_argcount]
+    op.arity = len(op.names) - len(defaults)
+    op.parameters = op.names[op.arity :]
 
 
 def _as_objects(arg: Any) -> Any:
@@ -72,8 +82,49 @@ OBJECT = np.dtype(object)
 class Row(Op):
     """An op that stands in the table, to which copies and pickles of it refer."""
 
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def signature(self) -> tuple[str, ...]:
+        """The argument names of the function, or of the rule where a function tells none."""
+        try:
+            return tuple(inspect.signature(self.function).parameters)
+        except ValueError:
+            return self.names
+
+    def plain(self, args: Args, params: Params) -> Any:
+        if self.arity > 0:
+            for arg in args:
+                if getattr(arg, "dtype", None) is OBJECT:
+                    return self.on_objects(args, params)
+        return self.function(*args, **params)
+
+    def on_objects(self, args: Args, params: Params) -> Any:
+        """Arrays of Values: the scalar engine where NumPy lets it, or else one Tensor of them."""
+        try:
+            return self.function(*args, **params)
+        except TypeError:
+            return self(*[joined(arg) if _is_object(arg) else arg for arg in args], **params)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return row, (self.name,)
+
+
+def _is_object(arg: Any) -> bool:
+    return getattr(arg, "dtype", None) is OBJECT
+
+
+def joined(values: Any) -> Any:
+    """An object array of Values and numbers as one Tensor."""
+    return row("reshape")(row("stack")(list(values.ravel())), values.shape)
+
+
+def conj(x: Any) -> Any:
+    """The complex conjugate; something real is its own, and costs nothing."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None:
+        return x.conjugate() if type(x) is complex else x
+    return row("conjugate")(x) if dtype.kind == "c" else x
 
 
 class Elementwise(Row):
@@ -81,6 +132,7 @@ class Elementwise(Row):
 
     partials: tuple[Rule | float, ...]
     scalar: Callable[..., float]
+    weak = True
 
     def plain(self, args: Args, params: Params) -> Any:
         args = [np.asarray(arg) if isinstance(arg, list | tuple) else arg for arg in args]
@@ -91,6 +143,34 @@ class Elementwise(Row):
             if array.dtype is OBJECT:  # of Values: the scalar engine at work on each
                 return np.frompyfunc(self, self.arity, 1)(*map(_as_objects, args))
         return self.function(*args, **params)
+
+    def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
+        if len(args) != self.arity:
+            raise TypeError(f"{self.name} takes {self.arity} operand(s), got {len(args)}")
+        return args, params
+
+    def with_options(self, args: Args, params: Params) -> Any:
+        """A call with a ufunc's options, which say where and in which dtype it computes."""
+        if not any(isinstance(arg, Node) for arg in args):
+            return self.plain(args, params)
+        params = dict(params)
+        dtype, where = params.pop("dtype", None), data_of(params.pop("where", True))
+        params.pop("order", None)  # of the result in memory
+        if (
+            params.pop("subok", True) is not True
+            or params.pop("casting", "same_kind") != "same_kind"
+        ):
+            raise TypeError(f"{self.name}: a node takes neither subok nor casting")
+        if params:
+            raise TypeError(f"{self.name} has no parameter {', '.join(params)}: leave it out")
+        if dtype is not None:
+            args = [row("astype")(arg, dtype=dtype) for arg in args]
+        if where is True:
+            return self(*args)
+        with np.errstate(all="ignore"):
+            out = self(*args)
+        # NumPy leaves the other elements as the memory happened to be
+        return row("where")(where, out, math.nan)
 
     def on_floats(self, *args: float) -> float:
         """The function on Python numbers, in IEEE arithmetic at the points where `math` raises."""
@@ -114,10 +194,12 @@ class Elementwise(Row):
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.partials[k] == 1:
             return g
-        return scaled(g, self.partial(k, out, args))
+        return scaled(g, conj(self.partial(k, out, args)))
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
-        return self.vjp(k, t, out, args, params)  # a diagonal Jacobian is its own transpose
+        if self.partials[k] == 1:
+            return t
+        return scaled(t, self.partial(k, out, args))
 
 
 class Linear(Row):
@@ -127,6 +209,7 @@ class Linear(Row):
     """
 
     transposes: tuple[Rule, ...]
+    jointly: bool
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.arity < 0:
@@ -134,25 +217,10 @@ class Linear(Row):
         return self.transposes[k](g, *args, **params)
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
-        if self.arity < 0:
-            return self(
-                [t if i == k else np.zeros(shape_of(a)) for i, a in enumerate(args)],
-                **params,
-            )
+        if self.jointly:
+            args = [t if i == k else np.zeros_like(data_of(a)) for i, a in enumerate(args)]
+            return self(args, **params) if self.arity < 0 else self(*args, **params)
         return self(*args[:k], t, *args[k + 1 :], **params)
-
-
-class General(Row):
-    """Anything else: both directions are told, per input."""
-
-    vjps: tuple[Rule, ...]
-    jvps: tuple[Rule, ...]
-
-    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
-        return self.vjps[k](g, out, *args, **params)
-
-    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
-        return self.jvps[k](t, out, *args, **params)
 
 
 def elementwise(
@@ -167,7 +235,7 @@ def elementwise(
     or else `function` itself.
     """
     op = Elementwise()
-    _register(op, function, labels)
+    register(op, function, labels)
     op.arity, op.parameters, op.partials = len(partials), (), partials
     fallback: Callable[..., float] = getattr(math, op.name, lambda *args: ieee(function, *args))
     op.scalar = scalar or fallback
@@ -175,35 +243,55 @@ def elementwise(
 
 
 def linear(
-    function: Callable[..., Any], *transposes: Rule, sequence: bool = False, **labels: Any
+    function: Callable[..., Any],
+    *transposes: Rule,
+    sequence: bool = False,
+    jointly: bool = False,
+    **labels: Any,
 ) -> Linear:
     """A row from the transpose for each input: a rule `(g, *inputs, **parameters)`.
 
     With `sequence`, inputs come as one sequence and the one rule is `(g, k, inputs, **parameters)`.
+    With `jointly`, which goes without saying for a sequence, the function is linear in all inputs
+    taken together, as a sum is, and not in each while the others stay, as a product is.
     """
     op = Linear()
-    _register(op, function, labels)
-    op.transposes = transposes
-    _signature(op, transposes[0], 3 if sequence else 1)
+    register(op, function, labels)
+    op.transposes, op.jointly = transposes, jointly or sequence
+    rule_signature(op, transposes[0], 3 if sequence else 1)
     if sequence:
         op.arity, op.function = -1, lambda *inputs, **params: function(inputs, **params)
     return op
 
 
-def general(
-    function: Callable[..., Any],
-    *,
-    vjp: Rule | tuple[Rule, ...],
-    jvp: Rule | tuple[Rule, ...],
-    **labels: str,
-) -> General:
-    """A row from both directions for each input: rules `(g or t, out, *inputs, **parameters)`."""
-    op = General()
-    _register(op, function, labels)
-    op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
-    op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)
-    _signature(op, op.vjps[0], 2)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def alias(op: Function, *functions: Callable[..., Any]) -> Function:
+    """Have more of NumPy's functions mean a row: those that are another name for the same."""
+    for function in functions:
+        BY_FUNCTION[function] = op
     return op
+
+
+def composite(*functions: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Have NumPy's functions, called on nodes, mean this expression over the table's functions.
+
+    It takes what NumPy's takes, and needs no derivative of its own: those of its parts are enough.
+    """
+
+    def tie(expression: Function) -> Function:
+        @wraps(expression)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            if "out" in kwargs:
+                kwargs = dict(without_out(expression.__name__, kwargs))
+            return expression(*args, **kwargs)
+
+        for function in functions:
+            BY_FUNCTION[function] = checked
+        return checked  # type: ignore[return-value]
+
+    return tie
 
 
 def _absorbing_product(g: Any, partial: Any) -> Any:

@@ -246,6 +246,8 @@ def _is_small(data: Any) -> bool:
 
 
 def _text(data: Any) -> str:
+    if isinstance(data, tuple):  # the several results of one operation
+        return "; ".join("0" if part is None else _text(part) for part in data)
     if not _is_small(data):
         return f"{data.shape} {data.dtype}"
     text = np.array2string(
@@ -256,6 +258,8 @@ def _text(data: Any) -> str:
 
 def _gradient(data: Any) -> str:
     """A gradient has its variable's dtype, so that need not be said again; and no -0."""
+    if isinstance(data, tuple):
+        return _text(data)
     return _text(data + 0.0) if _is_small(data) else str(data.shape)
 
 

@@ -90,7 +90,7 @@ def test_what_is_no_number_is_refused(wrong):
         Value(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["2", None, 1j, [1.0], {}, b"a"])
+@pytest.mark.parametrize("wrong", ["2", None, [1.0], {}, b"a"])
 def test_operands_that_are_no_numbers_are_refused_by_name(wrong):
     x = Value(2.0)
     for f in (lambda: x + wrong, lambda: wrong * x, lambda: ad.maximum(x, wrong), lambda: x**wrong):

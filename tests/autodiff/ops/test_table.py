@@ -1,119 +1,64 @@
-"""Every row of the table, by walking it: a new row is tested by existing.
+"""Every row and composite of the table, by walking it.
 
-Elementwise rows and reductions need nothing said about them, except a domain if they are not
-smooth on (-2, 2). Other rows have their shapes and parameters listed in CASES.
+Elementwise rows need nothing said about them, except a domain if they are not smooth on (-2, 2);
+what others are called with is listed in `tests/cases`, a file a family.
 """
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from cases import CASES
+from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff import Tensor, Value, check_grads, gradients
-from autodiff.graph import Op, push
+import autodiff
+from autodiff import Tensor, Value, check_grads, concatenate, gradients, ravel
+from autodiff.graph import Node, Op, push
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
-DOMAINS = {
-    "log": (0.2, 3.0),
-    "sqrt": (0.2, 3.0),
-    "power": (0.2, 2.0),
-    "divide": (0.3, 2.0),
-    "log1p": (-0.7, 2.0),
-    "tan": (-1.2, 1.2),
-}
-BROADCASTS = [
-    ((), ()),
-    ((3,), (3,)),
-    ((2, 3), (3,)),
-    ((2, 1), (1, 3)),
-    ((), (2, 2)),
-    ((0, 2), (2,)),
-]
-REDUCTIONS = [
-    {},
-    {"axis": 0},
-    {"axis": -1, "keepdims": True},
-    {"axis": (0, 2)},
-    {"axis": None, "keepdims": True},
-]
-CASES = {
-    "reshape": [([(2, 3)], {"shape": (3, 2)}), ([(2, 3)], {"shape": -1, "order": "F"})],
-    "transpose": [([(2, 3, 4)], {}), ([(2, 3, 4)], {"axes": (1, 2, 0)})],
-    "swapaxes": [([(2, 3, 4)], {"axis1": 0, "axis2": -1})],
-    "expand_dims": [([(2, 3)], {"axis": 1}), ([(2,)], {"axis": (0, 2)})],
-    "squeeze": [([(2, 1, 3)], {}), ([(1, 2, 1)], {"axis": 0})],
-    "ravel": [([(2, 3)], {}), ([(2, 3)], {"order": "F"})],
-    "broadcast_to": [([(3,)], {"shape": (2, 3)}), ([()], {"shape": (2,)})],
-    "astype": [([(2, 3)], {"dtype": np.float64})],
-    "getitem": [
-        ([(4, 3)], {"index": (slice(1, None, 2), 0)}),
-        ([(4,)], {"index": np.array([0, 2, 2, -1])}),
-        ([(2, 3)], {"index": np.array([[True, False, True], [False, True, False]])}),
-        ([(4, 3)], {"index": (np.array([0, 0, 3]), np.array([1, 1, 2]))}),
-        ([(2, 3)], {"index": (None, ..., slice(None, None, -1))}),
-    ],
-    "scatter": [([(3,)], {"index": np.array([0, 2, 2]), "shape": (4,)})],
-    "softmax": [([(2, 3)], {}), ([(2, 3, 2)], {"axis": 1})],
-    "cross_entropy": [([(3, 4)], {"labels": np.array([0, 2, 2])})],
-    "log_softmax": [([(2, 3)], {}), ([(2, 3, 2)], {"axis": 1})],
-    "concatenate": [([(2, 3), (1, 3)], {}), ([(2, 1), (2, 2), (2, 1)], {"axis": -1})],
-    "stack": [([(2, 3), (2, 3)], {}), ([(2,), (2,)], {"axis": -1})],
-    "affine": [([(2, 3), (3, 4), (4,)], {}), ([(5, 2, 3), (3, 4), (4,)], {})],
-    "matmul": [
-        ([(2, 3), (3, 4)], {}),
-        ([(3,), (3,)], {}),
-        ([(2, 3), (3,)], {}),
-        ([(3,), (3, 2)], {}),
-        ([(5, 2, 3), (3, 4)], {}),
-        ([(5, 1, 2, 3), (4, 3, 2)], {}),
-        ([(3,), (5, 3, 2)], {}),
-        ([(5, 2, 3), (3,)], {}),
-        ([(2, 0), (0, 3)], {}),
-    ],
-}  # fmt: skip
+ENGINE = {"chain", "item", "pack", "tensor"}  # rows of the engine's own, tested with the engine
 
 
-def cases(op: Op):
-    """(shapes, parameters) to try a row with."""
-    if isinstance(op, Elementwise):
-        for one, other in BROADCASTS:
-            yield [one, other, one][: op.arity], {}
-    elif op.name in CASES:
-        yield from CASES[op.name]
-    elif op.parameters == ("axis", "keepdims"):
-        for params in REDUCTIONS:
-            yield [(2, 3, 4)], params
-    else:
-        pytest.fail(f"the row {op.name!r} is no elementwise or reduction: list cases for it")
+def name_of(numpys) -> str:
+    """What a NumPy function is called in NumPy: `sum`, `linalg.norm`."""
+    module = getattr(numpys, "__module__", "") or ""
+    place = module.removeprefix("numpy").strip(".")
+    return f"{place}.{numpys.__name__}" if place in ("linalg", "fft") else numpys.__name__
 
 
-ALL = [
-    pytest.param(op, shapes, params, id=f"{name}-{i}")
-    for name, op in TABLE.items()
-    for i, (shapes, params) in enumerate(cases(op))
-]
+class Function:
+    """One of ours, and what it stands for: NumPy's, or for one of our own its plain function."""
+
+    def __init__(self, numpys, ours):
+        self.ours = ours
+        known = (getattr(numpys, "__module__", "") or "").startswith("numpy")
+        known = known or isinstance(numpys, np.ufunc)
+        self.name = name_of(numpys) if known else ours.name
+        self.plain = numpys if known else ours.function
 
 
-def draw(op: Op, shapes, rng, dtype=np.float64):
-    """Points in the row's domain, away from kinks: all numbers differ by 0.01 at least."""
-    low, high = DOMAINS.get(op.name, (-2.0, 2.0))
-    size = sum(int(np.prod(shape)) for shape in shapes)
-    grid = np.linspace(low, high, max(2 * size, 20))
-    numbers = rng.permutation(grid[grid != 0] + 0.003)[:size].astype(dtype)
-    parts = np.split(numbers, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+FUNCTIONS = {}
+for numpys, ours in BY_FUNCTION.items():
+    function = Function(numpys, ours)
+    if function.name not in ENGINE:
+        FUNCTIONS[function.name] = function
+
+every = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 
 
-def call(op: Op, arrays, params):
-    return op(arrays, **params) if op.arity < 0 else op(*arrays, **params)
+def try_with(name: str) -> st.SearchStrategy:
+    if name in CASES:
+        return CASES[name]
+    return pytest.fail(f"nothing in tests/cases says what {name!r} is to be tried with")
 
 
-def plain(op: Op, arrays, params):
-    return op.function(*arrays, **params)
+def flat(result) -> list:
+    """The floating results of a call as a list: most have one."""
+    parts = result if isinstance(result, tuple | list) else [result]
+    return [p for p in parts if isinstance(p, Tensor | Value) or np.asarray(p).dtype.kind in "fc"]
 
 
-rows = pytest.mark.parametrize(("op", "shapes", "params"), ALL)
-seeds = given(st.integers(0, 2**32 - 1))
+def data(x):
+    return x.data if isinstance(x, Tensor | Value) else x
 
 
 def as_values(array):
@@ -123,102 +68,139 @@ def as_values(array):
     return values
 
 
-def data(x):
-    return x.data if isinstance(x, Tensor | Value) else x
+def one_array(result):
+    """All floating results of a call in one real vector, to differentiate."""
+    vectors = []
+    for part in flat(result):
+        part = ravel(part)
+        vectors += [autodiff.real(part), autodiff.imag(part)] if part.dtype.kind == "c" else [part]
+    return concatenate(vectors)
 
 
-@rows
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_forward_is_numpys(op, shapes, params, dtype):
-    arrays = draw(op, shapes, np.random.default_rng(0), dtype)
-    strided = [np.stack([a, a], axis=-1)[..., 0] for a in arrays]  # not contiguous
-    for operands in (arrays, strided):
-        expected = np.asarray(plain(op, operands, params))
-        out = call(op, [Tensor(a) for a in operands], params)
-        assert out.data.dtype == expected.dtype
-        assert out.shape == expected.shape
-        # Tensor copies its array, and BLAS sums a contiguous one in another order
-        slack = 40 * np.finfo(dtype).eps if op.name in ("matmul", "affine") else 0
-        np.testing.assert_allclose(out.data, expected, rtol=0, atol=slack)
-        np.testing.assert_array_equal(call(op, operands, params), expected)
+draws = given(st.data(), st.integers(0, 2**32 - 1))
 
 
-@rows
-@settings(max_examples=5)
-@seeds
-def test_both_modes_and_both_orders_agree_with_numerical_differentiation(op, shapes, params, seed):
-    arrays = draw(op, shapes, np.random.default_rng(seed))
-
-    def f(*args):
-        return call(op, args, params)
-
-    check_grads(f, *arrays, order=2)
-
-
-@rows
-@settings(max_examples=5)
-@seeds
-def test_jvp_and_vjp_are_adjoint(op, shapes, params, seed):
-    rng = np.random.default_rng(seed)
-    inputs = [Tensor(a) for a in draw(op, shapes, rng)]
-    out = call(op, inputs, params)
-    w = rng.standard_normal(out.shape)
-    for x, pulled in zip(inputs, gradients(out, inputs, seed=w), strict=True):
-        v = rng.standard_normal(x.shape)
-        pushed = push(out, {x: v})
-        assert pushed.shape == out.shape
-        size = np.sum(abs(pulled * v)) + np.sum(abs(pushed * w))
-        assert abs(np.sum(pushed * w) - np.sum(pulled * v)) <= 1e-14 * (1 + size)
+@every
+@draws
+def test_forward_is_numpys(name, draw, seed):
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    dtype = draw.draw(st.sampled_from([np.float64, np.float32]))
+    arrays = case.arrays(np.random.default_rng(seed), dtype)
+    if draw.draw(st.booleans()):
+        arrays = [np.stack([a, a], axis=-1)[..., 0] for a in arrays]  # not contiguous
+    expected = flat(case(function.plain, arrays))
+    ours = flat(case(function.ours, [Tensor(a) for a in arrays]))
+    plain = flat(case(function.ours, arrays))
+    for theirs, out, on_arrays in zip(expected, ours, plain, strict=True):
+        theirs = np.asarray(theirs)
+        assert isinstance(out, Tensor)
+        assert out.dtype == theirs.dtype == np.asarray(on_arrays).dtype
+        assert out.shape == theirs.shape == np.shape(on_arrays)
+        slack = case.slack * np.finfo(theirs.dtype).eps
+        np.testing.assert_allclose(out.data, theirs, rtol=slack, atol=slack)
+        np.testing.assert_allclose(on_arrays, theirs, rtol=slack, atol=slack)
 
 
-@rows
-def test_float32_stays_float32_in_both_directions(op, shapes, params):
-    if op.name == "astype":
-        pytest.skip("changes the dtype on purpose")
-    inputs = [Tensor(a) for a in draw(op, shapes, np.random.default_rng(1), np.float32)]
-    out = call(op, inputs, params)
-    slopes = gradients(out, inputs, seed=np.ones(out.shape, np.float32))
-    assert {s.dtype for s in slopes} == {out.dtype} == {np.dtype(np.float32)}
-    tangent = push(out, {inputs[-1]: np.ones_like(inputs[-1].data)})
-    assert np.asarray(tangent).dtype == np.float32
+@every
+@draws
+def test_both_modes_and_both_orders_agree_with_numerical_differentiation(name, draw, seed):
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+
+    def f(*arrays):
+        return one_array(case(function.ours, arrays))
+
+    check_grads(f, *case.arrays(np.random.default_rng(seed)), order=case.order, directions=1)
 
 
-@rows
-@settings(max_examples=3)
-@seeds
-def test_tensor_says_what_an_array_of_values_says(op, shapes, params, seed):
-    if op.name == "astype":
-        pytest.skip("an array of Values has no other dtype")
-    rng = np.random.default_rng(seed)
-    arrays = draw(op, shapes, rng)
-    tensors = [Tensor(a) for a in arrays]
-    values = [as_values(a) for a in arrays]
-    ours, theirs = call(op, tensors, params), call(op, values, params)
-    np.testing.assert_allclose(
-        ours.data,
-        np.vectorize(data, otypes=[float])(theirs) if ours.size else ours.data,
-        rtol=1e-14,
-        atol=1e-15,
-    )
-    if not ours.size:
+@every
+@draws
+def test_complex_derivatives_agree_with_numerical_differentiation(name, draw, seed):
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    if not case.complex:
         return
-    w = rng.standard_normal(ours.shape)
-    ours.backward(w)
-    total = np.sum(w * theirs)
-    if isinstance(total, Value | Tensor):
-        total.backward()
-    for tensor, array in zip(tensors, values, strict=True):
-        slopes = [v.grad or 0.0 for v in np.ravel(np.asarray(array, object))]
-        np.testing.assert_allclose(np.ravel(tensor.grad), slopes, rtol=1e-12, atol=1e-14)
+    rng = np.random.default_rng(seed)
+    real, imaginary = case.arrays(rng), case.arrays(rng)
+
+    def f(*parts):
+        pairs = zip(parts[: len(real)], parts[len(real) :], strict=True)
+        return one_array(case(function.ours, [x + 1j * y for x, y in pairs]))
+
+    check_grads(f, *real, *imaginary, order=case.order, directions=1)
+
+
+@every
+@draws
+def test_jvp_and_vjp_are_adjoint(name, draw, seed):
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    rng = np.random.default_rng(seed)
+    inputs = [Tensor(a) for a in case.arrays(rng)]
+    for out in flat(case(function.ours, inputs)):
+        w = rng.standard_normal(out.shape)
+        for x, pulled in zip(inputs, gradients(out, inputs, seed=w), strict=True):
+            v = rng.standard_normal(x.shape)
+            pushed = push(out, {x: v})
+            assert pushed.shape == out.shape
+            size = np.sum(abs(pulled * v)) + np.sum(abs(pushed * w))
+            assert abs(np.sum(pushed * w) - np.sum(pulled * v)) <= 1e-13 * (1 + size)
+
+
+@every
+@draws
+def test_float32_stays_float32_in_both_directions(name, draw, seed):
+    if name == "astype":
+        pytest.skip("changes the dtype on purpose")
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    inputs = [Tensor(a) for a in case.arrays(np.random.default_rng(seed), np.float32)]
+    for out in flat(case(function.ours, inputs)):
+        small = {np.dtype(np.float32), np.dtype(np.complex64)}
+        assert out.dtype in small
+        slopes = gradients(out, inputs, seed=np.ones(out.shape, out.dtype))
+        assert {s.dtype for s in slopes} == {np.dtype(np.float32)}
+        tangent = push(out, {inputs[-1]: np.ones_like(inputs[-1].data)})
+        assert np.asarray(tangent).dtype in small
+
+
+@every
+@draws
+def test_tensor_says_what_an_array_of_values_says(name, draw, seed):
+    if name in ("astype", "tensor"):
+        pytest.skip("an array of Values has no other dtype")
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    rng = np.random.default_rng(seed)
+    arrays = case.arrays(rng)
+    tensors, values = [Tensor(a) for a in arrays], [as_values(a) for a in arrays]
+    ours, theirs = flat(case(function.ours, tensors)), list(_parts(case(function.ours, values)))
+    for out, objects in zip(ours, theirs, strict=True):
+        if not out.size:
+            continue
+        if isinstance(objects, Tensor):  # NumPy cannot run this on objects: they were joined
+            expected = objects.data
+        else:
+            expected = np.vectorize(data, otypes=[out.dtype])(objects)
+        np.testing.assert_allclose(np.ravel(out.data), np.ravel(expected), rtol=1e-12, atol=1e-13)
+        w = rng.standard_normal(out.shape)
+        out.backward(w)
+        total = np.sum(w * objects)
+        leaves = [v for a in values for v in np.ravel(a)]
+        found = gradients(total, leaves) if isinstance(total, Node) else np.zeros(len(leaves))
+        slopes = np.concatenate([np.ravel(t.grad) for t in tensors])
+        np.testing.assert_allclose(slopes, found, rtol=1e-10, atol=1e-12)
+
+
+def _parts(result):
+    return result if isinstance(result, tuple | list) else [result]
 
 
 @pytest.mark.parametrize(
     "op", [op for op in TABLE.values() if isinstance(op, Elementwise)], ids=repr
 )
-@settings(max_examples=10)
-@seeds
-def test_value_is_a_0d_tensor(op, seed):
-    numbers = [float(a) for a in draw(op, [()] * op.arity, np.random.default_rng(seed))]
+@draws
+def test_value_is_a_0d_tensor(op, draw, seed):
+    case = draw.draw(try_with(op.name)) if op.name not in ENGINE else None
+    if case is None:
+        return
+    case = type(case)([()] * op.arity, domain=case.domain)
+    numbers = [float(a) for a in case.arrays(np.random.default_rng(seed))]
     values, tensors = [Value(n) for n in numbers], [Tensor(n) for n in numbers]
     scalar, array = op(*values), op(*tensors)
     assert isinstance(scalar, Value)
@@ -231,12 +213,14 @@ def test_value_is_a_0d_tensor(op, seed):
 
 
 def test_every_row_is_found_by_its_numpy_function_and_public():
-    import autodiff
-
     for name, op in TABLE.items():
+        if name in ENGINE:
+            continue
         assert op in BY_FUNCTION.values()
-        if name != "chain":  # the engine's own
-            assert getattr(autodiff, name) is op
-        if name != "astype" and hasattr(np, name):
-            assert BY_FUNCTION[getattr(np, name)] is op
         assert op.__doc__
+    for name, function in FUNCTIONS.items():
+        place = autodiff
+        for part in name.split("."):
+            place = getattr(place, part)
+        assert place is function.ours, name
+        assert isinstance(function.ours, Op) or function.ours.__doc__

@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops.elementwise import exp
+from autodiff.ops.general import general
 from autodiff.ops.reductions import Axes, sum, weighted
-from autodiff.ops.table import general
+
+__all__ = [
+    "cross_entropy",
+    "log_softmax",
+    "logsumexp",
+    "softmax",
+]
 
 
 def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:

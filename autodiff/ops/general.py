@@ -1,0 +1,115 @@
+"""Rows whose derivative is told as a map of tangents, or of cotangents, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff.graph import Args, Node, Params, Parts, pull, recorded
+from autodiff.ops.shapes import fitted
+from autodiff.ops.table import TABLE, Row, Rule, register, rule_signature
+
+
+class General(Row):
+    """Anything that is neither elementwise nor linear.
+
+    Either direction is linear in what it carries, so one that is not told is the transpose of the
+    other: the rule runs on a fresh variable, and its graph is pulled back.
+
+    A function may return a tuple. Its rules are then given, and give, a tuple for it, in which
+    None as a cotangent means that nothing depends on that part.
+    """
+
+    vjps: tuple[Rule, ...]
+    jvps: tuple[Rule, ...]
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        if self.vjps:
+            return self.vjps[k](g, out, *args, **params)
+        return _transposed(lambda t: self.jvps[k](t, out, *args, **params), args[k], out, g)
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        if self.jvps:
+            tangent = self.jvps[k](t, out, *args, **params)
+            return Parts(tangent) if isinstance(tangent, tuple) else tangent
+        return _transposed(lambda g: self.vjps[k](g, out, *args, **params), out, args[k], t)
+
+
+def _parts(x: Any) -> tuple[Any, ...]:
+    return (x,) if hasattr(x, "shape") or x is None else tuple(x)
+
+
+def _transposed(linear_map: Callable[[Any], Any], source: Any, target: Any, g: Any) -> Any:
+    """Pull `g` back through a map from what is like `source` to what is like `target`."""
+    record = isinstance(source, Node) or isinstance(target, Node) or isinstance(g, Node)
+    with recorded():
+        points = [
+            Node.tensor(np.zeros(part.shape, part.dtype)) if part.dtype.kind in "fc" else None
+            for part in _parts(source)
+        ]
+        wanted = [point for point in points if point is not None]
+        image = linear_map(points[0] if hasattr(source, "shape") else Parts(points))
+        pulled = Parts([None] * len(points))
+        for part, like, cotangent in zip(_parts(image), _parts(target), _parts(g), strict=True):
+            if isinstance(part, Node) and cotangent is not None:
+                found = pull(fitted(part, like), cotangent, wanted, record)
+                pulled += Parts([None if point is None else found[point] for point in points])
+    return pulled[0] if hasattr(source, "shape") else pulled
+
+
+def general(
+    function: Callable[..., Any],
+    *,
+    vjp: Rule | tuple[Rule, ...] = (),
+    jvp: Rule | tuple[Rule, ...] = (),
+    **labels: Any,
+) -> General:
+    """A row from a rule for each input, `(g, out, *inputs, **parameters)` or `(t, out, ...)`.
+
+    Told as `vjp`, `jvp`, or both where the transpose of the one that is told would be slow.
+    """
+    op = General()
+    register(op, function, labels)
+    op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
+    op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)
+    rule_signature(op, (op.vjps or op.jvps)[0], 2)
+    return op
+
+
+class Item(Row):
+    """One of the results of a function that returns several."""
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        parts = [None] * len(args[0])
+        parts[params["index"]] = g
+        return Parts(parts)
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        return t[params["index"]]
+
+
+class Pack(Row):
+    """Several nodes as one, so that a rule may give their cotangents together."""
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        return g[k]
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        parts = [None] * len(args)
+        parts[k] = t
+        return Parts(parts)
+
+
+def _own(op: Row, name: str, arity: int, function: Callable[..., Any], *parameters: str) -> Row:
+    """A row of the engine's own, which no function of NumPy stands for."""
+    op.name = op.symbol = name
+    op.arity, op.function, op.parameters = arity, function, parameters
+    op.__doc__ = type(op).__doc__
+    TABLE[name] = op
+    return op
+
+
+item = _own(Item(), "item", 1, lambda parts, index: parts[index], "index")
+pack = _own(Pack(), "pack", -1, lambda *parts: parts)

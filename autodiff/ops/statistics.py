@@ -1,0 +1,5 @@
+"""Order statistics, averages and their kin."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

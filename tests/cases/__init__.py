@@ -1,0 +1,40 @@
+"""What every row and composite of the table is tried with, a file a family."""
+
+from cases import (
+    elementwise,
+    fft,
+    images,
+    joining,
+    linalg,
+    polynomials,
+    probability,
+    products,
+    reductions,
+    scans,
+    selection,
+    shapes,
+    signals,
+    special,
+    statistics,
+)
+
+FAMILIES = [
+    elementwise,
+    fft,
+    images,
+    joining,
+    linalg,
+    polynomials,
+    probability,
+    products,
+    reductions,
+    scans,
+    selection,
+    shapes,
+    signals,
+    special,
+    statistics,
+]
+
+CASES = {name: cases for family in FAMILIES for name, cases in family.CASES.items()}
+"""By name of the row (`linalg.norm` for NumPy's `np.linalg.norm`): a strategy for a `Case`."""

@@ -1,0 +1,86 @@
+"""One call to try a function with, and strategies for the kinds of call that many share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to call a function: what arrays it takes, and what else.
+
+    `shapes` are those of its differentiable arguments, whose numbers are drawn from `domain`, all
+    different. `make` turns the numbers into what the function is defined for (into a positive
+    definite matrix, say): it must be smooth, and written in functions that take nodes. `call`
+    passes them on where they are not the leading arguments.
+    """
+
+    shapes: Sequence[Shape]
+    params: dict[str, Any] = field(default_factory=dict)
+    domain: tuple[float, float] = (-2.0, 2.0)
+    make: Callable[..., Sequence[Any]] = lambda *arrays: arrays
+    call: Callable[..., Any] = lambda function, arrays, params: function(*arrays, **params)
+    complex: bool = False
+    """Whether it is tried on complex numbers too."""
+    order: int = 2
+    """Up to which derivative it is compared with numerical differentiation."""
+    slack: float = 0.0
+    """How far from NumPy's the result may be, in units of the dtype's precision."""
+
+    def arrays(self, rng: np.random.Generator, dtype: Any = np.float64) -> list[Any]:
+        """Numbers to fill the shapes with: any two of them differ by some hundredths at least."""
+        low, high = self.domain
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        grid = np.linspace(low, high, max(2 * sum(sizes), 20))
+        numbers = rng.permutation(grid[grid != 0] + 0.003)[: sum(sizes)].astype(dtype)
+        parts = np.split(numbers, np.cumsum(sizes)[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def __call__(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+        return self.call(function, self.make(*arrays), self.params)
+
+
+def sequence(function: Callable[..., Any], arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """A `call` that passes all arrays as one list."""
+    return function(list(arrays), **params)
+
+
+def listed(*cases: Case) -> st.SearchStrategy[Case]:
+    """These cases, each as likely."""
+    return st.sampled_from(cases)
+
+
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)
+
+
+def elementwise(arity: int, **options: Any) -> st.SearchStrategy[Case]:
+    """Shapes that broadcast together, empty ones and 0-d ones among them."""
+    shapes = hnp.mutually_broadcastable_shapes(
+        num_shapes=arity, min_dims=0, max_dims=3, min_side=0, max_side=3
+    )
+    return shapes.map(lambda drawn: Case(drawn.input_shapes, **options))
+
+
+@st.composite
+def reduction(
+    draw: Any, *, axes: bool = True, none: bool = True, keepdims: bool = True, **options: Any
+) -> Case:
+    """A shape and an axis, or several (`axes`), or None (`none`), with keepdims or not."""
+    shape = draw(SHAPES)
+    kinds: list[Any] = [st.none()] if none or not shape else []
+    if shape:
+        kinds.append(st.integers(-len(shape), len(shape) - 1))
+        if axes:
+            kinds.append(hnp.valid_tuple_axes(len(shape)))
+    params = {"axis": draw(st.one_of(kinds))}
+    if keepdims:
+        params["keepdims"] = draw(st.booleans())
+    return Case([shape], params, **options)

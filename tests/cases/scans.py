@@ -1,0 +1,7 @@
+"""What the functions of `autodiff.ops.scans` are tried with."""
+
+from hypothesis import strategies as st
+
+from cases.case import Case
+
+CASES: dict[str, st.SearchStrategy[Case]] = {}
