@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff.graph import Node, no_grad
+from autodiff.jacobians import hessian, jacobian
 from autodiff.numerical import numerical_gradient
 from autodiff.ops import (
     elementwise,
@@ -43,9 +44,19 @@ from autodiff.ops.shapes import *
 from autodiff.ops.signals import *
 from autodiff.ops.special import *
 from autodiff.ops.statistics import *
+from autodiff.rules import checkpoint, custom_rule
 from autodiff.tensor import Tensor
 from autodiff.testing import Check, check_grads
-from autodiff.transforms import grad, gradients, jacobian, value_and_grad
+from autodiff.transforms import (
+    elementwise_grad,
+    grad,
+    gradients,
+    hvp,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 from autodiff.value import Value
 
 if TYPE_CHECKING:
@@ -57,16 +68,24 @@ __all__ = [
     "Tensor",
     "Value",
     "check_grads",
+    "checkpoint",
+    "custom_rule",
     "draw",
+    "elementwise_grad",
     "fft",
     "grad",
     "gradients",
+    "hessian",
+    "hvp",
     "jacobian",
+    "jvp",
     "linalg",
     "no_grad",
     "numerical_gradient",
+    "stop_gradient",
     "trace",
     "value_and_grad",
+    "vjp",
 ]
 __all__ += elementwise.__all__
 __all__ += images.__all__

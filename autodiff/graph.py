@@ -253,13 +253,13 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     )
 
 
-def ancestors(output: Node, since: int = 0) -> list[Node]:
-    """The nodes that `output` is computed from, itself included, newest first.
+def ancestors(*outputs: Node, since: int = 0) -> list[Node]:
+    """The nodes that the outputs are computed from, they themselves included, newest first.
 
     Nodes older than serial number `since` are left out.
     """
-    seen = {output}
-    found = [output]
+    seen = set(outputs)
+    found = list(seen)
     for node in found:
         for arg in node.inputs:
             if isinstance(arg, Node):
@@ -294,23 +294,22 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
 
 
 def pull(
-    output: Node,
-    cotangent: Any,
+    cotangents: Mapping[Node, Any],
     wanted: Iterable[Node] | None = None,
     record: bool = False,
 ) -> dict[Node, Any]:
-    """Reverse mode: carry `cotangent` from `output` back to every node, or to the wanted ones.
+    """Reverse mode: carry cotangents of some nodes back to all nodes, or to the wanted ones.
 
     With `record` the rules run on nodes, so that the result can be differentiated again.
     """
+    cotangents = dict(cotangents)
     kept = None if wanted is None else set(wanted)
     if kept is None:
-        nodes = ancestors(output)
+        nodes = ancestors(*cotangents)
         live = kept = set(nodes)
     else:
-        nodes = ancestors(output, min(map(by_serial, kept), default=output.serial))
+        nodes = ancestors(*cotangents, since=min(map(by_serial, kept), default=0))
         live = _dependents(nodes, kept)
-    cotangents = {output: cotangent}
     for node in nodes:
         op = node.op
         if op is None or node not in cotangents:
@@ -327,11 +326,12 @@ def pull(
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
 
 
-def push(output: Node, tangents: dict[Node, Any], record: bool = False) -> Any:
-    """Forward mode: carry the tangents of some nodes onward to `output`."""
-    tangents = dict(tangents)
-    since = min(map(by_serial, tangents), default=output.serial)
-    for node in reversed(ancestors(output, since)):
+def push(
+    tangents: Mapping[Node, Any], wanted: Iterable[Node], record: bool = False
+) -> dict[Node, Any]:
+    """Forward mode: carry tangents of some nodes onward to the wanted ones."""
+    tangents, kept = dict(tangents), set(wanted)
+    for node in reversed(ancestors(*kept, since=min(map(by_serial, tangents), default=0))):
         if node in tangents or node.op is None:
             continue
         out, args = (node, node.inputs) if record else (node._data, plain_data(node.inputs))
@@ -343,7 +343,7 @@ def push(output: Node, tangents: dict[Node, Any], record: bool = False) -> Any:
                     total = share if total is None else total + share
         if total is not None:
             tangents[node] = node.spread(total)
-    return tangents.get(output, output.zero())
+    return {node: tangents[node] if node in tangents else node.zero() for node in kept}
 
 
 # Whether recording is suspended is asked at every operation, so the question must be cheap: the

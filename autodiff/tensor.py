@@ -25,7 +25,7 @@ from autodiff.graph import (
     suspensions,
 )
 from autodiff.ops import elementwise, products, reductions, shapes
-from autodiff.ops.general import item
+from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 from autodiff.protocols import dispatch_function, dispatch_ufunc
 
@@ -63,13 +63,13 @@ def _frozen(data: Any) -> Any:
     return data
 
 
-def _private(value: Any) -> Any:
+def private(value: Any) -> Any:
     """A constant or parameter that nobody else can change; a read-only array is trusted to stay."""
     if isinstance(value, np.ndarray) and value.flags.writeable:
         return _frozen(value.copy())
     if isinstance(value, list):
-        return [_private(part) for part in value]
-    return tuple(map(_private, value)) if type(value) is tuple else value
+        return [private(part) for part in value]
+    return tuple(map(private, value)) if type(value) is tuple else value
 
 
 def _replaced(args: Args, old: Any, new: Any) -> Args:
@@ -241,7 +241,7 @@ class Tensor(Node):
                         )
                     return op.plain(args, params)  # Values throughout: element by element
                 if arg.flags.writeable:
-                    return cls.apply(op, _replaced(args, arg, _private(arg)), params)
+                    return cls.apply(op, _replaced(args, arg, private(arg)), params)
                 data.append(arg)
             elif kind is list or kind is tuple:
                 return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
@@ -260,7 +260,7 @@ class Tensor(Node):
                     raise TypeError(
                         f"{op.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
                     )
-            params = {name: _private(value) for name, value in params.items()}
+            params = {name: private(value) for name, value in params.items()}
         try:
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
@@ -303,7 +303,7 @@ class Tensor(Node):
         if isinstance(seed, Node):
             raise TypeError("backward takes a plain seed: gradients(..., seed=) takes a node")
         with np.errstate(all="ignore"):
-            cotangents = pull(self, self.seed(seed))
+            cotangents = pull({self: self.seed(seed)})
         for node, cotangent in cotangents.items():
             node.grad = _frozen(cotangent)
 
@@ -314,6 +314,11 @@ class Tensor(Node):
                 raise ValueError(
                     f"a gradient needs one number to start from, but this Tensor has shape "
                     f"{self.shape}: sum it, pass seed=, or use autodiff.jacobian"
+                )
+            if self._data.dtype.kind == "c":
+                raise ValueError(
+                    "a gradient needs a real number to start from, but this Tensor is complex: "
+                    "take autodiff.real or autodiff.absolute of it, or pass seed="
                 )
             return np.ones(self._data.shape, self._data.dtype)
         if not isinstance(seed, Node):
@@ -429,6 +434,14 @@ class Bundle(Node):
         self.op, self.inputs, self.params = op, inputs, params
         self.name = self.grad = None
         self.serial = next_serial()
+
+    @classmethod
+    def of(cls, tensors: list[Any]) -> Bundle:
+        """Several Tensors as one node."""
+        for x in tensors:
+            if x._exposed is not None:
+                x._settle()
+        return cls(tuple(x._data for x in tensors), pack, tensors, _NO_PARAMS)
 
     def __len__(self) -> int:
         return len(self._data)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, data_of, push
+from autodiff.graph import data_of
 from autodiff.numerical import directional_derivative
 from autodiff.ops.reductions import sum
 from autodiff.ops.table import shape_of
-from autodiff.transforms import run_on_variables
+from autodiff.runs import run_on_variables
 
 
 class Check(NamedTuple):
@@ -118,7 +118,7 @@ def _compare(
         w = _direction(random, data_of(run.output))
         pulled = run.pull(w)
         reverse = float(_inner(pulled, v))
-        pushed = push(run.output, {run.variables[0]: v}) if isinstance(run.output, Node) else 0.0
+        pushed = run.push(v)
         forward = float(_inner(pushed, w))
 
     def along(t: float) -> Any:

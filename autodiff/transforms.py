@@ -3,26 +3,23 @@
 Each call makes fresh variables for the arguments it differentiates by, runs the function once, and
 walks the graph it left. If the result depends on other nodes too (an outer derivative is being
 taken, or the function uses variables of its own), the walk is recorded and the answer is a node
-again; otherwise it is a plain number or array.
+again; otherwise it is plain numbers and arrays.
+
+Arguments and results may be nested containers (see `trees`): a derivative by a container is a
+container of the same make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, ancestors, pull, recorded
-from autodiff.ops.elementwise import positive
-from autodiff.ops.shapes import reshape, stack
-from autodiff.ops.table import Elementwise
-from autodiff.tensor import Tensor
-from autodiff.value import Value, pull_floats
-
-ArgNums = int | Sequence[int]
+from autodiff import trees
+from autodiff.graph import Node, data_of
+from autodiff.runs import ArgNums, pulled, run_on_variables
 
 
 def gradients(
@@ -66,143 +63,60 @@ def gradients(
                 "a Value or Tensor has derivatives (did it leave the graph by .data?)"
             )
     cotangent = output.seed(seed)
-    record = record or isinstance(cotangent, Node)
-    with np.errstate(all="ignore"):
-        if isinstance(output, Value) and not record:
-            found: dict[Any, Any] = pull_floats(output, cotangent)
-            return [found[node] if node in found else node.zero() for node in inputs]
-        found = pull(output, cotangent, inputs, record)
-    return [found[node] for node in inputs] if record else _owned([found[n] for n in inputs])
+    return pulled({output: cotangent}, inputs, record or isinstance(cotangent, Node))
 
 
-def _owned(cotangents: list[Any]) -> list[Any]:
-    """The same as arrays that the caller may change: cotangents can share memory."""
-    seen: set[int] = set()
-    owned = []
-    for g in cotangents:
-        if isinstance(g, (np.ndarray, np.generic)) and (
-            g.base is not None or id(g) in seen or not g.flags.writeable
-        ):
-            g = np.array(g)
-        seen.add(id(g))
-        owned.append(g)
-    return owned
-
-
-def _variable(arg: Any) -> Node:
-    """A fresh variable with the argument's value, linked to it if that is a node itself."""
-    if isinstance(arg, Node):
-        linked: Node = positive(arg)
-        return linked
-    if isinstance(arg, np.ndarray | list | tuple) or hasattr(arg, "__array_function__"):
-        return Tensor(arg)
-    return Value(arg)
-
-
-def _plain(result: Any, variables: Sequence[Node]) -> Any:
-    """The bare numbers of a result that depends on nothing but these fresh variables."""
-    if isinstance(result, Node) and not _depends_beyond(result, variables):
-        return result._data
-    return result
-
-
-def _depends_beyond(output: Node, variables: Sequence[Node]) -> bool:
-    """Whether `output` depends on any variable that is not one of these fresh ones."""
-    own = set(variables)  # a set compares nodes by identity, a list by their numbers
-    return any(node.op is None and node not in own for node in ancestors(output))
-
-
-class _Argument(Elementwise):
-    """What a fresh variable becomes when its transform is done: a constant, for any outer one."""
-
-    name = symbol = "argument"
-    partials = ()
-
-    def __reduce__(self) -> str:  # type: ignore[override]
-        return "_ARGUMENT"
-
-
-_ARGUMENT = _Argument()
-
-
-@contextmanager
-def run_on_variables(
-    f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any
-) -> Iterator[Run]:
-    """Run a function on fresh variables, which stay open for as long as it is differentiated."""
-    positions = [argnums] if isinstance(argnums, int) else list(argnums)
-    for k in positions:
-        if not -len(args) <= k < len(args):
-            raise TypeError(f"argnums={argnums} but {len(args)} positional arguments were given")
-    with recorded():
-        values = list(args)
-        for k in positions:
-            values[k] = _variable(values[k])
-        variables = [values[k] for k in positions]
-        yield Run(f(*values, **kwargs), variables, isinstance(argnums, int))
-        for variable in variables:
-            if variable.op is None:
-                variable.op = _ARGUMENT
-
-
-class Run(NamedTuple):
-    """One run of a function: its output, and the variables to differentiate it by."""
-
-    output: Any
-    variables: list[Any]
-    single: bool
-
-    def pull(self, seed: Any = None) -> Any:
-        """The cotangents of the variables, as plain as they can be."""
-        output, variables = self.output, self.variables
-        if not isinstance(output, Node):
-            found = [node.zero() for node in variables]
-        else:
-            record = _depends_beyond(output, variables)
-            found = [
-                _plain(g, variables) for g in gradients(output, variables, seed, record=record)
-            ]
-        return found[0] if self.single else tuple(found)
-
-
-def value_and_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """Like `grad`, returning the function's value too: `(value, gradient)`.
+
+    With `has_aux`, where `f` returns a pair: `((value, aux), gradient)`.
 
     Examples
     --------
     >>> from autodiff import value_and_grad
     >>> value_and_grad(lambda x: x**2)(3.0)
     (9.0, 6.0)
+    >>> value_and_grad(lambda x: (x**2, "seen"), has_aux=True)(3.0)
+    ((9.0, 'seen'), 6.0)
     """
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        with run_on_variables(f, argnums, args, kwargs) as run:
-            return _plain(run.output, run.variables), run.pull()
+        with run_on_variables(f, argnums, args, kwargs, has_aux) as run:
+            slope, value = run.pull(), run.plain(run.output)
+            return ((value, run.plain(run.aux)) if has_aux else value), slope
 
     return wrapped
 
 
-def grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """The gradient of a function with one number as its result.
 
     Parameters
     ----------
     f : callable
-        Takes numbers and arrays, returns one number (a float, Value, or Tensor of one element).
-    argnums : int or sequence of int
-        The positional argument(s) to differentiate by.
+        Takes numbers, arrays and nested containers of them; returns one real number (a float, a
+        Value, or a Tensor of one element).
+    argnums : int, str or sequence of them
+        The argument(s) to differentiate by, by position or by name.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
 
     Returns
     -------
     callable
         Takes what `f` takes. Returns a float for a number, an array of the same shape and dtype
-        for an array; a tuple of them if `argnums` is a sequence. Nests to any order.
+        for an array, a container of them for a container; a tuple if `argnums` is a sequence; with
+        `has_aux` a pair `(gradient, aux)`. Nests to any order.
 
     Raises
     ------
     ValueError
-        If the result has more than one element: use `jacobian`.
+        If the result has more than one element, or is complex: use `jacobian` or `vjp`.
 
     Examples
     --------
@@ -214,45 +128,160 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     12.0
     >>> grad(lambda x: np.sum(np.exp(x)))(np.array([0.0, 1.0]))
     array([1.        , 2.71828183])
+    >>> grad(lambda line, x: line["slope"] * x + line["offset"])({"slope": 2.0, "offset": 1.0}, 3.0)
+    {'slope': 3.0, 'offset': 1.0}
     >>> grad(lambda x: x * grad(lambda y: x**2 * y)(5.0))(2.0)  # d/dx of x · ∂(x²y)/∂y
     12.0
     """
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with run_on_variables(f, argnums, args, kwargs) as run:
-            return run.pull()
+        with run_on_variables(f, argnums, args, kwargs, has_aux) as run:
+            return (run.pull(), run.plain(run.aux)) if has_aux else run.pull()
 
     return wrapped
 
 
-def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
-    """All partial derivatives of a function: shape of the result, then shape of the argument.
-
-    The function is recorded once; each element of its result is pulled back over that one graph.
+def elementwise_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """The derivative of a function that acts element by element: the gradient of its sum.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from autodiff import jacobian
-    >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
-    array([[2., 0.],
-           [0., 4.]])
+    >>> from autodiff import elementwise_grad
+    >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    >>> elementwise_grad(elementwise_grad(lambda x: x**3))(np.array([1.0, 2.0]))
+    array([ 6., 12.])
     """
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with run_on_variables(f, argnums, args, kwargs) as run:
-            shape = getattr(run.output, "shape", ())
-            if shape == ():
-                return run.pull()
-            size = int(np.prod(shape))
-            rows = [run.pull(row) for row in np.eye(size).reshape(size, *shape)]
-        if run.single:
-            return reshape(stack(rows), shape + np.shape(args[argnums]))  # type: ignore[index, operator]
-        return tuple(
-            reshape(stack(column), shape + variable.shape)
-            for column, variable in zip(zip(*rows, strict=True), run.variables, strict=True)
-        )
+            ones = trees.mapped(lambda leaf: np.ones_like(data_of(leaf)), run.output)
+            return run.pull(ones)
 
     return wrapped
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Reverse mode: `f(*primals)`, and the function that pulls cotangents of it back.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays and nested containers of them.
+    *primals : numbers, arrays, containers
+        The point.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+
+    Returns
+    -------
+    (output, pullback) or (output, pullback, aux)
+        `pullback(cotangent)` takes what is like the output, and returns a tuple with what is like
+        each primal. It may be called as often as one likes: the function was run once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import vjp
+    >>> output, pullback = vjp(np.multiply, np.array([1.0, 2.0]), 3.0)
+    >>> output
+    array([3., 6.])
+    >>> pullback(np.array([1.0, 0.0]))
+    (array([3., 0.]), 1.0)
+    """
+    with run_on_variables(f, range(len(primals)), primals, {}, has_aux) as run:
+        output, aux = run.plain(run.output), run.plain(run.aux)
+
+    def pullback(cotangent: Any) -> Any:
+        return run.pull(cotangent)
+
+    return (output, pullback, aux) if has_aux else (output, pullback)
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
+) -> Any:
+    """Forward mode: `f(*primals)`, and its derivative along the tangents.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays and nested containers of them.
+    primals, tangents : tuple or list
+        The arguments, and the direction in which to move each.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+
+    Returns
+    -------
+    (output, tangent) or (output, tangent, aux)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import jvp
+    >>> jvp(np.sin, (0.0,), (1.0,))
+    (0.0, 1.0)
+    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
+    (6.0, 23.0)
+    """
+    _pair(primals, tangents, "jvp")
+    with run_on_variables(f, range(len(primals)), primals, {}, has_aux) as run:
+        output, tangent = run.plain(run.output), run.push(tuple(tangents))
+        return (output, tangent, run.plain(run.aux)) if has_aux else (output, tangent)
+
+
+def _pair(primals: Any, tangents: Any, name: str) -> None:
+    if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
+        raise TypeError(f"{name}: primals and tangents are tuples, (x,) and (t,) for one argument")
+    if len(primals) != len(tangents):
+        raise ValueError(f"{name}: {len(primals)} primals but {len(tangents)} tangents")
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of `f` at the primals times the tangents, without the Hessian.
+
+    Forward mode over reverse mode: about the cost of two gradients.
+
+    Parameters
+    ----------
+    f : callable
+        With one real number as its result.
+    primals, tangents : tuple or list
+        The arguments, and the direction in which to move each.
+
+    Returns
+    -------
+    tuple
+        What is like each primal: ∂/∂t of the gradient at `primals + t · tangents`, at t = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import hvp
+    >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    (array([ 6., 12.]),)
+    """
+    _pair(primals, tangents, "hvp")
+    product: tuple[Any, ...] = jvp(grad(f, range(len(primals))), primals, tangents)[1]
+    return product
+
+
+def stop_gradient(x: Any) -> Any:
+    """The numbers of `x`, as constants: whatever is computed from them does not depend on `x`.
+
+    Parameters
+    ----------
+    x : Value, Tensor, or container
+        Anything else is returned as it is.
+
+    Examples
+    --------
+    >>> from autodiff import grad, stop_gradient
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    """
+    return trees.mapped(data_of, x)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Params, Parts, pull, recorded
+from autodiff.graph import Args, Node, Params, Parts, data_of, pull, recorded
 from autodiff.ops.shapes import fitted
 from autodiff.ops.table import TABLE, Row, Rule, register, rule_signature
 
@@ -46,17 +46,20 @@ def _transposed(linear_map: Callable[[Any], Any], source: Any, target: Any, g: A
     record = isinstance(source, Node) or isinstance(target, Node) or isinstance(g, Node)
     with recorded():
         points = [
-            Node.tensor(np.zeros(part.shape, part.dtype)) if part.dtype.kind in "fc" else None
+            Node.tensor(np.zeros_like(data_of(part))) if part.dtype.kind in "fc" else None
             for part in _parts(source)
         ]
         wanted = [point for point in points if point is not None]
         image = linear_map(points[0] if hasattr(source, "shape") else Parts(points))
-        pulled = Parts([None] * len(points))
+        cotangents: dict[Node, Any] = {}
         for part, like, cotangent in zip(_parts(image), _parts(target), _parts(g), strict=True):
             if isinstance(part, Node) and cotangent is not None:
-                found = pull(fitted(part, like), cotangent, wanted, record)
-                pulled += Parts([None if point is None else found[point] for point in points])
-    return pulled[0] if hasattr(source, "shape") else pulled
+                part = fitted(part, like)
+                known = part in cotangents
+                cotangents[part] = cotangents[part] + cotangent if known else cotangent
+        found = pull(cotangents, wanted, record)
+    pulled = [None if point is None else found[point] for point in points]
+    return pulled[0] if hasattr(source, "shape") else Parts(pulled)
 
 
 def general(

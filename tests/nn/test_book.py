@@ -409,6 +409,7 @@ def test_training_the_assembled_network_in_place():
 
 @pytest.mark.parametrize("in_place", [True, False])
 def test_the_books_training_loop(in_place):
+    np.random.seed(0)  # noqa: NPY002 (what the book's networks draw their weights from)
     x_train, t_train = random(30, 6), np.arange(30) % 3
     x_train += 2 * np.eye(3)[t_train].repeat(2, axis=1)  # so that there is something to learn
     network = TwoLayerNet(input_size=6, hidden_size=8, output_size=3)

@@ -1,0 +1,205 @@
+"""Rules of the user's own: a primitive with a stated derivative, and one that recomputes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from autodiff import trees
+from autodiff.graph import Args, Node, Op, Params, Parts, pull, push, recorded, recording
+from autodiff.ops.general import General
+from autodiff.ops.shapes import tensor
+from autodiff.ops.table import TABLE, Elementwise, Row, Rule, rule_signature
+from autodiff.runs import depends_beyond, name_of
+from autodiff.tensor import Bundle, Tensor, private
+
+
+def custom_rule(
+    *,
+    partials: tuple[Rule | float, ...] | Rule | None = None,
+    vjp: Rule | tuple[Rule, ...] = (),
+    jvp: Rule | tuple[Rule, ...] = (),
+) -> Callable[[Callable[..., Any]], Op]:
+    """Make a function a primitive of its own, with the derivative that is stated.
+
+    One statement gives both modes and, being written in functions that take nodes, every order.
+    `check_grads` tells whether it is right.
+
+    Parameters
+    ----------
+    partials : rule or tuple of rules
+        For a function that acts element by element: ∂out/∂argument for each argument, as a number
+        or a rule `(out, *inputs)`.
+    vjp : rule or tuple of rules
+        `(cotangent, out, *inputs, **parameters)` gives the cotangent of each input.
+    jvp : rule or tuple of rules
+        `(tangent, out, *inputs, **parameters)` gives what each input's tangent adds to that of the
+        result. `vjp` and `jvp` follow from one another; stating both may be faster.
+
+    Returns
+    -------
+    callable
+        A decorator for a function of plain arrays. Arguments that the rules name without a default
+        are inputs, the others parameters. A function that acts element by element is given floats
+        for Values, and gives Values for them; any other is given arrays, and gives Tensors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import check_grads, custom_rule, grad
+    >>> @custom_rule(vjp=lambda g, out, x: 3 * g * x**2)
+    ... def cube(x):
+    ...     return x**3
+    >>> grad(cube)(2.0), grad(grad(cube))(2.0)
+    (12.0, 12.0)
+    >>> checks = check_grads(cube, 2.0, order=2)  # both modes
+    """
+    if sum(bool(told) for told in (partials, vjp or jvp)) != 1:
+        raise TypeError("custom_rule takes partials=, or else vjp=, jvp= or both")
+
+    def decorate(function: Callable[..., Any]) -> Op:
+        if partials:
+            op: Op = _CustomElementwise(function, _several(partials))
+        else:
+            op = _CustomGeneral(function, _several(vjp), _several(jvp))
+        return op
+
+    return decorate
+
+
+def _several(rules: Any) -> tuple[Rule, ...]:
+    return rules if isinstance(rules, tuple) else (rules,)
+
+
+class _Custom(Row):
+    """What is the same for both kinds: it stands in its module, and not in the table."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = self.symbol = self.__name__ = function.__name__
+        self.__doc__, self.__module__ = function.__doc__, function.__module__
+        self.__qualname__ = function.__qualname__
+
+    def __reduce__(self) -> str:  # type: ignore[override]
+        return self.__qualname__
+
+
+class _CustomElementwise(_Custom, Elementwise):
+    def __init__(self, function: Callable[..., Any], partials: tuple[Rule, ...]) -> None:
+        super().__init__(function)
+        self.partials, self.scalar = partials, function
+        self.arity, self.parameters = len(partials), ()
+
+
+class _CustomGeneral(_Custom, General):
+    def __init__(
+        self, function: Callable[..., Any], vjps: tuple[Rule, ...], jvps: tuple[Rule, ...]
+    ) -> None:
+        super().__init__(function)
+        self.function = lambda *args, **params: _arrays(function(*args, **params))
+        self.vjps, self.jvps = vjps, jvps
+        rule_signature(self, (vjps or jvps)[0], 2)
+
+
+def _arrays(result: Any) -> Any:
+    """What a function returned, with NumPy's numbers for Python's."""
+    if isinstance(result, tuple | list):
+        return type(result)(map(_arrays, result))
+    return result if hasattr(result, "dtype") else np.asarray(result)[()]
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which keeps its arguments instead of all that it computes on the way.
+
+    Whenever a derivative passes it, it is run again: memory for time. A chain of n steps cut into
+    √n checkpointed parts needs memory for 2√n steps, and one more forward run.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays, nodes, and nested containers of them. It must be given
+        all nodes that it depends on, and return the same when it is run again. Values come to it,
+        and leave it, as Tensors of shape ().
+
+    Raises
+    ------
+    TypeError
+        If the result depends on a variable that is not among the arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import checkpoint, grad
+    >>> @checkpoint
+    ... def layer(x):
+    ...     return np.tanh(np.sin(x) * np.exp(x))
+    >>> slope = grad(lambda x: np.sum(layer(layer(x))))(np.array([0.1, 0.2]))
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nodes = _nodes((args, kwargs))
+        if not nodes or not recording():
+            return f(*args, **kwargs)
+        packed = Bundle.of([x if isinstance(x, Tensor) else tensor(x) for x in nodes])
+        call = trees.mapped(lambda x: x if isinstance(x, Node) else private(x), (args, kwargs))
+        params = {"f": f, "call": call}
+        variables, output = _recomputed(packed._data, params)
+        results = _nodes(output)
+        if depends_beyond(results, variables):
+            raise TypeError(
+                f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, whose "
+                "derivative would be lost: pass it as an argument"
+            )
+        data = tuple(np.asarray(x._data) for x in results)
+        parts = iter(Bundle(data, _checkpoint, (packed,), params).items())
+        return trees.mapped(lambda x: next(parts) if isinstance(x, Node) else x, output)
+
+    return wrapped
+
+
+def _nodes(tree: Any) -> list[Node]:
+    return [leaf for leaf in trees.leaves(tree) if isinstance(leaf, Node)]
+
+
+def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
+    """The function run once more, on nodes in the place of the nodes it was called with."""
+    record = isinstance(packed, Bundle)
+    nodes = [part if record else Tensor(part, copy=False) for part in packed]
+    following = iter(nodes)
+    args, kwargs = trees.mapped(
+        lambda x: next(following) if isinstance(x, Node) else x, params["call"]
+    )
+    with recorded():
+        return nodes, params["f"](*args, **kwargs)
+
+
+class _Checkpoint(Row):
+    """A function that is run again when a derivative passes it."""
+
+    name = symbol = "checkpoint"
+    arity, parameters = 1, ("f", "call")
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        nodes, output = _recomputed(args[0], params)
+        cotangents: dict[Node, Any] = {}
+        for node, cotangent in zip(_nodes(output), g, strict=True):
+            if cotangent is not None:
+                known = node in cotangents
+                cotangents[node] = cotangents[node] + cotangent if known else cotangent
+        with recorded():
+            found = pull(cotangents, nodes, isinstance(out, Node))
+        return Parts(found[node] for node in nodes)
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        nodes, output = _recomputed(args[0], params)
+        tangents = {node: part for node, part in zip(nodes, t, strict=True) if part is not None}
+        with recorded():
+            found = push(tangents, _nodes(output), isinstance(out, Node))
+        return Parts(found[node] for node in _nodes(output))
+
+
+_checkpoint = TABLE["checkpoint"] = _Checkpoint()
