@@ -192,6 +192,8 @@ class Tensor(Node):
             return self._data
         # A variable's array is the user's to change in place, so the graph keeps a copy of what
         # it has read (see `_settle`).
+        if not hasattr(self._data, "tobytes"):
+            return self._data.copy()  # of a lazy array, which has no bytes to compare
         if self._exposed is None:
             self._exposed = self._data.copy()
         return self._exposed
@@ -402,10 +404,12 @@ class Tensor(Node):
         return dispatch_function(func, args, kwargs)
 
     def __repr__(self) -> str:
+        label = f", name={self.name!r}" if self.name else ""
+        if not isinstance(self._data, np.ndarray):
+            return f"Tensor({self._data!r}{label})"
         body = np.array2string(
             self._data, threshold=20, edgeitems=2, separator=", ", prefix="Tensor("
         )
-        label = f", name={self.name!r}" if self.name else ""
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"
         return f"Tensor({body}{large}{dtype}{label})"
@@ -413,11 +417,8 @@ class Tensor(Node):
 
 def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
     """NumPy's complaint, with the operation and what it was given."""
-    kind = next(
-        kind
-        for kind in (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
-        if isinstance(error, kind)
-    )
+    kinds = (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
+    kind = next(kind for kind in kinds if isinstance(error, kind))
     said = str(error).partition("\n")[0]
     given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
     return kind(f"{op.name} cannot take {given}: {said}")

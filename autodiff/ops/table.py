@@ -299,10 +299,10 @@ def _absorbing_product(g: Any, partial: Any) -> Any:
     if isinstance(product, (np.ndarray, np.generic)):
         # one fast pass without a temporary: NaN if there is one
         square = np.vdot(product, product)  # type: ignore[arg-type]
-        if square != square:
-            zero = np.equal(g, 0) | np.equal(partial, 0)
-            product = np.where(zero, product.dtype.type(0), product)
-    return product
+        if square == square:
+            return product
+    zero = np.equal(g, 0) | np.equal(partial, 0)
+    return np.where(zero, product.dtype.type(0), product)
 
 
 # The product of the chain rule. A zero on either side absorbs: the branch that `where` did not
