@@ -8,7 +8,8 @@ records. `composite` is for functions of NumPy that are such expressions themsel
 Complex numbers: a tangent is what one expects; a cotangent is ∂L/∂(Re z) + i ∂L/∂(Im z) for a real
 L, so that `z -= rate * z.grad` descends. The inner product that makes the two modes each other's
 transpose is Re Σ conj(g) t, a `linear` row's transpose is the conjugate one, and an elementwise
-partial p of a function with real results on complex numbers stands for t ↦ Re(p t).
+partial p of a function with real results on complex numbers stands for t ↦ Re(p t). A function
+that is not holomorphic, with complex results, has a second partial q: t ↦ p t + q conj(t).
 """
 
 from __future__ import annotations
@@ -119,18 +120,24 @@ def joined(values: Any) -> Any:
     return row("reshape")(row("stack")(list(values.ravel())), values.shape)
 
 
+def is_complex(x: Any) -> bool:
+    """Whether a number, array or node is complex by its type."""
+    dtype = getattr(x, "dtype", None)
+    return type(x) is complex if dtype is None else dtype.kind == "c"
+
+
 def conj(x: Any) -> Any:
     """The complex conjugate; something real is its own, and costs nothing."""
-    dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        return x.conjugate() if type(x) is complex else x
-    return row("conjugate")(x) if dtype.kind == "c" else x
+    if type(x) is complex:  # stays a Python number, which is weak
+        return x.conjugate()
+    return row("conjugate")(x) if is_complex(x) else x
 
 
 class Elementwise(Row):
     """out[i] depends on element i of each argument only: a partial derivative per argument."""
 
     partials: tuple[Rule | float, ...]
+    conjugated: Rule | float
     scalar: Callable[..., float]
     weak = True
 
@@ -181,7 +188,9 @@ class Elementwise(Row):
 
     def partial(self, k: int, out: Any, args: Args) -> Any:
         """The local partial derivative ∂out/∂args[k]."""
-        rule = self.partials[k]
+        return self._evaluated(self.partials[k], out, args)
+
+    def _evaluated(self, rule: Rule | float, out: Any, args: Args) -> Any:
         if not callable(rule):
             return rule
         try:
@@ -194,12 +203,21 @@ class Elementwise(Row):
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.partials[k] == 1:
             return g
-        return scaled(g, conj(self.partial(k, out, args)))
+        share = scaled(g, conj(self.partial(k, out, args)))
+        return self._with_conjugated(share, g, out, args)
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         if self.partials[k] == 1:
             return t
-        return scaled(t, self.partial(k, out, args))
+        share = scaled(t, self.partial(k, out, args))
+        return self._with_conjugated(share, t, out, args)
+
+    def _with_conjugated(self, share: Any, x: Any, out: Any, args: Args) -> Any:
+        """The term q conj(x), which is its own transpose, added."""
+        if self.conjugated == 0 or not is_complex(args[0]):
+            return share
+        more = scaled(conj(x), self._evaluated(self.conjugated, out, args))
+        return more if share is None else share if more is None else share + more
 
 
 class Linear(Row):
@@ -227,16 +245,19 @@ def elementwise(
     function: Callable[..., Any],
     *partials: Rule | float,
     scalar: Callable[..., float] | None = None,
+    conjugated: Rule | float = 0,
     **labels: str,
 ) -> Elementwise:
     """A row from ∂out/∂argument for each argument, as a number or a rule `(out, *args)`.
 
+    `conjugated` is, on a complex argument, the derivative by its conjugate (of one argument only).
     `scalar` computes on Python floats; left out, it is the function of the same name in `math`,
     or else `function` itself.
     """
     op = Elementwise()
     register(op, function, labels)
-    op.arity, op.parameters, op.partials = len(partials), (), partials
+    op.arity, op.parameters = len(partials), ()
+    op.partials, op.conjugated = partials, conjugated
     fallback: Callable[..., float] = getattr(math, op.name, lambda *args: ieee(function, *args))
     op.scalar = scalar or fallback
     return op
