@@ -23,7 +23,7 @@ from autodiff.graph import (
     stale,
     suspensions,
 )
-from autodiff.ops import elementwise, shapes
+from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
 from autodiff.ops.table import Elementwise
 from autodiff.protocols import dispatch_function, dispatch_ufunc
@@ -226,6 +226,18 @@ class Value(Node):
     def __rpow__(self, other: Any) -> Any:
         return _by_table(power, other, self)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return _by_table(elementwise.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _by_table(elementwise.floor_divide, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _by_table(elementwise.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _by_table(elementwise.remainder, other, self)
+
     def __neg__(self) -> Value:
         return Value(-self._data, None, negative, (self,))
 
@@ -267,21 +279,40 @@ class Value(Node):
     # NumPy calls these methods on the elements of an object array: np.exp([v, w]).
 
     exp = elementwise.exp
+    exp2 = elementwise.exp2
     expm1 = elementwise.expm1
     log = elementwise.log
+    log2 = elementwise.log2
+    log10 = elementwise.log10
     log1p = elementwise.log1p
     sqrt = elementwise.sqrt
+    cbrt = elementwise.cbrt
     square = elementwise.square
+    reciprocal = elementwise.reciprocal
     sin = elementwise.sin
     cos = elementwise.cos
     tan = elementwise.tan
+    arcsin = elementwise.arcsin
+    arccos = elementwise.arccos
     arctan = elementwise.arctan
+    arctan2 = elementwise.arctan2
+    hypot = elementwise.hypot
     sinh = elementwise.sinh
     cosh = elementwise.cosh
     tanh = elementwise.tanh
+    arcsinh = elementwise.arcsinh
+    arccosh = elementwise.arccosh
+    arctanh = elementwise.arctanh
+    deg2rad = elementwise.deg2rad
+    rad2deg = elementwise.rad2deg
+    radians = elementwise.radians
+    degrees = elementwise.degrees
+    fabs = elementwise.fabs
     sign = elementwise.sign
-    relu = elementwise.relu
-    sigmoid = elementwise.sigmoid
+    rint = elementwise.rint
+    fmod = elementwise.fmod
+    relu = special.relu
+    sigmoid = special.sigmoid
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return dispatch_ufunc(ufunc, method, inputs, kwargs)

@@ -4,42 +4,106 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autodiff.ops.table import conj, elementwise, linear
+from autodiff.graph import data_of
+from autodiff.ops.general import general
+from autodiff.ops.table import (
+    OBJECT,
+    Elementwise,
+    alias,
+    composite,
+    elementwise,
+    ieee,
+    is_complex,
+    linear,
+)
 
 __all__ = [
+    "abs",
     "absolute",
+    "acos",
+    "acosh",
     "add",
+    "angle",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
     "arctan",
+    "arctan2",
+    "arctanh",
+    "around",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "ceil",
+    "clip",
+    "conj",
     "conjugate",
+    "copysign",
     "cos",
     "cosh",
+    "deg2rad",
+    "degrees",
     "divide",
+    "divmod",
     "exp",
+    "exp2",
     "expm1",
+    "fabs",
+    "fix",
+    "float_power",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
+    "heaviside",
+    "hypot",
     "imag",
+    "ldexp",
     "log",
     "log1p",
+    "log2",
+    "log10",
     "maximum",
     "minimum",
+    "mod",
+    "modf",
     "multiply",
+    "nan_to_num",
     "negative",
+    "nextafter",
     "positive",
+    "pow",
     "power",
+    "rad2deg",
+    "radians",
     "real",
-    "relu",
-    "sigmoid",
+    "real_if_close",
+    "reciprocal",
+    "remainder",
+    "rint",
+    "round",
     "sign",
     "sin",
     "sinh",
+    "spacing",
     "sqrt",
     "square",
     "subtract",
     "tan",
     "tanh",
+    "true_divide",
+    "trunc",
     "where",
 ]
 
@@ -61,6 +125,7 @@ divide = elementwise(
 )
 negative = elementwise(np.negative, -1, scalar=operator.neg, symbol="−")
 positive = elementwise(np.positive, 1, scalar=operator.pos, symbol="+")
+reciprocal = elementwise(np.reciprocal, lambda out, x: -square(out), scalar=lambda x: 1 / x)
 
 
 def _at_origin(x: Any, y: Any) -> Any:
@@ -76,6 +141,7 @@ power = elementwise(
     scalar=math.pow,
     symbol="^",
 )
+float_power = elementwise(np.float_power, *power.partials, scalar=math.pow, symbol="^")
 where = elementwise(
     np.where,
     0,
@@ -86,76 +152,197 @@ where = elementwise(
 
 square = elementwise(np.square, lambda out, x: 2 * x, scalar=lambda x: x * x)
 sqrt = elementwise(np.sqrt, lambda out, x: 0.5 / out)
+cbrt = elementwise(np.cbrt, lambda out, x: 1 / (3 * square(out)))
 exp = elementwise(np.exp, lambda out, x: out)
+exp2 = elementwise(np.exp2, lambda out, x: math.log(2) * out)
 expm1 = elementwise(np.expm1, lambda out, x: exp(x))
 log = elementwise(np.log, lambda out, x: 1 / x)
+log2 = elementwise(np.log2, lambda out, x: 1 / math.log(2) / x)
+log10 = elementwise(np.log10, lambda out, x: 1 / math.log(10) / x)
 log1p = elementwise(np.log1p, lambda out, x: 1 / (1 + x))
 
 sin = elementwise(np.sin, lambda out, x: cos(x))
 cos = elementwise(np.cos, lambda out, x: -sin(x))
 tan = elementwise(np.tan, lambda out, x: 1 + square(out))
+# two roots, and 1 - x before any product: no cancellation at the ends, no overflow, and on complex
+# numbers the branch of the function itself
+arcsin = elementwise(np.arcsin, lambda out, x: 1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.asin)
+arccos = elementwise(np.arccos, lambda out, x: -1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.acos)
 arctan = elementwise(np.arctan, lambda out, x: 1 / (1 + square(x)), scalar=math.atan)
 sinh = elementwise(np.sinh, lambda out, x: cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: sinh(x))
 # not 1 - out**2, which cancels where tanh saturates
 tanh = elementwise(np.tanh, lambda out, x: 1 / square(cosh(x)))
-
-sign = elementwise(np.sign, 0, scalar=lambda x: math.copysign(1.0, x) if x < 0 or x > 0 else x)
-absolute = elementwise(np.absolute, lambda out, x: conj(sign(x)), scalar=abs, symbol="|·|")
-
-
-def _share(ahead: Any, tied: Any) -> Any:
-    return where(tied, 0.5, ahead)
-
-
-maximum = elementwise(
-    np.maximum,
-    lambda out, x, y: _share(x > y, x == y),
-    lambda out, x, y: _share(y > x, x == y),
-    scalar=lambda x, y: x if x >= y or math.isnan(x) else y,
-    symbol="max",
+arcsinh = elementwise(
+    np.arcsinh,
+    lambda out, x: 1 / (sqrt(1 - 1j * x) * sqrt(1 + 1j * x) if is_complex(x) else hypot(x, 1)),
+    scalar=math.asinh,
 )
-minimum = elementwise(
-    np.minimum,
-    lambda out, x, y: _share(x < y, x == y),
-    lambda out, x, y: _share(y < x, x == y),
-    scalar=lambda x, y: x if x <= y or math.isnan(x) else y,
-    symbol="min",
-)
+arccosh = elementwise(np.arccosh, lambda out, x: 1 / (sqrt(x - 1) * sqrt(x + 1)), scalar=math.acosh)
+arctanh = elementwise(np.arctanh, lambda out, x: 1 / ((1 - x) * (1 + x)), scalar=math.atanh)
+radians = alias(elementwise(np.radians, math.pi / 180), np.deg2rad)
+degrees = alias(elementwise(np.degrees, 180 / math.pi), np.rad2deg)
 
 
-def _relu(x: Any) -> Any:
-    return np.maximum(x, 0)
+def _share(x: Any, r: Any) -> Any:
+    """x / r, and 0 where the radius is 0."""
+    return where(r == 0, 0, x / r)
 
 
-def _sigmoid(x: Any) -> Any:
-    # exp of a negative number only: no overflow at either end
-    decay = np.exp(-np.abs(x))
-    return np.where(np.less(x, 0), decay, 1) / (1 + decay)
-
-
-def _sigmoid_scalar(x: float) -> float:
-    decay = math.exp(-abs(x))
-    return (decay if x < 0 else 1.0) / (1.0 + decay)
-
-
-relu = elementwise(
-    _relu,
-    lambda out, x: x > 0,
-    scalar=lambda x: x if x > 0 or math.isnan(x) else 0.0,
-    name="relu",
-    doc="max(x, 0), element by element; its derivative at 0 is 0.",
-)
-sigmoid = elementwise(
-    _sigmoid,
-    # not out * (1 - out), which cancels where the sigmoid saturates
-    lambda out, x: out * sigmoid(-x),
-    scalar=_sigmoid_scalar,
-    name="sigmoid",
-    symbol="σ",
-    doc="1 / (1 + exp(-x)), element by element, without overflow for any x.",
+hypot = elementwise(np.hypot, lambda out, x, y: _share(x, out), lambda out, x, y: _share(y, out))
+arctan2 = elementwise(
+    np.arctan2,
+    lambda out, y, x: _share(_share(x, hypot(x, y)), hypot(x, y)),
+    lambda out, y, x: _share(_share(-y, hypot(x, y)), hypot(x, y)),
+    scalar=math.atan2,
 )
 
-conjugate = linear(np.conjugate, lambda g, x: conj(g), symbol="x̄")
-real = linear(np.real, lambda g, x: g, symbol="Re")
-imag = linear(np.imag, lambda g, x: g * 1j, symbol="Im")
+
+def _constant_between_jumps(function: Callable[..., Any], arity: int = 1) -> Elementwise:
+    return elementwise(function, *[0] * arity, scalar=lambda *args: ieee(function, *args))
+
+
+floor = _constant_between_jumps(np.floor)
+ceil = _constant_between_jumps(np.ceil)
+trunc = _constant_between_jumps(np.trunc)
+fix = _constant_between_jumps(np.fix)
+rint = _constant_between_jumps(np.rint)
+spacing = _constant_between_jumps(np.spacing)
+floor_divide = _constant_between_jumps(np.floor_divide, 2)
+round = general(
+    np.round,
+    vjp=lambda g, out, a, decimals=0: None,
+    jvp=lambda t, out, a, decimals=0: None,
+)
+around = alias(round, np.around)
+
+
+def _quotient(out: Any, x: Any, y: Any) -> Any:
+    """The whole number -k for which out = x - k y."""
+    return rint((data_of(out) - data_of(x)) / data_of(y))
+
+
+fmod = elementwise(np.fmod, 1, _quotient)
+remainder = elementwise(np.remainder, 1, _quotient, scalar=operator.mod, symbol="mod")
+
+
+@composite(np.divmod)
+def divmod(x1: Any, x2: Any) -> Any:
+    """numpy.divmod for numbers, arrays, Values and Tensors."""
+    return floor_divide(x1, x2), remainder(x1, x2)
+
+
+modf = general(
+    np.modf,
+    vjp=lambda g, out, x: g[0],
+    jvp=lambda t, out, x: (t, None),
+)
+ldexp = linear(
+    np.ldexp,
+    lambda g, x1, x2=0: ldexp(g, x2=x2),
+    compute=lambda x1, x2=0: np.ldexp(x1, x2),  # which takes the exponent by position only
+)
+frexp = general(
+    np.frexp,
+    vjp=lambda g, out, x: ldexp(g[0], x2=-data_of(out)[1]),
+    jvp=lambda t, out, x: (ldexp(t, x2=-data_of(out)[1]), None),
+)
+
+sign = elementwise(
+    np.sign,
+    # on complex numbers x / |x|, with 0 at 0
+    lambda out, x: where(x == 0, 0, 0.5 / absolute(x)) if is_complex(x) else 0,
+    conjugated=lambda out, x: where(x == 0, 0, -0.5 * square(out) / absolute(x)),
+    scalar=lambda x: math.copysign(1.0, x) if x < 0 or x > 0 else x,
+)
+absolute = elementwise(
+    np.absolute,
+    lambda out, x: conjugate(sign(x)) if is_complex(x) else sign(x),
+    scalar=operator.abs,
+    symbol="|·|",
+)
+fabs = elementwise(np.fabs, lambda out, x: sign(x), symbol="|·|")
+copysign = elementwise(np.copysign, lambda out, x, y: sign(x) * copysign(1, y), 0)
+nextafter = elementwise(np.nextafter, 1, 0)
+heaviside = elementwise(np.heaviside, 0, lambda out, x, y: x == 0)
+
+
+def _choice(
+    function: Callable[..., Any], first: Callable[[Any, Any], Any], symbol: str = ""
+) -> Elementwise:
+    """A row that returns x where `first(x, y)`, else y; those that tie have equal shares."""
+    return elementwise(
+        function,
+        lambda out, x, y: where(x == y, 0.5, where(first(x, y), 1, 0)),
+        lambda out, x, y: where(x == y, 0.5, where(first(x, y), 0, 1)),
+        scalar=lambda x, y: x if first(x, y) else y,
+        symbol=symbol,
+    )
+
+
+# a NaN is unlike itself
+maximum = _choice(np.maximum, lambda x, y: (x >= y) | (x != x), symbol="max")
+minimum = _choice(np.minimum, lambda x, y: (x <= y) | (x != x), symbol="min")
+fmax = _choice(np.fmax, lambda x, y: (x >= y) | (y != y))
+fmin = _choice(np.fmin, lambda x, y: (x <= y) | (y != y))
+
+
+@composite(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """numpy.clip for numbers, arrays, Values and Tensors: its derivative by `a` is 1 at a bound."""
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise ValueError("clip takes either a_min and a_max, or min and max")
+    low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    if low is not None:
+        a = where(np.less(a, low) | np.not_equal(low, low), low, a)
+    if high is not None:
+        a = where(np.greater(a, high) | np.not_equal(high, high), high, a)
+    return a
+
+
+real = elementwise(np.real, 1, scalar=operator.pos, symbol="Re")
+imag = elementwise(
+    np.imag, lambda out, x: -1j if is_complex(x) else 0, scalar=lambda x: 0.0, symbol="Im"
+)
+conjugate = elementwise(
+    np.conjugate,
+    lambda out, x: 0 if is_complex(x) else 1,
+    conjugated=1,
+    scalar=operator.pos,
+    symbol="x̄",
+)
+
+
+@composite(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """numpy.angle for numbers, arrays, Values and Tensors; its derivative at 0 is 0."""
+    radians = arctan2(imag(z), real(z))
+    return degrees(radians) if deg else radians
+
+
+@composite(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """numpy.real_if_close for numbers, arrays, Values and Tensors."""
+    return real(a) if np.isrealobj(np.real_if_close(data_of(a), tol)) else a
+
+
+@composite(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """numpy.nan_to_num for numbers, arrays, Values and Tensors: what it replaces is constant."""
+    if not copy:
+        raise TypeError("nan_to_num(copy=False) would overwrite its argument: leave copy out")
+    options = {"nan": nan, "posinf": posinf, "neginf": neginf}
+    if getattr(x, "dtype", None) is OBJECT:
+        return np.frompyfunc(lambda value: nan_to_num(value, **options), 1, 1)(x)
+    if is_complex(x):
+        return nan_to_num(real(x), **options) + 1j * nan_to_num(imag(x), **options)
+    return where(np.isfinite(x), x, np.nan_to_num(data_of(x), **options))
+
+
+# NumPy's other names for the same functions.
+abs, conj, pow, mod, true_divide = absolute, conjugate, power, remainder, divide
+asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
+asinh, acosh, atanh = arcsinh, arccosh, arctanh
+deg2rad, rad2deg = radians, degrees

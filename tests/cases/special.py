@@ -1,7 +1,12 @@
-"""What the functions of `autodiff.ops.special` are tried with."""
+"""What the functions of `autodiff.ops.special` are tried with if they take a parameter."""
 
 from hypothesis import strategies as st
 
-from cases.case import Case
+from cases.case import SHAPES, Case
 
-CASES: dict[str, st.SearchStrategy[Case]] = {}
+
+def of_order(**options: bool) -> st.SearchStrategy[Case]:
+    return st.builds(lambda shape, n: Case([shape], {"n": n}, **options), SHAPES, st.integers(0, 3))
+
+
+CASES = {"bessel_i": of_order(), "sinc_derivative": of_order(complex=True)}

@@ -148,7 +148,7 @@ def test_jvp_and_vjp_are_adjoint(name, draw, seed):
 @every
 @draws
 def test_float32_stays_float32_in_both_directions(name, draw, seed):
-    if name == "astype":
+    if name in ("astype", "float_power"):
         pytest.skip("changes the dtype on purpose")
     case, function = draw.draw(try_with(name)), FUNCTIONS[name]
     inputs = [Tensor(a) for a in case.arrays(np.random.default_rng(seed), np.float32)]
