@@ -171,8 +171,13 @@ class Elementwise(Row):
         if params:
             raise TypeError(f"{self.name} has no parameter {', '.join(params)}: leave it out")
         if dtype is not None:
-            args = [row("astype")(arg, dtype=dtype) for arg in args]
-        if where is True:
+            args = [
+                row("astype")(arg, dtype=dtype)
+                if isinstance(arg, Node)
+                else np.asarray(arg).astype(dtype)
+                for arg in args
+            ]
+        if isinstance(where, bool | np.bool_) and where:
             return self(*args)
         with np.errstate(all="ignore"):
             out = self(*args)
