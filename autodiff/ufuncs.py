@@ -80,7 +80,8 @@ def _folded(
     if total is not None:
         total = total if isinstance(total, Node) else np.asarray(total, x.dtype)
         total = broadcast_to(total, shape=shape)
-    for each, mask in zip(in_front(x), in_front(np.broadcast_to(where, x.shape)), strict=True):
+    masks = in_front(np.broadcast_to(data_of(where), x.shape))
+    for each, mask in zip(in_front(x), masks, strict=True):
         step = each if total is None else op(total, each)
         total = step if np.all(mask) else choose(mask, step, total)
     if keepdims:
