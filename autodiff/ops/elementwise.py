@@ -171,8 +171,8 @@ arccos = elementwise(np.arccos, lambda out, x: -1 / (sqrt(1 - x) * sqrt(1 + x)),
 arctan = elementwise(np.arctan, lambda out, x: 1 / (1 + square(x)), scalar=math.atan)
 sinh = elementwise(np.sinh, lambda out, x: cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: sinh(x))
-# not 1 - out**2, which cancels where tanh saturates
-tanh = elementwise(np.tanh, lambda out, x: 1 / square(cosh(x)))
+# not 1 - out**2, which cancels where tanh saturates; and cosh(x)**2 would overflow early
+tanh = elementwise(np.tanh, lambda out, x: square(1 / cosh(x)))
 arcsinh = elementwise(
     np.arcsinh,
     lambda out, x: 1 / (sqrt(1 - 1j * x) * sqrt(1 + 1j * x) if is_complex(x) else hypot(x, 1)),
