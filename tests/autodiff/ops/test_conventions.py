@@ -32,6 +32,84 @@ def both(f, *point):
         (ad.maximum, [1.0, 1.0], [0.5, 0.5]),
         (ad.minimum, [1.0, 1.0], [0.5, 0.5]),
         (lambda x: ad.maximum(x, 0), [0.0], 0.5),
+        (ad.fmax, [1.0, 1.0], [0.5, 0.5]),
+        (ad.fmin, [1.0, 1.0], [0.5, 0.5]),
+        # the derivative goes to the one that was taken
+        (ad.maximum, [math.nan, 1.0], [1, 0]),
+        (ad.maximum, [1.0, math.nan], [0, 1]),
+        (ad.minimum, [math.nan, 1.0], [1, 0]),
+        (ad.minimum, [1.0, math.nan], [0, 1]),
+        (ad.fmax, [math.nan, 1.0], [0, 1]),
+        (ad.fmax, [1.0, math.nan], [1, 0]),
+        (ad.fmin, [math.nan, 1.0], [0, 1]),
+        (ad.fmin, [1.0, math.nan], [1, 0]),
+        (ad.clip, [1.0, 0.0, 1.0], [1, 0, 0]),
+        (ad.clip, [0.0, 0.0, 1.0], [1, 0, 0]),
+        (ad.clip, [2.0, 0.0, 1.0], [0, 0, 1]),
+        (ad.clip, [-2.0, 0.0, 1.0], [0, 1, 0]),
+        (ad.clip, [0.5, 1.0, 0.0], [0, 0, 1]),  # of crossed bounds, the upper
+        (ad.clip, [math.nan, 0.0, 1.0], [1, 0, 0]),
+        (ad.clip, [0.5, math.nan, 1.0], [0, 1, 0]),
+        (lambda x: ad.clip(x, None, 1.0), [1.0], 1),
+        (lambda x: ad.clip(x, 1.0), [1.0], 1),
+        (ad.hypot, [0.0, 0.0], [0, 0]),
+        (ad.hypot, [-3.0, 4.0], [-0.6, 0.8]),
+        (ad.hypot, [3e300, 4e300], [0.6, 0.8]),
+        (ad.hypot, [3e-300, 4e-300], [0.6, 0.8]),
+        (ad.arctan2, [0.0, 0.0], [0, 0]),
+        (ad.arctan2, [3e-200, -4e-200], [-1.6e199, -1.2e199]),
+        (ad.arctan2, [0.0, -1.0], [-1, 0]),
+        (ad.angle, [0.0], 0),
+        (ad.angle, [-1.0], 0),
+        (ad.fabs, [0.0], 0),
+        (ad.floor, [1.0], 0),
+        (ad.ceil, [1.0], 0),
+        (ad.trunc, [0.0], 0),
+        (ad.fix, [0.0], 0),
+        (ad.rint, [0.5], 0),
+        (ad.round, [0.5], 0),
+        (ad.spacing, [1.0], 0),
+        (ad.heaviside, [0.0, 0.5], [0, 1]),
+        (ad.heaviside, [2.0, 0.5], [0, 0]),
+        (ad.floor_divide, [6.0, 3.0], [0, 0]),
+        (ad.remainder, [7.0, -3.0], [1, 3]),
+        (ad.fmod, [7.0, -3.0], [1, 2]),
+        (ad.remainder, [6.0, 3.0], [1, -2]),
+        (ad.remainder, [1.0, 0.1], [1, -9]),  # 1/0.1 rounds to 10
+        (ad.copysign, [0.0, 1.0], [0, 0]),
+        (ad.copysign, [-2.0, 1.0], [-1, 0]),
+        (ad.copysign, [-2.0, -0.0], [1, 0]),
+        (ad.nextafter, [0.0, 1.0], [1, 0]),
+        (lambda x: ad.modf(x)[0], [-2.5], 1),
+        (lambda x: ad.modf(x)[0], [0.0], 1),
+        (lambda x: ad.frexp(x)[0], [12.0], 1 / 16),
+        (lambda x: ad.ldexp(x, -3), [12.0], 1 / 8),
+        (ad.nan_to_num, [math.nan], 0),
+        (ad.nan_to_num, [-INF], 0),
+        (ad.nan_to_num, [2.0], 1),
+        (lambda x: ad.nan_to_num(1 / x), [0.0], 0),
+        (ad.sinc, [0.0], 0),
+        (grad(ad.sinc), [0.0], -(math.pi**2) / 3),
+        (ad.sinc, [2.0], 0.5),
+        (ad.sinc, [1e17], 1e-17),
+        (ad.i0, [0.0], 0),
+        (grad(ad.i0), [0.0], 0.5),
+        (ad.logaddexp, [1e300, 0.0], [1, 0]),
+        (ad.logaddexp, [2.0, 2.0], [0.5, 0.5]),
+        (ad.logaddexp, [INF, INF], [0.5, 0.5]),
+        (ad.logaddexp, [-INF, -INF], [0.5, 0.5]),
+        (ad.logaddexp, [-INF, 3.0], [0, 1]),
+        (ad.logaddexp2, [2.0, 2.0], [0.5, 0.5]),
+        (ad.logaddexp2, [-INF, 3.0], [0, 1]),
+        (ad.softplus, [0.0], 0.5),
+        (ad.softplus, [1e300], 1),
+        (ad.softplus, [-1e300], 0),
+        (ad.log_sigmoid, [-1e300], 1),
+        (ad.log_sigmoid, [1e300], 0),
+        (ad.arctan, [1e200], 0),
+        (ad.arctan, [-INF], 0),
+        (ad.arcsinh, [1e200], 1e-200),
+        (ad.arccosh, [1e200], 1e-200),
         (lambda x: x**0, [0.0], 0),
         (lambda x: x**1, [0.0], 1),
         (lambda x: x**2, [0.0], 0),
@@ -48,11 +126,17 @@ def both(f, *point):
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the forward pass's, NumPy's own
 def test_singular_points(f, point, slopes):
-    np.testing.assert_array_equal(both(f, *point), slopes)
+    np.testing.assert_allclose(both(f, *point), slopes, rtol=4e-16)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_infinite_slopes():
+    assert both(ad.cbrt, 0.0) == INF
+    assert both(ad.arcsin, 1.0) == both(ad.arcsin, -1.0) == INF
+    assert both(ad.arccos, 1.0) == -INF
+    assert both(ad.arccosh, 1.0) == INF
+    assert both(ad.arctanh, -1.0) == INF
+    assert both(ad.reciprocal, 0.0) == -INF
     assert both(ad.sqrt, 0.0) == INF
     assert both(lambda x: 1 / x, 0.0) == -INF
     assert both(ad.log, 0.0) == INF
@@ -143,6 +227,89 @@ def test_the_slope_of_tanh_keeps_its_digits(x):
 def test_small_arguments_keep_their_digits(x):
     assert grad(ad.log1p)(x) == 1 / (1 + x)
     assert grad(ad.expm1)(x) == math.exp(x)
+
+
+@pytest.mark.parametrize(
+    ("f", "at_0", "elsewhere"),
+    [
+        (ad.absolute, 0, (3 + 4j) / 5),
+        # conj(z): the cotangent of its real part, and of its imaginary part
+        (lambda z: ad.real(ad.conjugate(z)), 1, 1),
+        (lambda z: ad.imag(ad.conjugate(z)), -1j, -1j),
+        (lambda z: ad.real(ad.sign(z)), 0, 16 / 125 - 12j / 125),
+        (ad.angle, 0, (-4 + 3j) / 25),
+        (ad.real, 1, 1),
+        (ad.imag, 1j, 1j),
+        (lambda z: ad.real(ad.rint(z)), 0, 0),
+        (lambda z: ad.imag(ad.nan_to_num(z)), 1j, 1j),
+    ],
+)
+def test_complex_functions_that_are_not_holomorphic(f, at_0, elsewhere):
+    z = Tensor([0, 3 + 4j])
+    (slope,) = gradients(f(z), [z], np.ones(2))
+    np.testing.assert_allclose(slope, [at_0, elsewhere], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "f", [ad.conj, ad.real, ad.imag, ad.sign, ad.absolute, np.angle, np.real_if_close, np.clip]
+)
+def test_a_value_stays_a_value(f):
+    x = Value(2.0)
+    y = f(x, 1.0, 3.0) if f is np.clip else f(x)
+    assert isinstance(y, Value)
+    expected = 0.0 if f in (ad.imag, ad.sign, np.angle) else 1.0
+    assert gradients(y, [x]) == [expected]
+
+
+UNARY = [
+    np.absolute, np.arccos, np.arcsin, np.arcsinh, np.arctan, np.arctanh, np.cbrt, np.conjugate,
+    np.cos, np.cosh, np.deg2rad, np.degrees, np.exp, np.exp2, np.expm1, np.fabs, np.log, np.log10,
+    np.log1p, np.log2, np.negative, np.positive, np.rad2deg, np.radians, np.reciprocal, np.rint,
+    np.sin, np.sinh, np.sqrt, np.square, np.tan, np.tanh,
+]  # fmt: skip
+BINARY = [
+    np.arctan2, np.divide, np.floor_divide, np.fmod, np.hypot, np.maximum, np.power, np.remainder,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ufunc", UNARY + BINARY)
+def test_numpys_object_loops_run_the_scalar_engine(ufunc):
+    numbers = np.array([0.25, 0.5])
+    values = np.array([Value(x) for x in numbers])
+    result = ufunc(*[values, values[::-1]][: ufunc.nin])
+    assert all(type(value) is Value for value in result)
+    expected = ufunc(*[numbers, numbers[::-1]][: ufunc.nin])
+    np.testing.assert_allclose([value.data for value in result], expected, rtol=4e-16)
+
+
+def test_what_elementwise_functions_refuse():
+    x = Tensor([1.0, 2.0])
+    for f, error, message in [
+        (lambda: np.nan_to_num(x, copy=False), TypeError, "copy"),
+        (lambda: ad.clip(x, 0, max=1), ValueError, "either"),
+        (lambda: np.ldexp(x, x), TypeError, "x2=x.data"),
+        (lambda: np.ldexp(x, 0.5), TypeError, "ldexp cannot take"),
+        (lambda: np.i0(Tensor([1j])), TypeError, "i0 cannot take"),
+        (lambda: np.floor(Tensor([1j])), TypeError, "floor cannot take"),
+        (lambda: np.round(x, 1, out=np.zeros(2)), TypeError, "out="),
+        (lambda: np.clip(x, 0, 1, where=[True, False]), TypeError, "where"),
+    ]:
+        with pytest.raises(error, match=message):
+            f()
+
+
+def test_several_results_have_numpys_types():
+    x = Tensor(np.array([12.0, -0.3], np.float32))
+    mantissa, exponent = np.frexp(x)
+    expected = np.frexp(x.data)
+    np.testing.assert_array_equal(mantissa.data, expected[0])
+    assert type(exponent) is np.ndarray
+    assert exponent.dtype == expected[1].dtype
+    np.testing.assert_array_equal(exponent, expected[1])
+    for f in (np.modf, lambda a: np.divmod(a, -0.7)):
+        for ours, theirs in zip(f(x), f(x.data), strict=True):
+            np.testing.assert_array_equal(ours.data, theirs)
+            assert ours.dtype == np.float32
 
 
 def test_dtypes():
