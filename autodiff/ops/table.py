@@ -98,13 +98,18 @@ class Row(Op):
             for arg in args:
                 if getattr(arg, "dtype", None) is OBJECT:
                     return self.on_objects(args, params)
+        for name, value in params.items():
+            if isinstance(value, Node):  # NumPy would ask it for this very function
+                raise TypeError(
+                    f"{self.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
+                )
         return self.function(*args, **params)
 
     def on_objects(self, args: Args, params: Params) -> Any:
         """Arrays of Values: the scalar engine where NumPy lets it, or else one Tensor of them."""
         try:
             return self.function(*args, **params)
-        except TypeError:
+        except (AttributeError, TypeError, ValueError):
             return self(*[joined(arg) if _is_object(arg) else arg for arg in args], **params)
 
     def __reduce__(self) -> tuple[Any, ...]:
