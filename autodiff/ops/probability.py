@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.ops.elementwise import exp
+from autodiff.graph import data_of
+from autodiff.ops.elementwise import exp, where
 from autodiff.ops.general import general
-from autodiff.ops.reductions import Axes, sum, weighted
+from autodiff.ops.reductions import Axes, shares, sum, weighted
 
 __all__ = [
     "cross_entropy",
@@ -35,7 +36,8 @@ def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
 
 def _logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     top, rest = _shifted(x, axis)
-    total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # the sum of no probability at all is exactly that
+        total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis)
 
 
@@ -49,9 +51,17 @@ def _log_softmax(x: Any, axis: Axes = None) -> Any:
     return rest - np.log(np.exp(rest).sum(axis=axis, keepdims=True))
 
 
+def _proportions(out: Any, x: Any, axis: Axes = None) -> Any:
+    """The softmax, and by continuity equal shares for those who make the sum infinite."""
+    infinite = np.isinf(data_of(out))
+    if not infinite.any():
+        return softmax(x, axis=axis)
+    return where(infinite, shares(x == out, x, axis), softmax(where(infinite, 0, x), axis=axis))
+
+
 logsumexp = weighted(
     _logsumexp,
-    lambda out, x, axis: softmax(x, axis=axis),
+    _proportions,
     name="logsumexp",
     doc="log(sum(exp(x))) over an axis, without overflow for any x.",
 )

@@ -2,84 +2,240 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from autodiff.ops import elementwise
 from autodiff.ops.general import General, general
+from autodiff.ops.scans import backwards, cumprod, delayed, without_nans
 from autodiff.ops.shapes import broadcast_to
-from autodiff.ops.table import linear, shape_of
+from autodiff.ops.table import alias, chain, composite, conj, linear, scaled
 
 __all__ = [
+    "amax",
+    "amin",
     "max",
     "mean",
     "min",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "prod",
+    "ptp",
+    "std",
     "sum",
+    "var",
 ]
 
 Axes = int | tuple[int, ...] | None
 
 
-def _kept(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
+def axes_of(x: Any, axis: Axes) -> list[int]:
+    """The axes that are reduced, counted from the front."""
+    if axis is None:
+        return list(range(x.ndim))
+    # the only axis that NumPy lets a number of no dimensions have is none at all
+    return [i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,)) if x.ndim]
+
+
+def kept_shape(x: Any, axis: Axes) -> tuple[int, ...]:
     """The shape that is left after reducing with `keepdims`."""
-    kept = list(shape)
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    for i in axes if shape else ():
+    kept = list(x.shape)
+    for i in axes_of(x, axis):
         kept[i] = 1
     return tuple(kept)
 
 
 def _aligned(g: Any, x: Any, axis: Axes) -> Any:
     """Something of the result's shape, in dimensions that broadcast against x."""
-    return g.reshape(_kept(x.shape, axis)) if g.shape else g
+    return g.reshape(kept_shape(x, axis)) if g.shape else g
 
 
-def _spread(g: Any, x: Any, axis: Axes) -> Any:
+def _masked(x: Any, where: Any) -> Any:
+    """x, with exact zeros for what is left out."""
+    return x if where is True else elementwise.where(where, x, 0)
+
+
+def _spread(g: Any, x: Any, axis: Axes, where: Any) -> Any:
     """The transpose of summing x over `axis`."""
-    return broadcast_to(_aligned(g, x, axis), shape=shape_of(x))
+    return _masked(broadcast_to(_aligned(g, x, axis), shape=x.shape), where)
 
 
-def _count(g: Any, x: Any) -> float:
-    """How many elements of x are reduced into one."""
-    return (math.prod(shape_of(x)) or 1) / (math.prod(shape_of(g)) or 1)
+def _count(x: Any, axis: Axes, where: Any) -> Any:
+    """How many elements of x (one at least) become one, in dimensions that broadcast against x."""
+    if where is True:
+        return math.prod(x.shape[i] for i in axes_of(x, axis)) or 1
+    count = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=True)
+    return np.maximum(count, 1).astype(x.dtype)
 
 
-sum = linear(np.sum, lambda g, x, axis=None, keepdims=False: _spread(g, x, axis), symbol="Σ")
+sum = general(
+    np.sum,
+    vjp=lambda g, out, x, axis=None, dtype=None, keepdims=False, initial=0, where=True: _spread(
+        g, x, axis, where
+    ),
+    jvp=lambda t, out, x, initial=0, **params: sum(t, **params),
+    symbol="Σ",
+)
 mean = linear(
     np.mean,
-    lambda g, x, axis=None, keepdims=False: _spread(g / _count(g, x), x, axis),
+    lambda g, x, axis=None, dtype=None, keepdims=False, where=True: _spread(
+        _aligned(g, x, axis) / _count(x, axis, where), x, axis, where
+    ),
 )
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what a function takes besides its array, except where to write."""
+    names = [*inspect.signature(function).parameters][1:]
+    return tuple(name for name in names if name not in ("out", "overwrite_input"))
 
 
 def weighted(
     function: Callable[..., Any],
-    weights: Callable[[Any, Any, Axes], Any],
+    weights: Callable[..., Any],
     **labels: str,
 ) -> General:
-    """A row whose partial derivatives are `weights(out, x, axis)`, out kept in x's dimensions."""
+    """A row whose partial derivatives are `weights(out, x, axis, **parameters)`.
 
-    def kept_weights(out: Any, x: Any, axis: Axes) -> Any:
-        return weights(_aligned(out, x, axis), x, axis)
+    They are given `out` in x's dimensions. Where they are zero nothing comes through at all, as in
+    the chain rule of elementwise rows.
+    """
 
-    return general(
-        function,
-        vjp=lambda g, out, x, axis=None, keepdims=False: (
-            _aligned(g, x, axis) * kept_weights(out, x, axis)
-        ),
-        jvp=lambda t, out, x, axis=None, keepdims=False: sum(
-            t * kept_weights(out, x, axis), axis=axis, keepdims=keepdims
-        ),
-        **labels,
-    )
+    def partials(out: Any, x: Any, axis: Axes = None, keepdims: bool = False, **params: Any) -> Any:
+        return weights(_aligned(out, x, axis), x, axis, **params)
+
+    def vjp(g: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
+        return scaled(_aligned(g, x, axis), conj(partials(out, x, axis, **params)))
+
+    def jvp(
+        t: Any, out: Any, x: Any, axis: Axes = None, keepdims: bool = False, **params: Any
+    ) -> Any:
+        return sum(chain(t, partials(out, x, axis, **params)), axis=axis, keepdims=keepdims)
+
+    op = general(function, vjp=vjp, jvp=jvp, **labels)
+    op.parameters = parameters_of(function)
+    return op
 
 
-def _ties(out: Any, x: Any, axis: Axes) -> Any:
-    """Equal shares for all elements that reach the extreme."""
-    reached = x == out
-    return reached / np.sum(reached, axis=axis, keepdims=True)
+def shares(chosen: Any, x: Any, axis: Axes, others: Any = 0) -> Any:
+    """Equal shares for the chosen elements (and for `others` besides them)."""
+    count = np.sum(chosen, axis=axis, keepdims=True) + others
+    return np.divide(chosen, np.maximum(count, 1), dtype=x.dtype)
+
+
+def _ties(out: Any, x: Any, axis: Axes = None, initial: Any = None, where: Any = True) -> Any:
+    """Equal shares for all elements that reach the extreme, and for `initial` if that does."""
+    return shares((x == out) & where, x, axis, 0 if initial is None else out == initial)
+
+
+def _chosen(out: Any, x: Any, axis: Axes = None, dtype: Any = None, where: Any = True) -> Any:
+    return shares(np.broadcast_to(where, x.shape), x, axis)
 
 
 max = weighted(np.max, _ties, name="max")
 min = weighted(np.min, _ties, name="min")
+nanmax = weighted(np.nanmax, _ties)
+nanmin = weighted(np.nanmin, _ties)
+amax = alias(max, np.amax)
+amin = alias(min, np.amin)
+
+
+@composite(np.ptp)
+def ptp(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Any:
+    """numpy.ptp for arrays and Tensors: the largest element less the smallest."""
+    return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
+
+
+@composite(np.nansum)
+def nansum(a: Any, axis: Axes = None, dtype: Any = None, **options: Any) -> Any:
+    """numpy.nansum for arrays and Tensors; a NaN's derivative is 0."""
+    return sum(without_nans(a, 0), axis=axis, dtype=dtype, **options)
+
+
+@composite(np.nanprod)
+def nanprod(a: Any, axis: Axes = None, dtype: Any = None, **options: Any) -> Any:
+    """numpy.nanprod for arrays and Tensors; a NaN's derivative is 0."""
+    return prod(without_nans(a, 1), axis=axis, dtype=dtype, **options)
+
+
+def _lines(x: Any, axis: Axes) -> tuple[int, ...]:
+    """The axes of x in the order in which those that are reduced come last."""
+    reduced = axes_of(x, axis)
+    return (*[i for i in range(x.ndim) if i not in reduced], *reduced)
+
+
+def lined_up(x: Any, axis: Axes) -> Any:
+    """x with the axes that are reduced as one, the last."""
+    lines, count = _lines(x, axis), math.prod(x.shape[i] for i in axes_of(x, axis))
+    kept = [x.shape[i] for i in lines[: x.ndim - len(axes_of(x, axis))]]
+    return x.transpose(lines).reshape((*kept, count))
+
+
+def put_back(lined: Any, x: Any, axis: Axes) -> Any:
+    """The inverse of lining x up."""
+    lines = _lines(x, axis)
+    return lined.reshape([x.shape[i] for i in lines]).transpose(tuple(np.argsort(lines)))
+
+
+def _others(
+    out: Any, x: Any, axis: Axes = None, dtype: Any = None, initial: Any = 1, where: Any = True
+) -> Any:
+    """For every element the product of all others, without dividing: any may be zero."""
+    used = x if where is True else elementwise.where(where, x, 1)
+    lined = lined_up(used, axis)
+    before = cumprod(delayed(lined, 1), axis=-1)
+    after = backwards(cumprod(delayed(backwards(lined), 1), axis=-1))
+    others = put_back(before * after, x, axis)
+    return _masked(others if initial is None else others * initial, where)
+
+
+prod = weighted(np.prod, _others, symbol="Π")
+
+
+def _squared_deviations(
+    out: Any,
+    x: Any,
+    axis: Axes = None,
+    dtype: Any = None,
+    ddof: float = 0,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    count = _count(x, axis, where)
+    if mean is None:
+        mean = sum(_masked(x, where), axis=axis, keepdims=True) / count
+    freedom = np.maximum(count - (ddof if correction is None else correction), 0)
+    return _masked(2 * conj(x - mean) / freedom.astype(x.dtype), where)
+
+
+def _deviations(out: Any, x: Any, axis: Axes = None, where: Any = True, **params: Any) -> Any:
+    constant = out == 0
+    slopes = _squared_deviations(out, x, axis, where=where, **params)
+    slopes = slopes / (2 * elementwise.where(constant, 1, out))
+    return _masked(elementwise.where(constant, 0, slopes), where)
+
+
+def _of_numbers(weights: Callable[..., Any]) -> Callable[..., Any]:
+    """The same weights, of those elements only that are no NaN."""
+
+    def of_numbers(out: Any, x: Any, axis: Axes = None, where: Any = True, **params: Any) -> Any:
+        return weights(out, x, axis, where=(x == x) & where, **params)
+
+    return of_numbers
+
+
+var = weighted(np.var, _squared_deviations)
+std = weighted(np.std, _deviations)
+nanmean = weighted(np.nanmean, _of_numbers(_chosen))
+nanvar = weighted(np.nanvar, _of_numbers(_squared_deviations))
+nanstd = weighted(np.nanstd, _of_numbers(_deviations))

@@ -2,4 +2,334 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import math
+from typing import Any
+
+import numpy as np
+
+from autodiff.graph import Node, data_of
+from autodiff.ops.elementwise import where
+from autodiff.ops.general import general
+from autodiff.ops.shapes import astype, broadcast_to, concatenate, tensor
+from autodiff.ops.table import composite, conj, linear
+
+__all__ = [
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
+    "diff",
+    "ediff1d",
+    "gradient",
+    "nancumprod",
+    "nancumsum",
+    "recurrence",
+    "trapezoid",
+    "unwrap",
+]
+
+
+def as_array(x: Any) -> Any:
+    """What has a shape as it is, a Value as a Tensor, anything else as an array."""
+    if hasattr(x, "shape"):
+        return x
+    return tensor(x) if isinstance(x, Node) else np.asarray(x)
+
+
+def without_nans(x: Any, value: float) -> Any:
+    """x with `value` in the place of every NaN."""
+    x = as_array(x)
+    return where(x != x, value, x)
+
+
+def backwards(x: Any) -> Any:
+    """x from last to first along the last axis."""
+    return x[..., ::-1]
+
+
+def delayed(x: Any, first: float) -> Any:
+    """x one place later along the last axis: `first` comes in, the last element falls out."""
+    return concatenate([np.full_like(data_of(x)[..., :1], first), x[..., :-1]], axis=-1)
+
+
+def _recurrence(a: Any, b: Any) -> Any:
+    a, b = np.broadcast_arrays(a, b)
+    a, h = a.T, b.T.astype(np.result_type(a, b), order="C")  # a copy, scanned along axis 0
+    for j in range(1, len(h)):
+        h[j] += a[j] * h[j - 1]
+    return h.T
+
+
+def _gathered(a: Any, g: Any) -> Any:
+    """The recurrence's transpose in b: what every later g passes back through the a between."""
+    a = broadcast_to(conj(a), shape=g.shape)
+    return backwards(recurrence(delayed(backwards(a), 0), backwards(g)))
+
+
+recurrence = general(
+    _recurrence,
+    vjp=(
+        lambda g, out, a, b: _gathered(a, g) * conj(delayed(out, 0)),
+        lambda g, out, a, b: _gathered(a, g),
+    ),
+    jvp=(
+        lambda t, out, a, b: recurrence(a, t * delayed(out, 0)),
+        lambda t, out, a, b: recurrence(a, t),
+    ),
+    name="recurrence",
+    doc="h[j] = a[j] * h[j - 1] + b[j] along the last axis, from nothing: h[0] = b[0].",
+)
+
+
+def _scanned(x: Any, axis: int | None) -> Any:
+    """x with the axis of a scan as its last, and back again; all in one line for None."""
+    return x.ravel() if axis is None else x.swapaxes(axis, -1) if x.ndim else x.reshape(1)
+
+
+def _summed_backwards(g: Any, x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    g = backwards(cumsum(backwards(_scanned(g, axis)), axis=-1))
+    return _scanned(g, axis).reshape(x.shape)
+
+
+def _cumprod_vjp(g: Any, out: Any, x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    before = conj(delayed(_scanned(out, axis), 1))
+    g = before * _gathered(_scanned(x, axis), _scanned(g, axis))
+    return _scanned(g, axis).reshape(x.shape)
+
+
+def _cumprod_jvp(t: Any, out: Any, x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    before = delayed(_scanned(out, axis), 1)
+    return _scanned(recurrence(_scanned(x, axis), _scanned(t, axis) * before), axis)
+
+
+cumsum = linear(np.cumsum, _summed_backwards, symbol="Σ…")
+cumprod = general(np.cumprod, vjp=_cumprod_vjp, jvp=_cumprod_jvp, symbol="Π…")
+
+
+@composite(np.nancumsum)
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """numpy.nancumsum for numbers, arrays, Values and Tensors; a NaN's derivative is 0."""
+    return cumsum(without_nans(a, 0), axis=axis, dtype=dtype)
+
+
+@composite(np.nancumprod)
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """numpy.nancumprod for numbers, arrays, Values and Tensors; a NaN's derivative is 0."""
+    return cumprod(without_nans(a, 1), axis=axis, dtype=dtype)
+
+
+def _cumulative(
+    scan: Any, x: Any, axis: int | None, dtype: Any, first: int, include_initial: bool
+) -> Any:
+    x = as_array(x)
+    if x.ndim > 1 and axis is None:
+        raise ValueError(f"a cumulative {scan.name[3:]} over shape {x.shape} needs an axis=")
+    axis = 0 if axis is None else axis
+    out = scan(x, axis=axis, dtype=dtype)
+    if include_initial:
+        edge = np.full_like(data_of(out)[_along(out, axis, slice(1))], first)
+        out = concatenate([edge, out], axis=axis)
+    return out
+
+
+# NumPy has them from 2.1 on
+@composite(*filter(None, [getattr(np, "cumulative_sum", None)]))
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """numpy.cumulative_sum for numbers, arrays, Values and Tensors."""
+    return _cumulative(cumsum, x, axis, dtype, 0, include_initial)
+
+
+@composite(*filter(None, [getattr(np, "cumulative_prod", None)]))
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """numpy.cumulative_prod for numbers, arrays, Values and Tensors."""
+    return _cumulative(cumprod, x, axis, dtype, 1, include_initial)
+
+
+def _cumulative_extreme_jvp(t: Any, out: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
+    """Equal shares for all elements so far that reach the extreme so far."""
+    out, x, t = _scanned(data_of(out), axis), _scanned(data_of(x), axis), _scanned(t, axis)
+    stays = (out == delayed(out, math.nan)).astype(out.dtype)
+    reached = (x == out).astype(out.dtype)
+    count = np.maximum(recurrence(stays, reached), 1)
+    return _scanned(recurrence(stays, t * reached) / count, axis)
+
+
+cummax = general(
+    np.maximum.accumulate,
+    jvp=_cumulative_extreme_jvp,
+    name="cummax",
+    doc="numpy.maximum.accumulate: the largest element so far along an axis.",
+)
+cummin = general(
+    np.minimum.accumulate,
+    jvp=_cumulative_extreme_jvp,
+    name="cummin",
+    doc="numpy.minimum.accumulate: the smallest element so far along an axis.",
+)
+
+
+def _same(x: Any, out: Any, p: Any, discont: Any = None, axis: int = -1, period: Any = 1) -> Any:
+    return x
+
+
+# What it adds is a whole number of periods.
+unwrap = general(np.unwrap, vjp=_same, jvp=_same)
+
+
+def _along(x: Any, axis: int, part: slice) -> Any:
+    """The index that takes a part along one axis."""
+    return (slice(None),) * (axis % x.ndim) + (part,)
+
+
+def _differences(x: Any, axis: int) -> Any:
+    return x[_along(x, axis, slice(1, None))] - x[_along(x, axis, slice(-1))]
+
+
+@composite(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """numpy.diff for arrays and Tensors; what is put before or after may be a node too."""
+    if n < 0:
+        raise ValueError(f"diff takes differences of order n >= 0, not n={n}")
+    a = as_array(a)
+    if not a.ndim:
+        raise ValueError("diff needs an axis to take differences along, and shape () has none")
+    if n == 0:
+        return a
+    if prepend is not None or append is not None:
+        edge = data_of(a)[_along(a, axis, slice(1))].shape
+        parts = [None if end is None else as_array(end) for end in (prepend, append)]
+        before, after = (
+            [] if part is None else [part if part.ndim else broadcast_to(part, shape=edge)]
+            for part in parts
+        )
+        a = concatenate([*before, a, *after], axis=axis)
+    for _ in range(n):
+        a = _differences(a, axis)
+    return a
+
+
+@composite(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """numpy.ediff1d for arrays and Tensors; what is put at the ends may be a node too."""
+    ary = as_array(ary).ravel()
+    between = _differences(ary, 0)
+    if to_end is None and to_begin is None:
+        return between
+    ends = []
+    for end in (to_begin, to_end):
+        end = np.empty(0, ary.dtype) if end is None else as_array(end).ravel()
+        if not np.can_cast(end.dtype, ary.dtype, "same_kind"):
+            raise TypeError(f"ediff1d cannot put {end.dtype} at the end of {ary.dtype}")
+        ends.append(end if end.dtype == ary.dtype else astype(end, dtype=ary.dtype))
+    return concatenate([ends[0], between, ends[1]])
+
+
+@composite(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """numpy.trapezoid for arrays and Tensors, differentiable by the points too."""
+    y = as_array(y)
+    if x is not None:
+        x = as_array(x)
+        dx = _differences(x, axis if x.ndim > 1 else 0)
+        if x.ndim == 1:
+            dx = dx.reshape(_lengthwise(y, axis))
+    sides = y[_along(y, axis, slice(1, None))] + y[_along(y, axis, slice(-1))]
+    return (dx * sides / 2.0).sum(axis=axis)
+
+
+def _lengthwise(x: Any, axis: int) -> tuple[int, ...]:
+    """The shape of a vector that runs along that axis of x."""
+    return tuple(-1 if i == axis % x.ndim else 1 for i in range(x.ndim))
+
+
+def _spacing(distances: Any, f: Any, axis: int) -> Any:
+    """The distance between neighbours, or the distances if they differ, running along the axis."""
+    if not np.ndim(distances):
+        return distances
+    distances = as_array(distances)
+    if distances.shape != (f.shape[axis],):
+        raise ValueError(
+            f"gradient along an axis of length {f.shape[axis]} needs as many coordinates, or one "
+            f"distance, not an array of shape {distances.shape}"
+        )
+    if distances.dtype.kind in "iu":
+        distances = distances.astype(float)
+    steps = _differences(distances, 0)
+    # coordinates that are nodes must all stay in the expression, equal distances or not
+    if not isinstance(steps, Node) and (steps == steps[:1]).all():
+        return steps[0]
+    return steps.reshape(_lengthwise(f, axis))
+
+
+def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+    """Second differences inside and one-sided ones of that order at the edges, as NumPy's."""
+
+    def at(x: Any, start: int | None, stop: int | None) -> Any:
+        return x[_along(f, axis, slice(start, stop))]
+
+    even = not np.ndim(h)
+    if even:
+        inside = (at(f, 2, None) - at(f, None, -2)) / (2.0 * h)
+    else:
+        p, q = at(h, None, -1), at(h, 1, None)
+        inside = (
+            -q / (p * (p + q)) * at(f, None, -2)
+            + (q - p) / (p * q) * at(f, 1, -1)
+            + p / (q * (p + q)) * at(f, 2, None)
+        )
+    if edge_order == 1:
+        first = (at(f, 1, 2) - at(f, 0, 1)) / (h if even else at(h, 0, 1))
+        last = (at(f, -1, None) - at(f, -2, -1)) / (h if even else at(h, -1, None))
+    else:
+        if even:
+            ahead, behind = (-1.5 / h, 2.0 / h, -0.5 / h), (0.5 / h, -2.0 / h, 1.5 / h)
+        else:
+            p, q = at(h, 0, 1), at(h, 1, 2)
+            ahead = -(2.0 * p + q) / (p * (p + q)), (p + q) / (p * q), -p / (q * (p + q))
+            p, q = at(h, -2, -1), at(h, -1, None)
+            behind = q / (p * (p + q)), -(q + p) / (p * q), (2.0 * q + p) / (q * (p + q))
+        a, b, c = ahead
+        first = a * at(f, 0, 1) + b * at(f, 1, 2) + c * at(f, 2, 3)
+        a, b, c = behind
+        last = a * at(f, -3, -2) + b * at(f, -2, -1) + c * at(f, -1, None)
+    slope = concatenate([first, inside, last], axis=axis)
+    return slope if slope.dtype == f.dtype else astype(slope, dtype=f.dtype)
+
+
+@composite(np.gradient)
+def gradient(
+    f: Any, *varargs: Any, axis: int | tuple[int, ...] | None = None, edge_order: int = 1
+) -> Any:
+    """numpy.gradient for arrays and Tensors, differentiable by distances and coordinates too."""
+    f = as_array(f)
+    if f.dtype.kind in "iub":
+        f = f.astype(float)
+    given = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = [i % f.ndim if -f.ndim <= i < f.ndim else i for i in given]
+    if len(set(axes)) < len(axes) or not all(i < f.ndim for i in axes):
+        raise ValueError(f"gradient: axis={axis} names no axes of shape {f.shape}, or one twice")
+    if edge_order not in (1, 2) or not all(f.shape[i] > edge_order for i in axes):
+        raise ValueError(
+            f"gradient with edge_order={edge_order} along axes {axes} of shape {f.shape}: the "
+            "order is 1 or 2, and every axis must be longer than that"
+        )
+    if not varargs:
+        varargs = (1.0,)
+    if len(varargs) == 1 and not np.ndim(varargs[0]):
+        varargs *= len(axes)
+    if len(varargs) != len(axes):
+        raise TypeError(
+            f"gradient along {len(axes)} axes takes one distance, or one or an array of "
+            f"coordinates for each axis; got {len(varargs)}"
+        )
+    slopes = tuple(
+        _slope(f, _spacing(distances, f, i), i, edge_order)
+        for i, distances in zip(axes, varargs, strict=True)
+    )
+    return slopes[0] if len(slopes) == 1 else slopes

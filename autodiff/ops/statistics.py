@@ -2,4 +2,227 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff.graph import Node, data_of
+from autodiff.ops.elementwise import imag, real, sqrt, where
+from autodiff.ops.general import General, general
+from autodiff.ops.reductions import (
+    Axes,
+    axes_of,
+    lined_up,
+    mean,
+    parameters_of,
+    put_back,
+    sum,
+)
+from autodiff.ops.scans import as_array
+from autodiff.ops.shapes import astype, broadcast_to, concatenate, getitem, scatter, squeeze
+from autodiff.ops.table import OBJECT, composite, conj
+
+__all__ = [
+    "average",
+    "corrcoef",
+    "cov",
+    "median",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
+    "percentile",
+    "quantile",
+]
+
+
+def _ranks(x: Any, order: Any) -> Any:
+    """0, 1, 2, ... for the elements in order; NaN for a NaN, unless there is nothing else."""
+    ranks = np.empty(x.shape, x.real.dtype)
+    np.put_along_axis(ranks, order, np.arange(x.shape[-1], dtype=ranks.dtype), axis=-1)
+    missing = np.isnan(x)
+    ranks[missing] = math.nan
+    ranks[missing.all(axis=-1)] = 0
+    return ranks
+
+
+def _order_statistic(function: Callable[..., Any]) -> General:
+    """A row of a function whose result is an element, by its order, or lies between two such.
+
+    Of the elements' ranks, whatever its method, it makes the rank of its result: so the derivative
+    goes to the elements on either side of that.
+    """
+
+    def neighbours(out: Any, x: Any, axis: Axes, params: dict[str, Any]) -> Any:
+        """Their places in x lined up, each with its share."""
+        out, x = data_of(out), data_of(x)
+        lined = lined_up(x, axis)
+        order = lined.argsort(axis=-1, kind="stable")
+        rank = function(put_back(_ranks(lined, order), x, axis), axis=axis, **params)
+        rank = np.where(np.isnan(out), 0, rank)
+        rank = rank.reshape(np.shape(params.get("q", 0)) + lined.shape[:-1])
+        missing = np.isnan(out).reshape(rank.shape)
+        low = np.floor(rank)
+        share = (rank - low).astype(out.real.dtype)
+        grid = tuple(np.indices(lined.shape[:-1], sparse=True))
+        for step, part in ((0, 1 - share), (1, share)):
+            chosen = np.minimum(low.astype(int) + step, lined.shape[-1] - 1)
+            yield (*grid, order[(*grid, chosen)]), np.where(missing, 0, part)
+
+    def vjp(g: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
+        if not x.size:
+            return None
+        shape = lined_up(data_of(x), axis).shape
+        (one, p), (two, q) = neighbours(out, x, axis, params)
+        g = g.reshape(p.shape)
+        parts = scatter(g * p, index=one, shape=shape) + scatter(g * q, index=two, shape=shape)
+        return put_back(parts, x, axis)
+
+    def jvp(t: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
+        if not x.size:
+            return None
+        t = lined_up(t, axis)
+        (one, p), (two, q) = neighbours(out, x, axis, params)
+        return (getitem(t, index=one) * p + getitem(t, index=two) * q).reshape(out.shape)
+
+    op = general(function, vjp=vjp, jvp=jvp)
+    op.parameters = parameters_of(function)
+    return op
+
+
+median = _order_statistic(np.median)
+quantile = _order_statistic(np.quantile)
+percentile = _order_statistic(np.percentile)
+nanmedian = _order_statistic(np.nanmedian)
+nanquantile = _order_statistic(np.nanquantile)
+nanpercentile = _order_statistic(np.nanpercentile)
+
+
+def _fitting_weights(weights: Any, a: Any, axis: Axes) -> Any:
+    """Weights in dimensions that broadcast against a."""
+    weights = as_array(weights)
+    if weights.shape == a.shape:
+        return weights
+    axes = axes_of(a, axis)
+    if axis is None or weights.shape != tuple(a.shape[i] for i in axes):
+        raise (TypeError if axis is None else ValueError)(
+            f"average of shape {a.shape} over axis={axis} cannot take weights of shape "
+            f"{weights.shape}: they have the shape of the array, or of the axes given"
+        )
+    shape = [n if i in axes else 1 for i, n in enumerate(a.shape)]
+    return weights.transpose(tuple(np.argsort(axes))).reshape(shape)
+
+
+@composite(np.average)
+def average(
+    a: Any,
+    axis: Axes = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: bool = False,
+) -> Any:
+    """numpy.average for arrays and Tensors, differentiable by the weights too."""
+    a = as_array(a)
+    if weights is None:
+        result = mean(a, axis=axis, keepdims=keepdims)
+        total = np.asarray(a.size / (np.size(result) or 1), getattr(result, "dtype", float))
+    else:
+        weights = _fitting_weights(weights, a, axis)
+        dtype: Any = np.result_type(a.dtype, weights.dtype)
+        dtype = None if dtype is OBJECT else dtype
+        total = sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
+        if np.any(total == 0):
+            raise ZeroDivisionError(f"average: weights of shape {weights.shape} sum to zero")
+        result = sum(a * weights, axis=axis, keepdims=keepdims) / total
+    if not returned:
+        return result
+    return result, broadcast_to(total, shape=np.shape(result))
+
+
+def _variables(m: Any, dtype: Any, upright: bool) -> Any:
+    """Observations as a matrix with a row for each variable."""
+    m = as_array(m)
+    if m.ndim > 2:
+        raise ValueError(f"cov and corrcoef take at most 2 dimensions, not shape {m.shape}")
+    rows = m.reshape((1, -1)) if m.ndim < 2 else m if upright else m.T
+    return rows if rows.dtype in (dtype, OBJECT) else astype(rows, dtype=dtype)
+
+
+def _sample_weights(name: str, weights: Any, count: int) -> Any:
+    weights = weights if isinstance(weights, Node) else np.asarray(weights, float)
+    if weights.shape != (count,):
+        raise RuntimeError(f"cov: {name} has shape {weights.shape}, but there are {count} samples")
+    if np.any(weights < 0):
+        raise ValueError(f"cov: {name} cannot be negative")
+    return weights
+
+
+@composite(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """numpy.cov for arrays and Tensors, differentiable by aweights too."""
+    if ddof is not None and ddof != int(ddof):
+        raise ValueError(f"cov: ddof must be an integer, not {ddof!r}")
+    if dtype is None:
+        given = [as_array(x).dtype for x in (m, y) if x is not None]
+        dtype = np.result_type(*given, np.float64)
+    x = _variables(m, dtype, rowvar)
+    if not x.shape[0]:
+        return np.array([]).reshape(0, 0)
+    if y is not None:
+        x = concatenate([x, _variables(y, dtype, rowvar)], axis=0)
+    count = x.shape[1]
+    if ddof is None:
+        ddof = 0 if bias else 1
+    weights = None
+    if fweights is not None:
+        weights = _sample_weights("fweights", fweights, count)
+        if np.any(data_of(weights) != np.around(data_of(weights))):
+            raise TypeError("cov: fweights must be integers")
+    if aweights is not None:
+        aweights = _sample_weights("aweights", aweights, count)
+        weights = aweights if weights is None else weights * aweights
+    center, total = average(x, axis=1, weights=weights, returned=True, keepdims=True)
+    total = total[0, 0]
+    freedom: Any = count - ddof if weights is None else total
+    if weights is not None and ddof:
+        used = 1 if aweights is None else sum(weights * aweights) / total
+        freedom = total - ddof * used
+    if freedom <= 0:
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
+        freedom = 0.0
+    scale = np.divide(1, freedom)
+    scale = scale if isinstance(scale, Node) else float(scale)
+    x = x - center
+    return squeeze((x if weights is None else x * weights) @ conj(x).T * scale)
+
+
+def _within_one(c: Any) -> Any:
+    """Rounding may carry a correlation beyond 1, where it is flat."""
+    return where(abs(data_of(c)) > 1, np.sign(data_of(c)), c)
+
+
+@composite(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """numpy.corrcoef for arrays and Tensors."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.ndim:
+        return c / c
+    diagonal = np.arange(len(c))
+    deviation = sqrt(real(c[diagonal, diagonal]))
+    c = c / deviation[:, None] / deviation[None, :]
+    if c.dtype.kind == "c":
+        return _within_one(real(c)) + 1j * _within_one(imag(c))
+    return _within_one(c)
