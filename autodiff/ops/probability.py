@@ -51,7 +51,7 @@ def _log_softmax(x: Any, axis: Axes = None) -> Any:
     return rest - np.log(np.exp(rest).sum(axis=axis, keepdims=True))
 
 
-def _proportions(out: Any, x: Any, axis: Axes = None) -> Any:
+def _proportions(out: Any, x: Any, axis: Axes) -> Any:
     """The softmax, and by continuity equal shares for those who make the sum infinite."""
     infinite = np.isinf(data_of(out))
     if not infinite.any():

@@ -11,7 +11,7 @@ import numpy as np
 
 from autodiff.ops import elementwise
 from autodiff.ops.general import General, general
-from autodiff.ops.scans import backwards, cumprod, delayed, without_nans
+from autodiff.ops.scans import backwards, cumprod, delayed
 from autodiff.ops.shapes import broadcast_to
 from autodiff.ops.table import alias, chain, composite, conj, linear, scaled
 
@@ -94,9 +94,8 @@ mean = linear(
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of what a function takes besides its array, except where to write."""
-    names = [*inspect.signature(function).parameters][1:]
-    return tuple(name for name in names if name not in ("out", "overwrite_input"))
+    """The names of what a function takes besides its array."""
+    return tuple(name for name in inspect.signature(function).parameters if name != "out")[1:]
 
 
 def weighted(
@@ -104,7 +103,7 @@ def weighted(
     weights: Callable[..., Any],
     **labels: str,
 ) -> General:
-    """A row whose partial derivatives are `weights(out, x, axis, **parameters)`.
+    """A row whose partial derivatives are `weights(out, x, axis, **further parameters)`.
 
     They are given `out` in x's dimensions. Where they are zero nothing comes through at all, as in
     the chain rule of elementwise rows.
@@ -132,13 +131,17 @@ def shares(chosen: Any, x: Any, axis: Axes, others: Any = 0) -> Any:
     return np.divide(chosen, np.maximum(count, 1), dtype=x.dtype)
 
 
-def _ties(out: Any, x: Any, axis: Axes = None, initial: Any = None, where: Any = True) -> Any:
+def _ties(out: Any, x: Any, axis: Axes, initial: Any = None, where: Any = True) -> Any:
     """Equal shares for all elements that reach the extreme, and for `initial` if that does."""
     return shares((x == out) & where, x, axis, 0 if initial is None else out == initial)
 
 
-def _chosen(out: Any, x: Any, axis: Axes = None, dtype: Any = None, where: Any = True) -> Any:
-    return shares(np.broadcast_to(where, x.shape), x, axis)
+def _ones(out: Any, x: Any, axis: Axes, where: Any, **params: Any) -> Any:
+    return where.astype(x.dtype)
+
+
+def _equal_shares(out: Any, x: Any, axis: Axes, where: Any, **params: Any) -> Any:
+    return shares(where, x, axis)
 
 
 max = weighted(np.max, _ties, name="max")
@@ -155,39 +158,28 @@ def ptp(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Any:
     return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
 
 
-@composite(np.nansum)
-def nansum(a: Any, axis: Axes = None, dtype: Any = None, **options: Any) -> Any:
-    """numpy.nansum for arrays and Tensors; a NaN's derivative is 0."""
-    return sum(without_nans(a, 0), axis=axis, dtype=dtype, **options)
-
-
-@composite(np.nanprod)
-def nanprod(a: Any, axis: Axes = None, dtype: Any = None, **options: Any) -> Any:
-    """numpy.nanprod for arrays and Tensors; a NaN's derivative is 0."""
-    return prod(without_nans(a, 1), axis=axis, dtype=dtype, **options)
-
-
-def _lines(x: Any, axis: Axes) -> tuple[int, ...]:
-    """The axes of x in the order in which those that are reduced come last."""
+def _split(x: Any, axis: Axes) -> tuple[list[int], list[int]]:
+    """The axes that are kept, and those that are reduced."""
     reduced = axes_of(x, axis)
-    return (*[i for i in range(x.ndim) if i not in reduced], *reduced)
+    return [i for i in range(x.ndim) if i not in reduced], reduced
 
 
 def lined_up(x: Any, axis: Axes) -> Any:
     """x with the axes that are reduced as one, the last."""
-    lines, count = _lines(x, axis), math.prod(x.shape[i] for i in axes_of(x, axis))
-    kept = [x.shape[i] for i in lines[: x.ndim - len(axes_of(x, axis))]]
-    return x.transpose(lines).reshape((*kept, count))
+    kept, reduced = _split(x, axis)
+    shape = [x.shape[i] for i in kept]
+    return x.transpose(kept + reduced).reshape((*shape, math.prod(x.shape[i] for i in reduced)))
 
 
 def put_back(lined: Any, x: Any, axis: Axes) -> Any:
     """The inverse of lining x up."""
-    lines = _lines(x, axis)
-    return lined.reshape([x.shape[i] for i in lines]).transpose(tuple(np.argsort(lines)))
+    kept, reduced = _split(x, axis)
+    order = kept + reduced
+    return lined.reshape([x.shape[i] for i in order]).transpose(tuple(np.argsort(order)))
 
 
 def _others(
-    out: Any, x: Any, axis: Axes = None, dtype: Any = None, initial: Any = 1, where: Any = True
+    out: Any, x: Any, axis: Axes, dtype: Any = None, initial: Any = 1, where: Any = True
 ) -> Any:
     """For every element the product of all others, without dividing: any may be zero."""
     used = x if where is True else elementwise.where(where, x, 1)
@@ -204,7 +196,7 @@ prod = weighted(np.prod, _others, symbol="Π")
 def _squared_deviations(
     out: Any,
     x: Any,
-    axis: Axes = None,
+    axis: Axes,
     dtype: Any = None,
     ddof: float = 0,
     where: Any = True,
@@ -213,12 +205,12 @@ def _squared_deviations(
 ) -> Any:
     count = _count(x, axis, where)
     if mean is None:
-        mean = sum(_masked(x, where), axis=axis, keepdims=True) / count
+        mean = sum(_masked(x, where), axis=axis, dtype=dtype, keepdims=True) / count
     freedom = np.maximum(count - (ddof if correction is None else correction), 0)
     return _masked(2 * conj(x - mean) / freedom.astype(x.dtype), where)
 
 
-def _deviations(out: Any, x: Any, axis: Axes = None, where: Any = True, **params: Any) -> Any:
+def _deviations(out: Any, x: Any, axis: Axes, where: Any = True, **params: Any) -> Any:
     constant = out == 0
     slopes = _squared_deviations(out, x, axis, where=where, **params)
     slopes = slopes / (2 * elementwise.where(constant, 1, out))
@@ -228,7 +220,7 @@ def _deviations(out: Any, x: Any, axis: Axes = None, where: Any = True, **params
 def _of_numbers(weights: Callable[..., Any]) -> Callable[..., Any]:
     """The same weights, of those elements only that are no NaN."""
 
-    def of_numbers(out: Any, x: Any, axis: Axes = None, where: Any = True, **params: Any) -> Any:
+    def of_numbers(out: Any, x: Any, axis: Axes, where: Any = True, **params: Any) -> Any:
         return weights(out, x, axis, where=(x == x) & where, **params)
 
     return of_numbers
@@ -236,6 +228,8 @@ def _of_numbers(weights: Callable[..., Any]) -> Callable[..., Any]:
 
 var = weighted(np.var, _squared_deviations)
 std = weighted(np.std, _deviations)
-nanmean = weighted(np.nanmean, _of_numbers(_chosen))
+nansum = weighted(np.nansum, _of_numbers(_ones))
+nanprod = weighted(np.nanprod, _of_numbers(_others))
+nanmean = weighted(np.nanmean, _of_numbers(_equal_shares))
 nanvar = weighted(np.nanvar, _of_numbers(_squared_deviations))
 nanstd = weighted(np.nanstd, _of_numbers(_deviations))

@@ -174,7 +174,9 @@ cummin = general(
 )
 
 
-def _same(x: Any, out: Any, p: Any, discont: Any = None, axis: int = -1, period: Any = 1) -> Any:
+def _same(
+    x: Any, out: Any, p: Any, discont: Any = None, axis: int = -1, period: float = 2 * math.pi
+) -> Any:
     return x
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def _order_statistic(function: Callable[..., Any]) -> General:
         out, x = data_of(out), data_of(x)
         lined = lined_up(x, axis)
         order = lined.argsort(axis=-1, kind="stable")
-        rank = function(put_back(_ranks(lined, order), x, axis), axis=axis, **params)
+        rank = op.function(put_back(_ranks(lined, order), x, axis), axis=axis, **params)
         rank = np.where(np.isnan(out), 0, rank)
         rank = rank.reshape(np.shape(params.get("q", 0)) + lined.shape[:-1])
         missing = np.isnan(out).reshape(rank.shape)
@@ -87,7 +88,11 @@ def _order_statistic(function: Callable[..., Any]) -> General:
         (one, p), (two, q) = neighbours(out, x, axis, params)
         return (getitem(t, index=one) * p + getitem(t, index=two) * q).reshape(out.shape)
 
-    op = general(function, vjp=vjp, jvp=jvp)
+    @wraps(function)
+    def without_overwriting(a: Any, overwrite_input: bool = False, **params: Any) -> Any:
+        return function(a, **params)
+
+    op = general(function, vjp=vjp, jvp=jvp, compute=without_overwriting)
     op.parameters = parameters_of(function)
     return op
 
