@@ -1,7 +1,64 @@
-"""What the functions of `autodiff.ops.fft` are tried with."""
+"""What Fourier transforms are tried with."""
 
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from cases.case import Case
 
-CASES: dict[str, st.SearchStrategy[Case]] = {}
+NORMS = st.sampled_from([None, "backward", "ortho", "forward"])
+
+
+@st.composite
+def along_one_axis(draw, *, halved=False, **options):
+    """Lengths that pad and that crop; with `halved`, of the output, which an input of 1 lacks."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    params = {"axis": axis, "norm": draw(NORMS)}
+    given = draw(st.none() | st.integers(1, 7))
+    if given is not None or (halved and shape[axis] == 1):
+        params["n"] = given or 3
+    return Case([shape], params, slack=2, **options)
+
+
+@st.composite
+def along_several(draw, *, two=False, halved=False, **options):
+    """Any axes in any order, the same one several times too."""
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=3))
+    params = {"norm": draw(NORMS)}
+    axis = st.integers(-len(shape), len(shape) - 1)
+    if draw(st.booleans()):
+        size = 2 if two else draw(st.integers(1, 3))
+        params["axes"] = draw(st.lists(axis, min_size=size, max_size=size))
+        if halved or draw(st.booleans()):
+            lengths = st.integers(1, 4) | st.just(-1)
+            params["s"] = [*draw(st.lists(lengths, min_size=size - 1, max_size=size - 1))]
+            params["s"].append(draw(st.integers(1, 4)))
+    return Case([shape], params, slack=8, **options)
+
+
+@st.composite
+def shift(draw):
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    axis = st.integers(-len(shape), len(shape) - 1)
+    axes = draw(st.none() | axis | st.lists(axis, min_size=1, max_size=2).map(tuple))
+    return Case([shape], {"axes": axes}, complex=True)
+
+
+CASES = {
+    "fft.fft": along_one_axis(complex=True),
+    "fft.ifft": along_one_axis(complex=True),
+    "fft.rfft": along_one_axis(),
+    "fft.irfft": along_one_axis(halved=True, complex=True),
+    "fft.hfft": along_one_axis(halved=True, complex=True),
+    "fft.ihfft": along_one_axis(),
+    "fft.fftn": along_several(complex=True),
+    "fft.ifftn": along_several(complex=True),
+    "fft.rfftn": along_several(),
+    "fft.irfftn": along_several(halved=True, complex=True),
+    "fft.fft2": along_several(two=True, complex=True),
+    "fft.ifft2": along_several(two=True, complex=True),
+    "fft.rfft2": along_several(two=True),
+    "fft.irfft2": along_several(two=True, halved=True, complex=True),
+    "fft.fftshift": shift(),
+    "fft.ifftshift": shift(),
+}
