@@ -17,6 +17,7 @@ from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
 # The engine's own rows, tested with the engine.
 ENGINE = {"chain", "checkpoint", "item", "pack", "tensor"}
+WIDENED = {"interp", "polyder", "polyint", "vander"}  # NumPy answers in float64 whatever is given
 
 
 def name_of(numpys) -> str:
@@ -157,11 +158,11 @@ def test_float32_stays_float32_in_both_directions(name, draw, seed):
     inputs = [Tensor(a) for a in case.arrays(np.random.default_rng(seed), np.float32)]
     for out in flat(case(function.ours, inputs)):
         small = {np.dtype(np.float32), np.dtype(np.complex64)}
-        assert out.dtype in small
+        assert out.dtype in small or name in WIDENED
         slopes = gradients(out, inputs, seed=np.ones(out.shape, out.dtype))
         assert {s.dtype for s in slopes} == {np.dtype(np.float32)}
         tangent = push({inputs[-1]: np.ones_like(inputs[-1].data)}, [out])[out]
-        assert np.asarray(tangent).dtype in small
+        assert np.asarray(tangent).dtype in small or name in WIDENED
 
 
 @every
