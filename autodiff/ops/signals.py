@@ -1,5 +1,122 @@
-"""Convolution, correlation and interpolation along one axis."""
+"""Convolution and interpolation along a line."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.graph import data_of
+from autodiff.ops.elementwise import where
+from autodiff.ops.general import general
+from autodiff.ops.shapes import getitem, scatter
+from autodiff.ops.table import linear
+
+__all__ = [
+    "convolve",
+    "correlate",
+    "interp",
+]
+
+
+def _full(g: Any, a: Any, v: Any, swapped: bool = False) -> Any:
+    """A cotangent in the length of mode "full", of which the other modes keep the middle."""
+    size = a.size + v.size - 1
+    start = (size - g.size + swapped) // 2
+    if size == g.size:
+        return g
+    return scatter(g, index=slice(start, start + g.size), shape=(size,))
+
+
+def _vector(x: Any) -> Any:
+    return x.reshape(-1) if x.ndim == 0 else x
+
+
+convolve = linear(
+    np.convolve,
+    lambda g, a, v, mode="full": correlate(_full(g, a, v), _vector(v), mode="valid"),
+    lambda g, a, v, mode="full": correlate(_full(g, a, v), _vector(a), mode="valid"),
+    symbol="∗",
+)
+# where v is the longer one, NumPy rounds the middle the other way
+correlate = linear(
+    np.correlate,
+    lambda g, a, v, mode="valid": convolve(_full(g, a, v, a.size < v.size), v, mode="valid"),
+    lambda g, a, v, mode="valid": correlate(a, _full(g, a, v, a.size < v.size), mode="valid"),
+    symbol="⋆",
+)
+
+
+class _Pieces(NamedTuple):
+    """The straight pieces on which points of an interpolation lie."""
+
+    lower: Any
+    """Index of the knot at the left end of each point's piece; beyond the knots, of the nearest."""
+    upper: Any
+    """Index of the knot at its right end; beyond the knots the same as `lower`."""
+    weight: Any
+    """How far the point is on the way from one to the other: 0 to 1."""
+    slope: Any
+
+    def between(self, t: Any) -> Any:
+        """What is given at the knots, interpolated at the points."""
+        start = getitem(t, index=self.lower)
+        return start + self.weight * (getitem(t, index=self.upper) - start)
+
+
+def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
+    points, places, values = np.asarray(data_of(x), float), data_of(xp), data_of(fp)
+    order, knots = np.arange(len(places)), np.asarray(places, float)
+    at = points
+    if period is not None:
+        period = abs(period)
+        at, knots = at % period, knots % period
+        order = np.argsort(knots)
+        order = np.concatenate([order[-1:], order, order[:1]])
+        knots = knots[order]
+        knots[0] -= period
+        knots[-1] += period
+    last = len(order) - 1
+    following = np.searchsorted(knots, at, side="right")
+    low, high = np.maximum(following - 1, 0), np.minimum(following, last)
+    flat: Any = False
+    if last:
+        # the subgradient of least norm at a knot, and at the ends the slope of what is inside
+        with np.errstate(all="ignore"):
+            slopes = np.diff(values[order]) / np.diff(knots)
+        before, after = np.append(slopes[:1], slopes)[low], np.append(slopes, slopes[-1:])[low]
+        knot = at == knots[low]
+        flat = knot & ((before * after.conj()).real <= 0)
+        back = knot & ((low == last) | (abs(before) < abs(after)))
+        low, high = low - back, np.where(back, low, high)
+    lower, upper = order[low], order[high]
+    # what the period adds to differences, and 1 for the length of a piece that has none
+    run = getitem(xp, index=upper) - getitem(xp, index=lower)
+    run = run + (knots[high] - knots[low] - data_of(run) + (low == high))
+    way = x - getitem(xp, index=lower)
+    way = way + (at - knots[low] - data_of(way))
+    rise = getitem(fp, index=upper) - getitem(fp, index=lower)
+    return _Pieces(lower, upper, way / run, where(flat, 0, rise / run))
+
+
+def _replaced(x: Any, xp: Any, left: Any, right: Any, period: float | None) -> Any:
+    """Where the result is `left` or `right`, whatever the values at the knots are."""
+    x, xp = data_of(x), data_of(xp)
+    beyond = (left is not None) & (x < xp[0]) | (right is not None) & (x > xp[-1])
+    return beyond & (period is None)
+
+
+interp = general(
+    np.interp,
+    jvp=(
+        lambda t, out, x, xp, fp, left=None, right=None, period=None: (
+            t * _pieces(x, xp, fp, period).slope
+        ),
+        lambda t, out, x, xp, fp, left=None, right=None, period=None: (
+            -_pieces(x, xp, fp, period).slope * _pieces(x, xp, fp, period).between(t)
+        ),
+        lambda t, out, x, xp, fp, left=None, right=None, period=None: where(
+            _replaced(x, xp, left, right, period), 0, _pieces(x, xp, fp, period).between(t)
+        ),
+    ),
+)
