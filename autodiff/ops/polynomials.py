@@ -1,5 +1,184 @@
-"""Polynomials by their coefficients."""
+"""Polynomials by their coefficients, that of the highest power first.
+
+Most are expressions over other rows, as in NumPy, and as long as NumPy makes them: a coefficient
+that NumPy cuts off because it is zero has no derivative.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Any
+
+import numpy as np
+
+from autodiff.graph import Node, data_of
+from autodiff.ops.elementwise import real
+from autodiff.ops.general import general
+from autodiff.ops.shapes import astype, concatenate, expand_dims, scatter, setitem, tensor
+from autodiff.ops.signals import convolve
+from autodiff.ops.table import composite
+
+__all__ = [
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
+    "roots",
+    "vander",
+]
+
+
+def _array(p: Any, name: str) -> Any:
+    if isinstance(p, np.poly1d):
+        raise TypeError(f"{name} takes no np.poly1d here: pass the coefficients, p.coeffs")
+    if isinstance(p, Node) and not hasattr(p, "shape"):
+        return tensor(p)
+    return p if hasattr(p, "shape") else np.asarray(p)
+
+
+def _coefficients(p: Any, name: str) -> Any:
+    """Those of a polynomial, or a number as the only one of a constant."""
+    p = _array(p, name)
+    return p.reshape(1) if p.ndim == 0 else p
+
+
+def _aligned(a1: Any, a2: Any, name: str) -> list[Any]:
+    """Two polynomials, of which the shorter one is led by zeros."""
+    pair = _coefficients(a1, name), _coefficients(a2, name)
+    size = max(map(len, pair))
+    return [
+        concatenate([np.zeros(size - len(p), p.dtype), p]) if len(p) < size else p for p in pair
+    ]
+
+
+def _leading_zeros(p: Any) -> int:
+    """How many coefficients NumPy cuts off: one of a polynomial's stays."""
+    (places,) = np.nonzero(data_of(p))
+    return int(places[0]) if places.size else len(p) - 1
+
+
+@composite(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    """numpy.polyadd for arrays and Tensors."""
+    a1, a2 = _aligned(a1, a2, "polyadd")
+    return a1 + a2
+
+
+@composite(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    """numpy.polysub for arrays and Tensors."""
+    a1, a2 = _aligned(a1, a2, "polysub")
+    return a1 - a2
+
+
+@composite(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    """numpy.polymul for arrays and Tensors."""
+    a1, a2 = _coefficients(a1, "polymul"), _coefficients(a2, "polymul")
+    # a leading zero is cut off the result only: the coefficients that follow depend on it
+    return convolve(a1, a2)[_leading_zeros(a1) + _leading_zeros(a2) :]
+
+
+@composite(np.polydiv)
+def polydiv(u: Any, v: Any) -> Any:
+    """numpy.polydiv for arrays and Tensors: the quotient and the remainder."""
+    u, v = _coefficients(u, "polydiv") + 0.0, _coefficients(v, "polydiv") + 0.0
+    dtype = (data_of(u)[:1] + data_of(v)[:1]).dtype
+    scale = 1.0 / v[0]
+    quotient = []
+    r = u + np.zeros(1, dtype)
+    for k in range(len(u) - len(v) + 1):
+        part = slice(k, k + len(v))
+        quotient.append(scale * r[k : k + 1])
+        r = setitem(r, r[part] - quotient[-1] * v, index=part)
+    while np.allclose(data_of(r[0]), 0, rtol=1e-14) and len(r) > 1:
+        r = r[1:]
+    return concatenate(quotient) if quotient else np.zeros(1, dtype), r
+
+
+@composite(np.polyder)
+def polyder(p: Any, m: int = 1) -> Any:
+    """numpy.polyder for arrays and Tensors."""
+    if int(m) < 0:
+        raise ValueError(f"polyder: {m} is no number of derivatives (see polyint)")
+    p = _array(p, "polyder")
+    for _ in range(int(m)):
+        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
+    return p
+
+
+@composite(np.polyint)
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    """numpy.polyint for arrays and Tensors, differentiable by the constants k too."""
+    m = int(m)
+    if m < 0:
+        raise ValueError(f"polyint: {m} is no number of integrals (see polyder)")
+    p, k = _array(p, "polyint"), _coefficients(np.zeros(m) if k is None else k, "polyint")
+    if len(k) == 1 and m > 1:
+        k = k * np.ones(m)
+    if len(k) < m:
+        raise ValueError(f"polyint: k has {len(k)} constants for {m} integrals: give one, or all")
+    for i in range(m):
+        p = concatenate([p / np.arange(len(p), 0, -1), k[i : i + 1]])
+    return p
+
+
+@composite(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """numpy.polyval for arrays and Tensors: Horner's rule, by the coefficients and by x."""
+    p, x = _array(p, "polyval"), _array(x, "polyval")
+    y = np.zeros_like(data_of(x))
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
+
+
+@composite(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    """numpy.poly for arrays and Tensors: the polynomial with these roots."""
+    zeros = _coefficients(seq_of_zeros, "poly")
+    if zeros.ndim != 1:
+        raise ValueError(
+            f"poly takes a vector of roots here, not shape {zeros.shape}: for the characteristic "
+            "polynomial of a matrix pass its eigenvalues, poly(linalg.eigvals(a))"
+        )
+    if zeros.dtype != object:
+        zeros = astype(zeros, dtype=np.dtype(np.mintypecode(zeros.dtype.char)))
+    one = np.ones(1, zeros.dtype)
+    a: Any = one if len(zeros) else 1.0
+    for i in range(len(zeros)):
+        a = convolve(a, concatenate([one, -zeros[i : i + 1]]))
+    numbers = data_of(zeros)
+    if zeros.dtype.kind == "c" and np.array_equal(np.sort(numbers), np.sort(numbers.conj())):
+        return real(a)  # the roots come in conjugate pairs
+    return a
+
+
+def _roots(p: Any) -> Any:
+    p = np.asarray(p)
+    if p.dtype == object:  # NumPy would look for nodes among the elements, and come back here
+        raise TypeError("roots takes no array of Values: join them with autodiff.stack first")
+    return np.roots(p)
+
+
+roots = general(
+    np.roots,
+    compute=_roots,
+    # from p(r) = 0; a multiple root has no derivative
+    jvp=lambda t, out, p: -polyval(t, out) / polyval(polyder(p), out),
+)
+
+
+def _vander_jvp(t: Any, out: Any, x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    columns = out.shape[1]
+    powers = np.arange(1, columns)
+    slopes = vander(x, N=max(columns - 1, 0), increasing=increasing)
+    slopes = slopes * (powers if increasing else powers[::-1])
+    places = slice(1, None) if increasing else slice(None, -1)
+    return scatter(expand_dims(t, axis=1) * slopes, index=(slice(None), places), shape=out.shape)
+
+
+vander = general(np.vander, jvp=_vander_jvp)

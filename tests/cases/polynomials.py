@@ -1,7 +1,88 @@
-"""What the functions of `autodiff.ops.polynomials` are tried with."""
+"""What polynomials are tried with."""
 
+import numpy as np
 from hypothesis import strategies as st
 
+import autodiff as ad
 from cases.case import Case
 
-CASES: dict[str, st.SearchStrategy[Case]] = {}
+LENGTHS = st.integers(1, 4).map(lambda n: (n,))
+
+
+def led_by_zeros(a1, a2):
+    return ad.concatenate([np.zeros(2, a1.dtype), a1]), a2
+
+
+@st.composite
+def pair(draw, **options):
+    return Case([draw(LENGTHS | st.just(())), draw(LENGTHS | st.just(()))], complex=True, **options)
+
+
+@st.composite
+def product(draw):
+    make = draw(st.sampled_from([Case.make, led_by_zeros]))
+    return Case([draw(LENGTHS), draw(LENGTHS)], make=make, complex=True, slack=20)
+
+
+def far_from_zero(u, v):
+    """A divisor with a first coefficient by which one can divide."""
+    return u, v + 3 * np.eye(1, len(v), dtype=v.dtype)[0]
+
+
+@st.composite
+def quotient(draw):
+    size = draw(st.integers(1, 4))
+    shapes = [(draw(st.integers(size, 5)),), (size,)]
+    return Case(shapes, make=far_from_zero, complex=True)
+
+
+@st.composite
+def derivative(draw):
+    return Case([draw(LENGTHS)], {"m": draw(st.integers(0, 3))}, complex=True)
+
+
+@st.composite
+def integral(draw):
+    m = draw(st.integers(0, 3))
+    if m == 0 or draw(st.booleans()):
+        return Case([draw(LENGTHS)], {"m": m}, complex=True)
+    constants = draw(st.sampled_from([(), (1,), (m,), (m + 1,)]))
+    return Case(
+        [draw(LENGTHS), constants],
+        {"m": m},
+        call=lambda function, arrays, params: function(arrays[0], k=arrays[1], **params),
+        complex=True,
+    )
+
+
+@st.composite
+def values(draw):
+    return Case([draw(LENGTHS), draw(st.sampled_from([(), (3,), (2, 2)]))], complex=True)
+
+
+@st.composite
+def powers(draw):
+    params = {"N": draw(st.none() | st.integers(0, 4)), "increasing": draw(st.booleans())}
+    return Case([draw(LENGTHS)], params, complex=True)
+
+
+def lone(length, **options):
+    return length.map(lambda n: Case([(n,)], complex=True, **options))
+
+
+def with_distinct_roots(x):
+    return [ad.poly(x / 4 + np.arange(len(x), dtype=x.dtype)) * 2]
+
+
+CASES = {
+    "poly": lone(st.integers(1, 4), slack=20),
+    "polyadd": pair(),
+    "polysub": pair(),
+    "polymul": product(),
+    "polydiv": quotient(),
+    "polyder": derivative(),
+    "polyint": integral(),
+    "polyval": values(),
+    "roots": lone(st.integers(1, 3), make=with_distinct_roots, order=1),
+    "vander": powers(),
+}
