@@ -1,5 +1,355 @@
-"""Convolution and pooling of images, as layers use them."""
+"""Windows that slide over images: convolution and pooling.
+
+Images are arrays of shape (N, C, H, W): N images of C channels, H rows, W columns. `size`,
+`stride`, `padding` and `dilation` are one integer or a pair, for rows and columns. All of it is the
+arrangement of windows into columns, one matrix product for each image and group, and its transpose,
+which adds the columns up where they came from.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.graph import data_of
+from autodiff.ops.general import general
+from autodiff.ops.reductions import sum
+from autodiff.ops.shapes import broadcast_to, expand_dims
+from autodiff.ops.table import conj, linear
+
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "conv2d_kernel",
+    "conv_transpose2d",
+    "fold2d",
+    "max_pool2d",
+    "unfold2d",
+]
+
+Pair = int | Sequence[int]
+
+
+def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(pair) != 2 or min(pair) < least:
+        raise ValueError(f"{name}={value}: expected an integer from {least} on, or a pair of them")
+    return int(pair[0]), int(pair[1])
+
+
+class _Sliding(NamedTuple):
+    """Windows at all their places: of so many pixels, so far apart, on an image with a border."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @classmethod
+    def of(cls, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair) -> _Sliding:
+        """The arguments of a call checked; windows touch each other where no stride is given."""
+        return cls(
+            _pair(size, "size", 1),
+            _pair(size if stride is None else stride, "stride", 1),
+            _pair(padding, "padding", 0),
+            _pair(dilation, "dilation", 1),
+        )
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many rows and columns a window reaches over."""
+        (kh, kw), (d, e) = self.size, self.dilation
+        return d * (kh - 1) + 1, e * (kw - 1) + 1
+
+    def places(self, image: Sequence[int]) -> tuple[int, int]:
+        """How many places a window has along each side of an image of H by W."""
+        rows, columns = (
+            (n + 2 * p - extent) // s + 1
+            for n, p, extent, s in zip(image, self.padding, self.extent, self.stride, strict=True)
+        )
+        if rows < 1 or columns < 1:
+            raise ValueError(
+                f"windows of {self.size} with dilation {self.dilation} reach over {self.extent} "
+                f"pixels, more than an image of {tuple(image)} with padding {self.padding} has"
+            )
+        return rows, columns
+
+    def image(self, places: Sequence[int]) -> tuple[int, int]:
+        """The smallest image with so many places."""
+        h, w = (
+            max((n - 1) * s + extent - 2 * p, 0)
+            for n, s, extent, p in zip(places, self.stride, self.extent, self.padding, strict=True)
+        )
+        return h, w
+
+    def windows(self, x: Any, border: float = 0) -> Any:
+        """The windows of images (N, C, H, W) as a view (N, C, *size, *places)."""
+        self.places(x.shape[2:])
+        (p, q), (s, t), (d, e) = self.padding, self.stride, self.dilation
+        if p or q:
+            n, c, h, w = x.shape
+            padded = np.full((n, c, h + 2 * p, w + 2 * q), border, x.dtype)
+            padded[:, :, p : p + h, q : q + w] = x
+            x = padded
+        view = np.lib.stride_tricks.sliding_window_view(x, self.extent, axis=(2, 3))
+        return view[:, :, ::s, ::t, ::d, ::e].transpose(0, 1, 4, 5, 2, 3)
+
+    def fold(self, columns: Any, image: Sequence[int]) -> Any:
+        """The transpose of `windows`: images in which each window is added where it belongs."""
+        n, c, kh, kw, *places = columns.shape
+        if (kh, kw) != self.size or tuple(places) != self.places(image):
+            raise ValueError(
+                f"an image of {tuple(image)} has windows of shape "
+                f"{(*self.size, *self.places(image))} with {self}, not {columns.shape[2:]}"
+            )
+        (h, w), (p, q), (s, t), (d, e) = image, self.padding, self.stride, self.dilation
+        padded = np.zeros((n, c, h + 2 * p, w + 2 * q), columns.dtype)
+        rows, cols = (places[0] - 1) * s + 1, (places[1] - 1) * t + 1
+        for i in range(kh):
+            for j in range(kw):
+                window = columns[:, :, i, j]
+                padded[:, :, i * d : i * d + rows : s, j * e : j * e + cols : t] += window
+        return padded[:, :, p : p + h, q : q + w]
+
+
+def _require(fits: bool, function: str, rule: str, *shapes: tuple[int, ...]) -> None:
+    if not fits:
+        raise ValueError(f"{function} expects {rule}, not shapes {' and '.join(map(str, shapes))}")
+
+
+def _columns(x: Any, sliding: _Sliding, groups: int) -> Any:
+    """Every window as a column, in a matrix for each image and group of channels."""
+    windows = sliding.windows(x)
+    n, c, kh, kw, h, w = windows.shape
+    return windows.reshape(n, groups, c // groups * kh * kw, h * w)
+
+
+def _matrices(w: Any, groups: int) -> Any:
+    """Kernels (O, C / groups, KH, KW) as a matrix for each group."""
+    return w.reshape(groups, len(w) // groups, w[:1].size)
+
+
+def _conv2d(
+    x: Any, w: Any, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1, groups: int = 1
+) -> Any:
+    _require(
+        x.ndim == w.ndim == 4 and x.shape[1] == groups * w.shape[1] and len(w) % groups == 0,
+        "conv2d",
+        f"images (N, C, H, W) and kernels (O, C / groups, KH, KW) with groups={groups} dividing O",
+        x.shape,
+        w.shape,
+    )
+    sliding = _Sliding.of(w.shape[2:], stride, padding, dilation)
+    out = np.matmul(_matrices(w, groups), _columns(x, sliding, groups))
+    return out.reshape(len(x), len(w), *sliding.places(x.shape[2:]))
+
+
+def _conv_transpose2d(
+    x: Any,
+    w: Any,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    size: Pair | None = None,
+) -> Any:
+    _require(
+        x.ndim == w.ndim == 4 and x.shape[1] == len(w) and len(w) % groups == 0,
+        "conv_transpose2d",
+        f"images (N, O, H, W) and kernels (O, C / groups, KH, KW) with groups={groups} dividing O",
+        x.shape,
+        w.shape,
+    )
+    sliding = _Sliding.of(w.shape[2:], stride, padding, dilation)
+    n, o, *places = x.shape
+    pixels = x.reshape(n, groups, o // groups, places[0] * places[1])
+    columns = np.matmul(_matrices(w, groups).swapaxes(1, 2), pixels)
+    image = sliding.image(places) if size is None else _pair(size, "size", 1)
+    return sliding.fold(columns.reshape(n, groups * w.shape[1], *w.shape[2:], *places), image)
+
+
+def _conv2d_kernel(
+    x: Any,
+    g: Any,
+    size: Pair = 1,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Any:
+    sliding = _Sliding.of(size, stride, padding, dilation)
+    _require(
+        x.ndim == g.ndim == 4
+        and x.shape[1] % groups == g.shape[1] % groups == 0
+        and g.shape == (len(x), g.shape[1], *sliding.places(x.shape[2:])),
+        "conv2d_kernel",
+        f"images (N, C, H, W) and a cotangent of their conv2d with groups={groups}, {sliding}",
+        x.shape,
+        g.shape,
+    )
+    n, o, h, w = g.shape
+    columns = _columns(x, sliding, groups)
+    products = np.matmul(g.reshape(n, groups, o // groups, h * w), columns.swapaxes(2, 3))
+    return products.sum(axis=0).reshape(o, x.shape[1] // groups, *sliding.size)
+
+
+# The three are each other's transposes: Σ conv2d(x, w) g = Σ x conv_transpose2d(g, w)
+# = Σ w conv2d_kernel(x, g).
+conv2d = linear(
+    _conv2d,
+    lambda g, x, w, stride=1, padding=0, dilation=1, groups=1: conv_transpose2d(
+        g, conj(w), stride, padding, dilation, groups, size=x.shape[2:]
+    ),
+    lambda g, x, w, **options: conv2d_kernel(conj(x), g, size=w.shape[2:], **options),
+    name="conv2d",
+    symbol="∗",
+    doc="""Images (N, C, H, W) seen through O kernels: (N, O, OH, OW).
+
+    out[n, o, i, j] = Σ w[o, c, k, l] x[n, c, i s + k d - p, j s + l d - p] over c, k and l, with
+    stride s, padding p (by zeros) and dilation d, where OH = (H + 2 p - d (KH - 1) - 1) // s + 1.
+    Kernels have shape (O, C / groups, KH, KW): channels and kernels come in so many groups, and
+    those of one have nothing to do with those of another.
+    """,
+)
+conv_transpose2d = linear(
+    _conv_transpose2d,
+    lambda g, x, w, stride=1, padding=0, dilation=1, groups=1, size=None: conv2d(
+        g, conj(w), stride, padding, dilation, groups
+    ),
+    lambda g, x, w, size=None, **options: conv2d_kernel(g, conj(x), size=w.shape[2:], **options),
+    name="conv_transpose2d",
+    symbol="∗ᵀ",
+    doc="""The transpose of conv2d in its images: from (N, O, h, w) to (N, C, H, W).
+
+    Every pixel adds its multiple of the kernels, of shape (O, C / groups, KH, KW), to the place
+    that `conv2d` with the same options would have computed it from. `size` is (H, W), of which a
+    stride leaves several to choose from; left out, the smallest of them:
+    H = (h - 1) s + d (KH - 1) + 1 - 2 p.
+    """,
+)
+conv2d_kernel = linear(
+    _conv2d_kernel,
+    lambda g, x, g_out, size=1, stride=1, padding=0, dilation=1, groups=1: conv_transpose2d(
+        conj(g_out), g, stride, padding, dilation, groups, size=x.shape[2:]
+    ),
+    lambda g, x, g_out, size=1, **options: conv2d(conj(x), g, **options),
+    name="conv2d_kernel",
+    doc="""The transpose of conv2d in its kernels: (O, C / groups, KH, KW), of `size` (KH, KW).
+
+    Takes images (N, C, H, W) and a cotangent (N, O, OH, OW) of their `conv2d` with these options.
+    """,
+)
+
+
+def _unfold2d(
+    x: Any, size: Pair = 1, stride: Pair | None = 1, padding: Pair = 0, dilation: Pair = 1
+) -> Any:
+    return _Sliding.of(size, stride, padding, dilation).windows(x).copy()
+
+
+def _fold2d(
+    x: Any,
+    image: Pair = 1,
+    size: Pair = 1,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+) -> Any:
+    return _Sliding.of(size, stride, padding, dilation).fold(x, _pair(image, "image", 1))
+
+
+unfold2d = linear(
+    _unfold2d,
+    lambda g, x, size=1, stride=1, padding=0, dilation=1: fold2d(
+        g, x.shape[2:], size, stride, padding, dilation
+    ),
+    name="unfold2d",
+    doc="""The windows of images (N, C, H, W), as (N, C, KH, KW, OH, OW): pixel, then place.
+
+    `size` is (KH, KW); see `conv2d` for the rest.
+    """,
+)
+fold2d = linear(
+    _fold2d,
+    lambda g, x, image=1, size=1, stride=1, padding=0, dilation=1: unfold2d(
+        g, size, stride, padding, dilation
+    ),
+    name="fold2d",
+    doc="""Images of size `image` (H, W) in which windows (N, C, KH, KW, OH, OW) are added in place.
+
+    The transpose of `unfold2d`: where windows overlap, their pixels add up.
+    """,
+)
+
+
+def _max_pool2d(
+    x: Any,
+    size: Pair = 1,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+) -> Any:
+    sliding = _Sliding.of(size, stride, padding, dilation)
+    return sliding.windows(x, border=-np.inf).max(axis=(2, 3))
+
+
+def _largest(
+    out: Any, x: Any, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair
+) -> Any:
+    """Equal shares for all pixels of a window that reach its maximum."""
+    sliding = _Sliding.of(size, stride, padding, dilation)
+    reached = sliding.windows(data_of(x), border=-np.inf) == data_of(out)[:, :, None, None]
+    return reached / reached.sum(axis=(2, 3), keepdims=True, dtype=out.dtype)
+
+
+max_pool2d = general(
+    _max_pool2d,
+    vjp=lambda g, out, x, size=1, stride=None, padding=0, dilation=1: fold2d(
+        expand_dims(g, axis=(2, 3)) * _largest(out, x, size, stride, padding, dilation),
+        x.shape[2:],
+        size,
+        stride,
+        padding,
+        dilation,
+    ),
+    jvp=lambda t, out, x, size=1, stride=None, padding=0, dilation=1: sum(
+        unfold2d(t, size, stride, padding, dilation)
+        * _largest(out, x, size, stride, padding, dilation),
+        axis=(2, 3),
+    ),
+    name="max_pool2d",
+    symbol="max pool",
+    doc="""The largest pixel of every window of images (N, C, H, W): (N, C, OH, OW).
+
+    Windows are `size` apart unless a stride is given; a border of `padding` pixels never wins. As
+    with `max`, pixels that are equally large share the derivative equally.
+    """,
+)
+
+
+def _avg_pool2d(x: Any, size: Pair = 1, stride: Pair | None = None, padding: Pair = 0) -> Any:
+    return _Sliding.of(size, stride, padding, 1).windows(x).mean((2, 3))
+
+
+def _avg_pool2d_transpose(
+    g: Any, x: Any, size: Pair = 1, stride: Pair | None = None, padding: Pair = 0
+) -> Any:
+    kh, kw = _pair(size, "size", 1)
+    shares = expand_dims(g / (kh * kw), axis=(2, 3))
+    shares = broadcast_to(shares, (*g.shape[:2], kh, kw, *g.shape[2:]))
+    return fold2d(shares, x.shape[2:], size, stride, padding)
+
+
+avg_pool2d = linear(
+    _avg_pool2d,
+    _avg_pool2d_transpose,
+    name="avg_pool2d",
+    symbol="mean pool",
+    doc="""The mean of every window of images (N, C, H, W): (N, C, OH, OW).
+
+    Windows are `size` apart unless a stride is given; the zeros of a border of `padding` pixels
+    count like pixels.
+    """,
+)
