@@ -246,9 +246,9 @@ class Linear(Row):
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         if self.jointly:
-            args = [t if i == k else np.zeros_like(data_of(a)) for i, a in enumerate(args)]
-            return self(args, **params) if self.arity < 0 else self(*args, **params)
-        return self(*args[:k], t, *args[k + 1 :], **params)
+            args = [np.zeros_like(data_of(arg)) for arg in args]
+        args = [*args[:k], t, *args[k + 1 :]]
+        return self(args, **params) if self.arity < 0 else self(*args, **params)
 
 
 def elementwise(
@@ -277,18 +277,18 @@ def linear(
     function: Callable[..., Any],
     *transposes: Rule,
     sequence: bool = False,
-    jointly: bool = False,
+    jointly: bool | None = None,
     **labels: Any,
 ) -> Linear:
     """A row from the transpose for each input: a rule `(g, *inputs, **parameters)`.
 
     With `sequence`, inputs come as one sequence and the one rule is `(g, k, inputs, **parameters)`.
-    With `jointly`, which goes without saying for a sequence, the function is linear in all inputs
+    With `jointly`, which a sequence has unless told False, the function is linear in all inputs
     taken together, as a sum is, and not in each while the others stay, as a product is.
     """
     op = Linear()
     register(op, function, labels)
-    op.transposes, op.jointly = transposes, jointly or sequence
+    op.transposes, op.jointly = transposes, sequence if jointly is None else jointly
     rule_signature(op, transposes[0], 3 if sequence else 1)
     if sequence:
         op.arity, op.function = -1, lambda *inputs, **params: function(inputs, **params)
