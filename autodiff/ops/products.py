@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
 
+from autodiff.graph import Node
 from autodiff.ops.general import general
-from autodiff.ops.shapes import expand_dims
-from autodiff.ops.table import conj, linear
+from autodiff.ops.shapes import expand_dims, reshape, stack, tensor, unbroadcast
+from autodiff.ops.table import alias, composite, conj, linear
 
 __all__ = [
     "affine",
+    "cross",
+    "dot",
+    "einsum",
+    "inner",
+    "kron",
     "matmul",
+    "outer",
+    "tensordot",
+    "vdot",
+    "vecdot",
 ]
+
+
+def as_array(x: Any) -> Any:
+    """Something with a shape: itself, if it has one."""
+    return x if hasattr(x, "shape") else tensor(x) if isinstance(x, Node) else np.asarray(x)
 
 
 def _left(g: Any, x: Any, y: Any) -> Any:
@@ -68,3 +86,245 @@ affine = general(
     name="affine",
     doc="x @ W + b in one operation: (..., inputs) @ (inputs, outputs) + (outputs,).",
 )
+
+
+# Sums over axes of a paired with axes of b. `pairs` lists those of a and those of b.
+
+Pairs = tuple[list[int], list[int]]
+
+
+def _pairs(a: Any, b: Any, axes: Any) -> Pairs:
+    """What NumPy's `axes` of a tensordot stand for."""
+    if isinstance(axes, int | np.integer):
+        return list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
+    ours, theirs = ([int(i) for i in np.atleast_1d(side)] for side in axes)
+    return [i % a.ndim for i in ours], [i % b.ndim for i in theirs]
+
+
+def _free(x: Any, paired: list[int]) -> list[int]:
+    return [i for i in range(x.ndim) if i not in paired]
+
+
+def _arranged(g: Any, axes: list[int]) -> Any:
+    """g, whose axes are to become these."""
+    return g.transpose(tuple(int(i) for i in np.argsort(axes)))
+
+
+def _contracted_left(g: Any, a: Any, b: Any, pairs: Pairs) -> Any:
+    """The cotangent of a: its free axes come first in g, and b's axes that are paired follow."""
+    free = _free(a, pairs[0])
+    g = tensordot(g, conj(b), axes=(list(range(len(free), g.ndim)), _free(b, pairs[1])))
+    return _arranged(g, free + [pairs[0][i] for i in np.argsort(pairs[1])])
+
+
+def _contracted_right(g: Any, a: Any, b: Any, pairs: Pairs) -> Any:
+    """The cotangent of b: its free axes come last in g."""
+    free = _free(a, pairs[0])
+    g = tensordot(conj(a), g, axes=(free, list(range(len(free)))))
+    return _arranged(g, [pairs[1][i] for i in np.argsort(pairs[0])] + _free(b, pairs[1]))
+
+
+tensordot = linear(
+    np.tensordot,
+    lambda g, a, b, axes=2: _contracted_left(g, a, b, _pairs(a, b, axes)),
+    lambda g, a, b, axes=2: _contracted_right(g, a, b, _pairs(a, b, axes)),
+    symbol="⊗",
+)
+
+
+def _last_with(b_axis: int, a: Any, b: Any) -> Pairs:
+    """The last axis of a with one of b; none if either is a number, which multiplies."""
+    return ([a.ndim - 1], [max(b.ndim + b_axis, 0)]) if a.ndim and b.ndim else ([], [])
+
+
+def _is_matmul(a: Any, b: Any) -> bool:
+    """Whether the dot product is what `@` does too, whose rules are faster."""
+    return a.ndim > 0 and b.ndim in (1, 2)
+
+
+dot = linear(
+    np.dot,
+    lambda g, a, b: (
+        _left(g, a, b) if _is_matmul(a, b) else _contracted_left(g, a, b, _last_with(-2, a, b))
+    ),
+    lambda g, a, b: (
+        _right(g, a, b) if _is_matmul(a, b) else _contracted_right(g, a, b, _last_with(-2, a, b))
+    ),
+    symbol="·",
+)
+inner = linear(
+    np.inner,
+    lambda g, a, b: _contracted_left(g, a, b, _last_with(-1, a, b)),
+    lambda g, a, b: _contracted_right(g, a, b, _last_with(-1, a, b)),
+)
+outer = linear(
+    np.outer,
+    lambda g, a, b: (g @ conj(b).ravel()).reshape(a.shape),
+    lambda g, a, b: (conj(a).ravel() @ g).reshape(b.shape),
+)
+# antilinear in a, whose cotangent is therefore not conjugated once more
+vdot = linear(
+    np.vdot,
+    lambda g, a, b: conj(g) * b.reshape(a.shape),
+    lambda g, a, b: g * a.reshape(b.shape),
+)
+
+
+# Products of stacked vectors, along an axis.
+
+
+def last(x: Any, axis: int) -> Any:
+    """x with this axis moved to the end, whose others broadcast."""
+    axes = list(range(x.ndim))
+    axes.append(axes.pop(axis))
+    return x.transpose(tuple(axes))
+
+
+def _along(g: Any, x: Any, like: Any, axis: int) -> Any:
+    """The cotangent of `like` in the sum over `axis` of its product with x."""
+    like = last(like, axis)
+    g = unbroadcast(expand_dims(g, axis=-1) * last(x, axis), like.shape)
+    axes = list(range(like.ndim - 1))
+    axes.insert(axis % like.ndim, like.ndim - 1)
+    return g.transpose(tuple(axes))
+
+
+vecdot = linear(
+    np.vecdot,
+    lambda g, x1, x2, axis=-1: _along(conj(g), x2, x1, axis),
+    lambda g, x1, x2, axis=-1: _along(g, x1, x2, axis),
+)
+alias(vecdot, np.linalg.vecdot)
+
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    matvec = linear(
+        np.matvec,
+        lambda g, x1, x2: expand_dims(g, axis=-1) * expand_dims(conj(x2), axis=-2),
+        lambda g, x1, x2: matvec(conj(x1).swapaxes(-1, -2), g),
+    )
+    vecmat = linear(
+        np.vecmat,
+        lambda g, x1, x2: matvec(x2, conj(g)),
+        lambda g, x1, x2: expand_dims(x1, axis=-1) * expand_dims(g, axis=-2),
+    )
+    __all__ += ["matvec", "vecmat"]
+
+
+@composite(np.cross, np.linalg.cross)
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """numpy.cross for vectors of three elements, in stacks along any axes."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = last(as_array(a), axisa), last(as_array(b), axisb)
+    if not a.shape[-1] == b.shape[-1] == 3:
+        raise ValueError(
+            f"cross takes vectors of 3 elements, got {a.shape[-1]} and {b.shape[-1]}: "
+            "of 2 there is a0 * b1 - a1 * b0"
+        )
+    a0, a1, a2 = (a[..., i] for i in range(3))
+    b0, b1, b2 = (b[..., i] for i in range(3))
+    return stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=axisc)
+
+
+@composite(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    """numpy.kron: every element of a times the whole of b, in any number of dimensions."""
+    a, b = as_array(a), as_array(b)
+    n = max(a.ndim, b.ndim)
+    rows, columns = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
+    # a's axes and b's take turns: those of length 1 are the other's
+    blocks = a.reshape([m for size in rows for m in (size, 1)])
+    blocks = blocks * b.reshape([m for size in columns for m in (1, size)])
+    return reshape(blocks, tuple(m * size for m, size in zip(rows, columns, strict=True)))
+
+
+def _on_diagonal(g: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    axis1, axis2 = axis1 % a.ndim, axis2 % a.ndim
+    ones = np.eye(a.shape[axis1], a.shape[axis2], offset, dtype=g.dtype)
+    ones = ones if axis1 < axis2 else ones.T
+    sizes = [size if i in (axis1, axis2) else 1 for i, size in enumerate(a.shape)]
+    return expand_dims(g, axis=(axis1, axis2)) * ones.reshape(sizes)
+
+
+# `autodiff.trace` is the evaluation trace: this one is reached as np.trace and linalg.trace
+trace = linear(
+    np.trace,
+    lambda g, a, offset=0, axis1=0, axis2=1: _on_diagonal(g, a, offset, axis1, axis2),
+    symbol="tr",
+)
+
+
+# Einstein's sums.
+
+
+def _written_out(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str]:
+    """The labels of the operands' axes and of the result's, without ellipses."""
+    left, arrow, output = subscripts.replace(" ", "").partition("->")
+    spare = [letter for letter in ascii_letters if letter not in left]
+    terms, most = [], 0
+    for term, x in zip(left.split(","), operands, strict=True):
+        count = x.ndim - len(term.replace("...", ""))
+        terms.append(term.replace("...", "".join(spare[:count][::-1])))
+        most = max(most, count)
+    if not arrow:
+        times = Counter(left)
+        output = "..." + "".join(sorted(c for c in times if c.isalpha() and times[c] == 1))
+    return terms, output.replace("...", "".join(spare[:most][::-1]))
+
+
+def _einsum_transposed(g: Any, k: int, operands: Any, subscripts: str, optimize: Any) -> Any:
+    """The sum of products with g in the place of the k-th operand, and its labels as result."""
+    terms, output = _written_out(subscripts, operands)
+    x, wanted = operands[k], terms[k]
+    factors = [g, *[conj(other) for i, other in enumerate(operands) if i != k]]
+    labels = [output, *terms[:k], *terms[k + 1 :]]
+    spans = {
+        span
+        for term, factor in zip(labels, factors, strict=True)
+        for span in zip(term, factor.shape, strict=True)
+    }
+    spare = (letter for letter in ascii_letters if letter not in "".join([output, *terms]))
+    result = ""
+    for label, size in zip(wanted, x.shape, strict=True):
+        if label in result:  # only the diagonal was read
+            result += next(spare)
+            factors.append(np.eye(size, dtype=g.dtype))
+            labels.append(label + result[-1])
+        else:
+            result += label
+            if (label, size) not in spans:  # all along which the same was added
+                factors.append(np.ones(size, g.dtype))
+                labels.append(label)
+    return einsum(f"{','.join(labels)}->{result}", *factors, optimize=bool(optimize))
+
+
+_einsum = linear(
+    lambda operands, subscripts="", **options: np.einsum(subscripts, *operands, **options),
+    lambda g, k, operands, subscripts="", dtype=None, order="K", casting="safe", optimize=False: (
+        _einsum_transposed(g, k, operands, subscripts, optimize)
+    ),
+    sequence=True,
+    jointly=False,
+    name="einsum",
+    doc="numpy.einsum with the subscripts as one string.",
+)
+
+
+def _letters(labels: Sequence[Any]) -> str:
+    letters = ascii_uppercase + ascii_lowercase  # in the order of their numbers
+    return "".join("..." if label is Ellipsis else letters[label] for label in labels)
+
+
+@composite(np.einsum)
+def einsum(*operands: Any, **options: Any) -> Any:
+    """numpy.einsum: subscripts in a string before the operands, or in a list behind each."""
+    if isinstance(operands[0], str):
+        subscripts, arrays = operands[0], operands[1:]
+    else:
+        arrays, lists = operands[: len(operands) // 2 * 2 : 2], operands[1::2]
+        subscripts = ",".join(map(_letters, lists))
+        if len(operands) % 2:
+            subscripts += "->" + _letters(operands[-1])
+    return _einsum(list(map(as_array, arrays)), subscripts=subscripts, **options)
