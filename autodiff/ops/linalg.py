@@ -31,7 +31,7 @@ from autodiff.ops.products import outer as _outer
 from autodiff.ops.products import trace as _trace
 from autodiff.ops.reductions import _aligned, max, min, sum
 from autodiff.ops.shapes import concatenate, expand_dims, setitem
-from autodiff.ops.table import alias, composite, conj, linear
+from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
 
 __all__ = [
     "cholesky",
@@ -517,15 +517,17 @@ def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
     out, size = _aligned(out, x, axis), absolute(x)
     if ord == 0:
         return np.zeros(x.shape, x.dtype)
+    if ord == 2:
+        return x / where(data_of(out) == 0, math.inf, out)
+    direction = x / where(data_of(size) == 0, math.inf, size) if x.dtype.kind == "c" else sign(x)
+    if ord == 1:
+        return direction
     if abs(ord) == math.inf:
         reached = data_of(size) == data_of(out)
-        return sign(x) * (reached / np.sum(reached, axis=axis, keepdims=True)).astype(size.dtype)
-    scale = where(data_of(out) == 0, math.inf, out)
-    if ord == 2:
-        return x / scale
+        return direction * (reached / np.sum(reached, axis=axis, keepdims=True)).astype(size.dtype)
     # an element that is 0 has a kink there, or an infinite slope
-    ratio = where(data_of(x) == 0, 1, size / scale)
-    return sign(x) * ratio ** (ord - 1)
+    ratio = where(data_of(size) == 0, 1, size / out)
+    return direction * ratio ** (ord - 1)
 
 
 vector_norm = general(
@@ -557,7 +559,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if ord in (2, -2, "nuc"):
         lines = svdvals(x)
     elif ord in (1, -1, math.inf, -math.inf):
-        lines = sum(absolute(x), axis=-2 if abs(ord) == 1 else -1)
+        lines = vector_norm(x, axis=-2 if abs(ord) == 1 else -1, ord=1)
     else:
         raise ValueError(f"norm has no order {ord!r} for matrices")
     reduce = sum if ord == "nuc" else max if ord > 0 else min
@@ -575,6 +577,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def cond(x: Any, p: Any = None) -> Any:
     """numpy.linalg.cond: how many times larger matrices (..., n, n) make a relative error."""
     x = as_array(x)
+    x = joined(x) if x.dtype == OBJECT else x
     with np.errstate(all="ignore"):
         if p in (None, 2, -2):
             s = svdvals(x)
