@@ -289,9 +289,10 @@ def linear(
     op = Linear()
     register(op, function, labels)
     op.transposes, op.jointly = transposes, sequence if jointly is None else jointly
-    rule_signature(op, transposes[0], 3 if sequence else 1)
+    rule_signature(op, transposes[0], 2 if sequence else 1)
     if sequence:
-        op.arity, op.function = -1, lambda *inputs, **params: function(inputs, **params)
+        op.arity = -1
+        op.function = wraps(function)(lambda *inputs, **params: function(inputs, **params))
     return op
 
 
