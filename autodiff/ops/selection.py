@@ -1,5 +1,365 @@
-"""Rows that choose elements, or move them by their positions."""
+"""Rows and functions that choose elements, or move them to other places."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff.graph import Args, Node, Params, Parts, data_of
+from autodiff.ops.reductions import max, mean, min
+from autodiff.ops.shapes import (
+    along,
+    broadcast_to,
+    concatenate,
+    getitem,
+    ravel,
+    reshape,
+    scatter,
+    setitem,
+)
+from autodiff.ops.table import Row, composite, linear, register
+
+__all__ = [
+    "choose",
+    "compress",
+    "copyto",
+    "diag",
+    "diagflat",
+    "diagonal",
+    "extract",
+    "fill_diagonal",
+    "flip",
+    "fliplr",
+    "flipud",
+    "pad",
+    "partition",
+    "place",
+    "put",
+    "put_along_axis",
+    "putmask",
+    "repeat",
+    "resize",
+    "roll",
+    "rot90",
+    "select",
+    "sliding_window_view",
+    "sort",
+    "take",
+    "take_along_axis",
+    "tile",
+    "tril",
+    "trim_zeros",
+    "triu",
+    "unique",
+]
+
+
+def positions(shape: tuple[int, ...], first: int = 0) -> Any:
+    """Consecutive whole numbers in an array of this shape."""
+    return np.arange(first, first + math.prod(shape)).reshape(shape)
+
+
+class Moving(Row):
+    """Puts elements of its argument in other places, and constants in those that are left.
+
+    It needs no derivative told: the function itself, run on the positions of the elements, says
+    where each of them goes. Positions count from 1, and 0 stands for a constant.
+    """
+
+    rule: Callable[..., Any] | None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.names if self.rule else self.signature[1:]
+
+    def places(self, x: Any, params: Params) -> Any:
+        """For each element of the result its position in x."""
+        numbered = positions(x.shape, 1)
+        if self.rule:
+            return self.rule(numbered, data_of(x), **params)
+        return self.function(numbered, **params)
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        (x,) = args
+        places = self.places(x, params)
+        if isinstance(g, Parts):
+            told = [i for i, part in enumerate(g) if part is not None]
+            g = concatenate([g[i].ravel() for i in told])
+            places = np.concatenate([places[i].ravel() for i in told])
+        moved = scatter(g.ravel(), index=places.ravel(), shape=(x.size + 1,))
+        return moved[1:].reshape(x.shape)
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        places = self.places(args[0], params)
+        padded = concatenate([np.zeros(1, t.dtype), t.ravel()])
+        if isinstance(places, tuple | list):
+            return Parts([padded[part] for part in places])
+        return padded[places]
+
+
+def moving(
+    function: Callable[..., Any], places: Callable[..., Any] | None = None, **labels: Any
+) -> Moving:
+    """A row for a function that only moves elements.
+
+    Where it looks at the numbers to do so, `places(positions, x, **parameters)` says what becomes
+    of the positions.
+    """
+    op = Moving()
+    register(op, function, labels)
+    op.arity, op.rule = 1, places
+    if places:
+        op.names = places.__code__.co_varnames[2 : places.__code__.co_argcount]
+    return op
+
+
+# Moves whose transpose is a move that has a name
+
+roll = linear(
+    np.roll,
+    lambda g, a, shift=0, axis=None: roll(g, np.negative(shift), axis),
+)
+flip = linear(np.flip, lambda g, m, axis=None: flip(g, axis))
+fliplr = linear(np.fliplr, lambda g, m: fliplr(g))
+flipud = linear(np.flipud, lambda g, m: flipud(g))
+rot90 = linear(np.rot90, lambda g, m, k=1, axes=(0, 1): rot90(g, -k, axes))
+tril = linear(np.tril, lambda g, m, k=0: tril(g, k))
+triu = linear(np.triu, lambda g, m, k=0: triu(g, k))
+
+
+def _untake(g: Any, a: Any, indices: Any, axis: int | None, mode: Any) -> Any:
+    shape = (a.size,) if axis is None else a.shape
+    index = along(axis or 0, len(shape), np.asarray(indices))
+    if mode != "raise":  # indexing knows no other
+        index = (*index[:-1], np.take(np.arange(shape[len(index) - 1]), indices, mode=mode))
+    return scatter(g, index=index if axis else index[0], shape=shape).reshape(a.shape)
+
+
+take = linear(
+    np.take,
+    lambda g, a, indices=(), axis=None, mode="raise": _untake(g, a, indices, axis, mode),
+)
+
+# Moves that tell where the elements go when they are run on positions
+
+diag = moving(np.diag)
+diagflat = moving(np.diagflat)
+diagonal = moving(np.diagonal)
+repeat = moving(np.repeat)
+resize = moving(np.resize)
+sliding_window_view = moving(np.lib.stride_tricks.sliding_window_view)
+take_along_axis = moving(np.take_along_axis)
+tile = moving(np.tile)
+
+
+def _sorted(places: Any, x: Any, axis: int | None) -> Any:
+    """The positions in the order of the numbers: of equal ones, the first comes first."""
+    if axis is None:
+        places, x, axis = places.ravel(), x.ravel(), -1
+    return np.take_along_axis(places, np.argsort(x, axis, kind="stable"), axis)
+
+
+def _partitioned(places: Any, x: Any, kth: Any, axis: int | None) -> Any:
+    if axis is None:
+        places, x, axis = places.ravel(), x.ravel(), -1
+    # NumPy's partition and argpartition need not agree, so elements are found by their rank
+    ranks = np.argsort(np.partition(x, kth, axis), axis, kind="stable")
+    found = np.empty_like(places)
+    np.put_along_axis(found, ranks, _sorted(places, x, axis), axis)
+    return found
+
+
+def _unique(places: Any, x: Any, axis: int | None, equal_nan: bool) -> Any:
+    _, first = np.unique(x, return_index=True, axis=axis, equal_nan=equal_nan)
+    return np.take(places, first, axis)
+
+
+sort = moving(
+    np.sort,
+    lambda places, x, axis=-1, kind=None, stable=None: _sorted(places, x, axis),
+)
+partition = moving(
+    np.partition,
+    lambda places, x, kth=0, axis=-1, kind="introselect": _partitioned(places, x, kth, axis),
+)
+unique = moving(
+    np.unique,
+    lambda places, x, axis=None, equal_nan=True: _unique(places, x, axis, equal_nan),
+)
+
+
+@composite(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """numpy.compress for arrays and Tensors."""
+    return take(a, np.flatnonzero(condition), axis)
+
+
+@composite(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """numpy.extract for arrays and Tensors."""
+    return take(arr, np.flatnonzero(condition))
+
+
+@composite(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """numpy.trim_zeros for arrays and Tensors."""
+    x = np.asarray(data_of(filt))
+    trimmed = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    index = [slice(None)] * x.ndim
+    for i, found in enumerate(x.nonzero()):
+        if i in [axis % x.ndim for axis in trimmed]:
+            start, stop = (found.min(), found.max() + 1) if found.size else (0, 0)
+            index[i] = slice(start if "f" in trim else None, stop if "b" in trim else None)
+    return getitem(filt, tuple(index))
+
+
+def pooled(arrays: Any, dtype: Any = None) -> tuple[Any, list[Any]]:
+    """All elements of some arrays in one vector, and for each array the places of its own there."""
+    parts = [ravel(x) for x in arrays]
+    pairs = list(zip(arrays, parts, strict=True))
+    numbers = (int, float, complex)  # they adapt to the dtype of the others
+    common = np.result_type(*[x if type(x) in numbers else part.dtype for x, part in pairs])
+    places, first = [], 0
+    for x, part in pairs:
+        places.append(positions(np.shape(x), first))
+        first += part.size
+    return concatenate(parts, dtype=dtype or common, casting="unsafe"), places
+
+
+@composite(np.choose)
+def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
+    """numpy.choose, where the choices may be numbers, arrays, Values and Tensors."""
+    elements, places = pooled(list(choices))
+    return elements[np.choose(a, places, mode=mode)]  # type: ignore[call-overload]
+
+
+@composite(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """numpy.select, where the choices may be numbers, arrays, Values and Tensors."""
+    elements, places = pooled([*choicelist, default])
+    return elements[np.select(condlist, places[:-1], places[-1])]
+
+
+def _median(x: Any, axis: int, keepdims: bool) -> Any:
+    ordered, n = sort(x, axis), x.shape[axis]
+    lower = getitem(ordered, along(axis, x.ndim, slice((n - 1) // 2, (n - 1) // 2 + 1)))
+    upper = getitem(ordered, along(axis, x.ndim, slice(n // 2, n // 2 + 1)))
+    return (lower + upper) / 2
+
+
+STATISTICS: dict[Any, Callable[..., Any]] = {
+    "maximum": max,
+    "mean": mean,
+    "median": _median,
+    "minimum": min,
+}
+
+
+def _before(x: Any, axis: int, width: int, mode: str, option: Any) -> Any:
+    """What `pad` computes to put before x along an axis."""
+
+    def part(start: int, stop: int | None) -> Any:
+        return getitem(x, along(axis, x.ndim, slice(start, stop)))
+
+    shape = (*x.shape[:axis], width, *x.shape[axis + 1 :])
+    if mode in STATISTICS:
+        return broadcast_to(STATISTICS[mode](part(0, option), axis=axis, keepdims=True), shape)
+    edge = part(0, 1)
+    if mode == "linear_ramp":
+        steps = (np.arange(width) / width).astype(x.dtype)
+        return option + (edge - option) * steps.reshape([width] + [1] * (x.ndim - axis - 1))
+    first = 0 if mode == "symmetric" else 1
+    if first + width > x.shape[axis]:
+        raise ValueError(
+            f"pad(reflect_type='odd') of {width} elements beyond {x.shape[axis]} would reflect "
+            "more than once: pad in several steps"
+        )
+    return 2 * edge - flip(part(first, first + width), axis)
+
+
+@composite(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """numpy.pad for arrays and Tensors. `mode="empty"` fills with zeros."""
+    if callable(mode):
+        raise TypeError(
+            "pad takes no function as its mode, which would have to fill in a plain array: "
+            "concatenate the array with what it computes"
+        )
+    x = array if hasattr(array, "shape") else reshape(array, np.shape(array))
+    shape = x.shape
+    one = np.ones([1] * len(shape), int)
+    np.pad(one, 0, mode, **kwargs)  # for its complaints
+    padded = np.pad(one, pad_width)
+    before = [int(places[0]) for places in padded.nonzero()]
+    if mode in ("constant", "empty"):
+        inner = tuple(slice(i, i + n) for i, n in zip(before, shape, strict=True))
+        return setitem(np.pad(np.zeros(shape, x.dtype), pad_width, **kwargs), x, index=inner)
+    if mode not in STATISTICS and mode != "linear_ramp" and kwargs.get("reflect_type") != "odd":
+        return ravel(x)[np.pad(positions(shape), pad_width, mode, **kwargs)]
+    options: Any = kwargs.get("end_values", 0 if mode == "linear_ramp" else None)
+    options = kwargs.get("stat_length", options)
+    for axis, pair in enumerate(np.broadcast_to(options, (len(shape), 2)).tolist()):
+        after = padded.shape[axis] - 1 - before[axis]
+        backwards = flip(x, axis)
+        parts = [
+            _before(x, axis, before[axis], mode, pair[0]),
+            x,
+            flip(_before(backwards, axis, after, mode, pair[1]), axis),
+        ]
+        x = concatenate(parts, axis=axis)
+    return x
+
+
+def _assign(name: str, target: Any, value: Any, function: Callable[[Any, Any], Any]) -> None:
+    """Carry out on a Tensor what a function of NumPy, `function(array, value)`, does in place."""
+    if not isinstance(target, Node.tensor):  # type: ignore[arg-type]
+        if isinstance(target, Node) or isinstance(value, Node):
+            raise TypeError(
+                f"{name} writes into an array, and a {type(target).__name__} cannot hold what "
+                f"a derivative needs: let it be a Tensor"
+            )
+        function(target, value)
+        return
+    places = np.zeros(target.shape, int)
+    function(places, positions(np.shape(value), 1))
+    written = places > 0
+    target[written] = getitem(ravel(value), places[written] - 1)
+
+
+@composite(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """numpy.copyto, which may write into a Tensor."""
+    _assign("copyto", dst, src, lambda x, v: np.copyto(x, v, casting, where))
+
+
+@composite(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """numpy.fill_diagonal, which may write into a Tensor."""
+    _assign("fill_diagonal", a, val, lambda x, v: np.fill_diagonal(x, v, wrap))
+
+
+@composite(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """numpy.place, which may write into a Tensor."""
+    _assign("place", arr, vals, lambda x, v: np.place(x, mask, v))
+
+
+@composite(np.put)
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    """numpy.put, which may write into a Tensor."""
+    _assign("put", a, v, lambda x, v: np.put(x, ind, v, mode))
+
+
+@composite(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    """numpy.put_along_axis, which may write into a Tensor."""
+    _assign("put_along_axis", arr, values, lambda x, v: np.put_along_axis(x, indices, v, axis))
+
+
+@composite(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """numpy.putmask, which may write into a Tensor."""
+    _assign("putmask", a, values, lambda x, v: np.putmask(x, mask, v))

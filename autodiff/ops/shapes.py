@@ -1,22 +1,35 @@
-"""Rows that move elements without computing: shape, selection, joining. All linear."""
+"""Rows and functions for the shape of an array, and for indexing it."""
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autodiff.ops.table import linear, row, shape_of
+from autodiff.graph import Node, data_of
+from autodiff.ops.table import alias, composite, linear, row, shape_of
 
 __all__ = [
     "astype",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
     "broadcast_to",
     "concatenate",
+    "copy",
     "expand_dims",
+    "full_like",
     "getitem",
+    "matrix_transpose",
+    "moveaxis",
+    "permute_dims",
     "ravel",
     "reshape",
+    "rollaxis",
     "scatter",
     "setitem",
     "squeeze",
@@ -30,7 +43,12 @@ __all__ = [
 def _scatter(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
     out = np.zeros_like(x, shape=shape)
     if _selects_once(index):
-        out[index] = x
+        out[index] = x[()]  # the number, of a 0-d array of Values
+    elif isinstance(index, np.ndarray) and len(shape) > 1:
+        # rows: NumPy adds several times faster if told each element's place
+        size = math.prod(shape[1:])
+        places = index[..., None] * size + np.arange(size)
+        np.add.at(out.reshape(-1), places, x.reshape(places.shape))
     else:
         np.add.at(out, index, x)
     return out
@@ -49,23 +67,43 @@ def _selects_once(index: Any) -> bool:
 
 
 def _getitem(x: Any, index: Any = ()) -> Any:
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, Node):
+            raise TypeError(
+                f"a {type(part).__name__} is no index: use the result of a comparison (x[x > 0]), "
+                "or whole numbers outside the graph (x[i.data.astype(int)])"
+            )
     return operator.getitem(x, index)
 
 
-def _broadcast_to(x: Any, shape: Any = ()) -> Any:
-    if not isinstance(x, (np.ndarray, np.generic)) or x.ndim:
-        return np.broadcast_to(x, shape)
-    out = np.empty(shape, x.dtype)
-    out[...] = x  # for one number, several times faster than NumPy's view of it
+def _broadcast_to(array: Any, shape: Any = ()) -> Any:
+    if not isinstance(array, (np.ndarray, np.generic)) or array.ndim:
+        return np.broadcast_to(array, shape)
+    out = np.empty(shape, array.dtype)
+    out[...] = array  # for one number, several times faster than NumPy's view of it
     return out
 
 
-def _astype(x: Any, dtype: Any = float) -> Any:
-    return np.asarray(x).astype(dtype) if isinstance(x, float) else x.astype(dtype)
+def _astype(x: Any, dtype: Any = float, copy: bool = True) -> Any:
+    return np.asarray(x).astype(dtype, copy=copy)
 
 
-def _reshape(x: Any, shape: Any = (), order: Any = "C") -> Any:
-    return np.reshape(x, shape, order)  # NumPy 2.0 and 2.1 name the parameter differently
+def _checked(order: Any) -> Any:
+    if order in ("C", "F"):
+        return order
+    raise ValueError(
+        f"order={order!r} asks how the elements lie in memory, which is no part of an array's "
+        "value: say 'C' (rows first) or 'F' (columns first)"
+    )
+
+
+def _reshape(a: Any, shape: Any = (), order: Any = "C") -> Any:
+    # NumPy 2.0 and 2.1 name the parameter differently
+    return np.reshape(a, shape, _checked(order))
+
+
+def _ravel(a: Any, order: Any = "C") -> Any:
+    return np.ravel(a, _checked(order))
 
 
 reshape = linear(
@@ -73,26 +111,105 @@ reshape = linear(
     lambda g, x, shape=(), order="C": g.reshape(shape_of(x), order=order),
     compute=_reshape,
 )
-transpose = linear(
+ravel = linear(
+    np.ravel,
+    lambda g, x, order="C": g.reshape(shape_of(x), order=order),
+    compute=_ravel,
+)
+
+
+def _inverse(axes: Any, ndim: int) -> Any:
+    """The permutation of axes that undoes this one."""
+    return None if axes is None else tuple(np.argsort([axis % ndim for axis in axes]).tolist())
+
+
+transpose = permute_dims = linear(
     np.transpose,
-    lambda g, x, axes=None: g.transpose(None if axes is None else tuple(np.argsort(axes))),
+    lambda g, x, axes=None: g.transpose(_inverse(axes, g.ndim)),
     symbol="ᵀ",
 )
 swapaxes = linear(np.swapaxes, lambda g, x, axis1=0, axis2=1: g.swapaxes(axis1, axis2))
 expand_dims = linear(np.expand_dims, lambda g, x, axis=0: g.reshape(shape_of(x)))
 squeeze = linear(np.squeeze, lambda g, x, axis=None: g.reshape(shape_of(x)))
-ravel = linear(np.ravel, lambda g, x, order="C": g.reshape(shape_of(x), order=order))
 broadcast_to = linear(
     np.broadcast_to,
     lambda g, x, shape=(): g,  # the engine undoes broadcasting
     compute=_broadcast_to,
 )
+copy = linear(np.copy, lambda g, x, order="K", subok=False: g)
 astype = linear(
     _astype,
-    lambda g, x, dtype=float: g,
+    lambda g, x, dtype=float, copy=True: g,
     name="astype",
     doc="x in another floating dtype.",
 )
+if hasattr(np, "astype"):  # from NumPy 2.1 on
+    alias(astype, np.astype)
+
+
+def _permuted(x: Any, permute: Callable[[Any], Any]) -> Any:
+    """x with its axes in the order that `permute` gives to those of an array."""
+    stand_in = np.empty(range(len(shape_of(x))))  # axis i has length i
+    return transpose(x, axes=permute(stand_in).shape)
+
+
+@composite(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """numpy.moveaxis for arrays and Tensors."""
+    return _permuted(a, lambda axes: np.moveaxis(axes, source, destination))
+
+
+@composite(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """numpy.rollaxis for arrays and Tensors."""
+    return _permuted(a, lambda axes: np.rollaxis(axes, axis, start))
+
+
+@composite(np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """numpy.matrix_transpose for arrays and Tensors."""
+    return _permuted(x, np.matrix_transpose)
+
+
+def _promoted(function: Callable[[Any], Any], arrays: Any) -> Any:
+    """Each array in the shape that `function` gives it; one array alone, several in a tuple."""
+    shapes = [function(np.broadcast_to(0, np.shape(x))).shape for x in arrays]
+    promoted = tuple(reshape(x, shape) for x, shape in zip(arrays, shapes, strict=True))
+    return promoted[0] if len(promoted) == 1 else promoted
+
+
+@composite(np.atleast_1d)
+def atleast_1d(*arys: Any) -> Any:
+    """numpy.atleast_1d for numbers, arrays, Values and Tensors."""
+    return _promoted(np.atleast_1d, arys)
+
+
+@composite(np.atleast_2d)
+def atleast_2d(*arys: Any) -> Any:
+    """numpy.atleast_2d for numbers, arrays, Values and Tensors."""
+    return _promoted(np.atleast_2d, arys)
+
+
+@composite(np.atleast_3d)
+def atleast_3d(*arys: Any) -> Any:
+    """numpy.atleast_3d for numbers, arrays, Values and Tensors."""
+    return _promoted(np.atleast_3d, arys)
+
+
+@composite(np.broadcast_arrays)
+def broadcast_arrays(*args: Any) -> Any:
+    """numpy.broadcast_arrays for numbers, arrays, Values and Tensors."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(broadcast_to(x, shape) for x in args)
+
+
+@composite(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """numpy.full_like, where the value that fills the array may be a Value or Tensor."""
+    like = np.broadcast_to(np.asarray(data_of(a)), np.shape(a) if shape is None else shape)
+    return astype(broadcast_to(fill_value, like.shape), like.dtype if dtype is None else dtype)
+
+
 getitem = linear(
     _getitem,
     lambda g, x, index=(): scatter(g, index=index, shape=shape_of(x)),
@@ -112,7 +229,9 @@ def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
     if np.iscomplexobj(value) and not np.iscomplexobj(x):
         raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
     out = x.copy()
-    out[index] = value
+    out[index] = (
+        value[()] if hasattr(value, "shape") else value
+    )  # the number, of a 0-d array of Values
     return out
 
 
@@ -121,20 +240,22 @@ def _without(g: Any, index: Any) -> Any:
     return setitem(g, np.zeros((), g.dtype), index=index)
 
 
-def _what_stays(g: Any, index: Any) -> Any:
+def _what_stays(g: Any, value: Any, index: Any) -> Any:
     """g[index], with zeros for the elements of an assignment that a later one overwrites."""
+    kept = getitem(g, index=index)
     if not _selects_once(index):
         places = np.zeros(g.shape, int)
-        order = np.arange(1, places[index].size + 1).reshape(places[index].shape)
+        order = np.arange(kept.size).reshape(kept.shape)
         places[index] = order
-        return getitem(g, index=index) * (places[index] == order)
-    return getitem(g, index=index)
+        kept = row("where")(places[index] == order, kept, 0)
+    # NumPy lets a value have more axes than its place, if they are of length 1
+    return kept.reshape((1,) * (value.ndim - kept.ndim) + kept.shape)
 
 
 setitem = linear(
     _setitem,
     lambda g, x, value, index=(): _without(g, index),
-    lambda g, x, value, index=(): _what_stays(g, index),
+    lambda g, x, value, index=(): _what_stays(g, value, index),
     jointly=True,
     name="setitem",
     symbol="[ ]=",
@@ -149,22 +270,29 @@ tensor = linear(
 tensor.weak = True  # or its input would first be made a Tensor
 
 
-def _slices(xs: Any, axis: int) -> Any:
-    start = 0
-    for x in xs:
-        size = shape_of(x)[axis]
-        yield (slice(None),) * (axis % len(shape_of(x))) + (slice(start, start + size),)
-        start += size
+def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
+    """What the k-th array has become in their concatenation."""
+    shape = shape_of(arrays[k])
+    if axis is None:
+        start = sum(math.prod(shape_of(x)) for x in arrays[:k])
+        return getitem(g, slice(start, start + math.prod(shape))).reshape(shape)
+    start = sum(shape_of(x)[axis] for x in arrays[:k])
+    return getitem(g, along(axis, g.ndim, slice(start, start + shape[axis])))
+
+
+def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
+    """The index that is `part` along one axis and everything along those before it."""
+    return (slice(None),) * (axis % ndim) + (part,)
 
 
 concatenate = linear(
     np.concatenate,
-    lambda g, k, xs, axis=0: getitem(g, list(_slices(xs, axis))[k]),
+    lambda g, k, arrays, axis=0, dtype=None, casting="same_kind": _part(g, k, arrays, axis),
     sequence=True,
 )
 stack = linear(
     np.stack,
-    lambda g, k, xs, axis=0: getitem(g, (slice(None),) * (axis % len(shape_of(g))) + (k,)),
+    lambda g, k, arrays, axis=0, dtype=None, casting="same_kind": g[along(axis, g.ndim, k)],
     sequence=True,
 )
 

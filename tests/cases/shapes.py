@@ -1,40 +1,177 @@
-"""What rows that move elements are tried with."""
+"""What functions for the shape of an array, and for indexing it, are tried with."""
+
+from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from cases.case import Case, elementwise, listed, sequence
+from cases.case import SHAPES, Case, elementwise, listed, sequence
 
+ARRAYS = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3)
+MATRICES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=3)
+
+
+def spread(function: Any, arrays: Any, params: Any) -> Any:
+    """A `call` that passes the parameters by position."""
+    return function(*arrays, *params.values())
+
+
+def axis_of(shape: Any, extra: int = 0) -> st.SearchStrategy[int]:
+    ndim = len(shape) + extra
+    return st.integers(-ndim, ndim - 1)
+
+
+@st.composite
+def reshaped(draw: Any) -> Case:
+    shape = draw(SHAPES)
+    target = draw(st.permutations([*shape, 1]))
+    if draw(st.booleans()):
+        target[draw(st.integers(0, len(target) - 1))] = -1
+    return Case(
+        [shape], {"shape": tuple(target), "order": draw(st.sampled_from("CF"))}, complex=True
+    )
+
+
+@st.composite
+def transposed(draw: Any) -> Case:
+    shape = draw(ARRAYS)
+    axes = [axis - draw(st.sampled_from([0, len(shape)])) for axis in range(len(shape))]
+    params = {"axes": tuple(draw(st.permutations(axes)))} if draw(st.booleans()) else {}
+    return Case([shape], params, complex=True)
+
+
+@st.composite
+def with_axes(draw: Any, *names: str) -> Case:
+    shape = draw(ARRAYS)
+    return Case([shape], {name: draw(axis_of(shape)) for name in names}, complex=True)
+
+
+@st.composite
+def moved_axes(draw: Any) -> Case:
+    shape = draw(MATRICES)
+    source, destination = [draw(st.permutations(range(len(shape))))[:2] for _ in range(2)]
+    return Case([shape], {"source": source, "destination": destination})
+
+
+@st.composite
+def expanded(draw: Any) -> Case:
+    shape = draw(SHAPES)
+    return Case([shape], {"axis": draw(axis_of(shape, extra=1))}, complex=True)
+
+
+@st.composite
+def squeezed(draw: Any) -> Case:
+    shape = list(draw(SHAPES))
+    i = draw(st.integers(0, len(shape)))
+    shape.insert(i, 1)
+    return Case([shape], {"axis": draw(st.sampled_from([i, (i,), i - len(shape), None]))})
+
+
+@st.composite
+def broadcast(draw: Any) -> Case:
+    shapes = draw(
+        hnp.mutually_broadcastable_shapes(
+            num_shapes=1, min_dims=0, max_dims=3, min_side=0, max_side=3
+        )
+    )
+    lead = draw(st.sampled_from([(), (2,), (0,)]))
+    return Case(shapes.input_shapes, {"shape": lead + shapes.result_shape}, complex=True)
+
+
+@st.composite
+def several(draw: Any) -> Case:
+    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=0))
+    return Case(shapes.input_shapes)
+
+
+INDICES = st.deferred(lambda: hnp.array_shapes(max_dims=3, max_side=4)).flatmap(
+    lambda shape: st.tuples(
+        st.just(shape),
+        st.one_of(
+            hnp.basic_indices(shape, allow_newaxis=True),
+            hnp.integer_array_indices(shape),
+            hnp.arrays(bool, shape),
+            hnp.arrays(bool, shape[:1]),
+            st.tuples(
+                st.just(Ellipsis), hnp.arrays(int, (2, 1), elements=st.integers(0, shape[-1] - 1))
+            ),
+        ),
+    )
+)
+
+
+@st.composite
+def indexed(draw: Any) -> Case:
+    shape, index = draw(INDICES)
+    return Case([shape], {"index": index}, complex=True)
+
+
+@st.composite
+def scattered(draw: Any) -> Case:
+    shape, index = draw(INDICES)
+    return Case([np.empty(shape)[index].shape], {"index": index, "shape": shape}, complex=True)
+
+
+@st.composite
+def assigned(draw: Any) -> Case:
+    shape, index = draw(INDICES)
+    place = np.empty(shape)[index].shape
+    value = [n if draw(st.booleans()) else 1 for n in place]
+    value = draw(st.sampled_from([value, value[1:], [1, *value]]))
+    try:
+        np.empty(shape)[index] = np.empty(value)
+    except (TypeError, ValueError):  # NumPy does not take it there
+        value = place
+    return Case([shape, value], {"index": index}, complex=True)
+
+
+@st.composite
+def joined(draw: Any) -> Case:
+    shape = draw(ARRAYS)
+    axis = draw(axis_of(shape))
+    shapes = []
+    for n in draw(st.lists(st.integers(0, 3), min_size=1, max_size=3)):
+        shapes.append([*shape])
+        shapes[-1][axis] = n
+    axis = draw(st.sampled_from([axis, None]))
+    return Case(shapes, {"axis": axis}, call=sequence, complex=True)
+
+
+@st.composite
+def stacked(draw: Any) -> Case:
+    shape = draw(SHAPES)
+    n = draw(st.integers(1, 3))
+    return Case([shape] * n, {"axis": draw(axis_of(shape, extra=1))}, call=sequence, complex=True)
+
+
+plain = SHAPES.map(lambda shape: Case([shape], complex=True))
 CASES = {
-    "reshape": listed(
-        Case([(2, 3)], {"shape": (3, 2)}), Case([(2, 3)], {"shape": -1, "order": "F"})
+    "reshape": reshaped(),
+    "transpose": transposed(),
+    "matrix_transpose": MATRICES.map(lambda shape: Case([shape])),
+    "swapaxes": with_axes("axis1", "axis2"),
+    "moveaxis": moved_axes(),
+    "rollaxis": with_axes("axis", "start"),
+    "expand_dims": expanded() | listed(Case([(2,)], {"axis": (0, 2)})),
+    "squeeze": squeezed(),
+    "ravel": st.builds(
+        lambda shape, order: Case([shape], {"order": order}), SHAPES, st.sampled_from("CF")
     ),
-    "transpose": listed(Case([(2, 3, 4)]), Case([(2, 3, 4)], {"axes": (1, 2, 0)})),
-    "swapaxes": listed(Case([(2, 3, 4)], {"axis1": 0, "axis2": -1})),
-    "expand_dims": listed(Case([(2, 3)], {"axis": 1}), Case([(2,)], {"axis": (0, 2)})),
-    "squeeze": listed(Case([(2, 1, 3)]), Case([(1, 2, 1)], {"axis": 0})),
-    "ravel": listed(Case([(2, 3)]), Case([(2, 3)], {"order": "F"})),
-    "broadcast_to": listed(Case([(3,)], {"shape": (2, 3)}), Case([()], {"shape": (2,)})),
-    "astype": listed(Case([(2, 3)], {"dtype": np.float64})),
-    "getitem": listed(
-        Case([(4, 3)], {"index": (slice(1, None, 2), 0)}),
-        Case([(4,)], {"index": np.array([0, 2, 2, -1])}),
-        Case([(2, 3)], {"index": np.array([[True, False, True], [False, True, False]])}),
-        Case([(4, 3)], {"index": (np.array([0, 0, 3]), np.array([1, 1, 2]))}),
-        Case([(2, 3)], {"index": (None, ..., slice(None, None, -1))}),
+    "broadcast_to": broadcast(),
+    "broadcast_arrays": several(),
+    "atleast_1d": plain | several(),
+    "atleast_2d": plain | several(),
+    "atleast_3d": plain | several(),
+    "astype": listed(Case([(2, 3)], {"dtype": np.float64}, call=spread)),
+    "copy": plain,
+    "full_like": listed(
+        Case([(2, 3), ()]), Case([(2, 3), (3,)]), Case([(), (2, 1)], {"shape": (2, 3)})
     ),
-    "scatter": listed(Case([(3,)], {"index": np.array([0, 2, 2]), "shape": (4,)})),
-    "setitem": listed(
-        Case([(4, 3), (3,)], {"index": 1}),
-        Case([(4, 3), ()], {"index": (slice(None), 0)}),
-        Case([(4,), (3,)], {"index": np.array([0, 2, 2])}),
-        Case([(2, 2), ()], {"index": np.array([[True, False], [True, True]])}),
-    ),
+    "getitem": indexed(),
+    "scatter": scattered(),
+    "setitem": assigned(),
     "tensor": elementwise(1),
-    "concatenate": listed(
-        Case([(2, 3), (1, 3)], call=sequence),
-        Case([(2, 1), (2, 2), (2, 1)], {"axis": -1}, call=sequence),
-    ),
-    "stack": listed(
-        Case([(2, 3), (2, 3)], call=sequence), Case([(2,), (2,)], {"axis": -1}, call=sequence)
-    ),
+    "concatenate": joined(),
+    "stack": stacked(),
 }
