@@ -163,6 +163,10 @@ class Node:
         """The cotangent of a node on which nothing depends."""
         raise NotImplementedError
 
+    def current(self) -> Any:
+        """The data as the user last left it, for what only looks at it."""
+        return self._data
+
     # Copies and pickles walk the graph from the oldest node on, so that no depth of it recurses.
 
     def _state(self) -> dict[str, Any]:
@@ -195,10 +199,13 @@ class Node:
         raise TypeError(
             f"a {kind} does not turn into a plain number or array by itself, since that would "
             "lose its derivative without a word: call autodiff's function (autodiff.sin(x), not "
-            "math.sin(x)), or read x.data to leave the graph on purpose"
+            "math.sin(x)), join nodes with autodiff.stack([x, y]), or read x.data to leave the "
+            "graph on purpose"
         )
 
     __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
+    # what numpy.ma asks for before it helps itself to _data
+    _mask = property(_refuse_conversion)
 
 
 def restored(kind: type[Node], state: dict[str, Any]) -> Node:
@@ -275,6 +282,11 @@ def ancestors(*outputs: Node, since: int = 0) -> list[Node]:
 def data_of(x: Any) -> Any:
     """A node's data; anything else is its own."""
     return x._data if isinstance(x, Node) else x
+
+
+def current(x: Any) -> Any:
+    """A node's data as the user last left it; anything else is its own."""
+    return x.current() if isinstance(x, Node) else x
 
 
 def plain_data(inputs: Args) -> list[Any]:

@@ -17,6 +17,7 @@ from autodiff.graph import (
     Op,
     Params,
     Parts,
+    current,
     data_of,
     next_serial,
     pull,
@@ -38,9 +39,7 @@ def _checked(array: ArrayLike, copy: bool = True) -> Any:
         raise TypeError(
             f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
         )
-    ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
-    if ma is not None and isinstance(array, ma.MaskedArray):
-        raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
+    _refuse_mask(array)
     if not hasattr(array, "__array_function__"):
         array = np.array(array)
     kind = array.dtype.kind  # type: ignore[union-attr]
@@ -52,6 +51,12 @@ def _checked(array: ArrayLike, copy: bool = True) -> Any:
             + (": join nodes with autodiff.stack([...])" if kind == "O" else "")
         )
     return array.copy() if copy else array.view()  # type: ignore[union-attr]
+
+
+def _refuse_mask(array: Any) -> None:
+    ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
+    if ma is not None and isinstance(array, ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
 
 
 def _frozen(data: Any) -> Any:
@@ -104,7 +109,7 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compared(self: Tensor, other: Any) -> Any:
-        return compare(self._data, data_of(other))
+        return compare(self.current(), current(other))
 
     return compared
 
@@ -251,6 +256,8 @@ class Tensor(Node):
                 # only elementwise rules are used to plain numbers
                 return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
             else:
+                if isinstance(arg, np.ndarray):
+                    _refuse_mask(arg)
                 data.append(data_of(arg))
         if params:
             for name, value in params.items():
@@ -287,6 +294,9 @@ class Tensor(Node):
     def zero(self) -> Any:
         return np.zeros_like(self._data)
 
+    def current(self) -> Any:
+        return self._data if self._exposed is None else self._exposed
+
     def backward(self, seed: ArrayLike | None = None) -> None:
         """Set `.grad` of every node that this one was computed from.
 
@@ -322,7 +332,7 @@ class Tensor(Node):
                     "a gradient needs a real number to start from, but this Tensor is complex: "
                     "take autodiff.real or autodiff.absolute of it, or pass seed="
                 )
-            return np.ones(self._data.shape, self._data.dtype)
+            return np.ones_like(self._data)
         if not isinstance(seed, Node):
             seed = np.array(seed, dtype=self.dtype)
         if seed.shape != self.shape:
@@ -365,7 +375,7 @@ class Tensor(Node):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self.current())
 
     # Comparisons look at the numbers only: their results are plain boolean arrays.
 
@@ -408,7 +418,7 @@ class Tensor(Node):
         if not isinstance(self._data, np.ndarray):
             return f"Tensor({self._data!r}{label})"
         body = np.array2string(
-            self._data, threshold=20, edgeitems=2, separator=", ", prefix="Tensor("
+            self.current(), threshold=20, edgeitems=2, separator=", ", prefix="Tensor("
         )
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"

@@ -358,7 +358,7 @@ def _by_table(op: Op, left: Any, right: Any) -> Any:
 
 def _compare(compare: Any, value: Value, other: Any) -> Any:
     if isinstance(other, Node):
-        other = other._data
+        other = other.current()
     if isinstance(other, Real | np.ndarray | np.generic):
         return compare(value._data, other)
     return NotImplemented

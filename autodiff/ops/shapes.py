@@ -228,10 +228,9 @@ scatter = linear(
 def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
     if np.iscomplexobj(value) and not np.iscomplexobj(x):
         raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
-    out = x.copy()
-    out[index] = (
-        value[()] if hasattr(value, "shape") else value
-    )  # the number, of a 0-d array of Values
+    out = np.array(x) if isinstance(x, np.generic) else x.copy()
+    # [()] is the number, of a 0-d array of Values
+    out[index] = value[()] if hasattr(value, "shape") else value
     return out
 
 
