@@ -17,6 +17,7 @@ from autodiff.numerical import numerical_gradient
 from autodiff.ops import (
     elementwise,
     fft,
+    functional,
     images,
     joining,
     linalg,
@@ -32,6 +33,7 @@ from autodiff.ops import (
     statistics,
 )
 from autodiff.ops.elementwise import *
+from autodiff.ops.functional import *
 from autodiff.ops.images import *
 from autodiff.ops.joining import *
 from autodiff.ops.polynomials import *
@@ -88,6 +90,7 @@ __all__ = [
     "vjp",
 ]
 __all__ += elementwise.__all__
+__all__ += functional.__all__
 __all__ += images.__all__
 __all__ += joining.__all__
 __all__ += polynomials.__all__

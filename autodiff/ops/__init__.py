@@ -3,6 +3,7 @@
 from autodiff.ops import (
     elementwise,
     fft,
+    functional,
     images,
     joining,
     linalg,
@@ -21,6 +22,7 @@ from autodiff.ops import (
 __all__ = [
     "elementwise",
     "fft",
+    "functional",
     "images",
     "joining",
     "linalg",

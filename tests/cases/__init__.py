@@ -3,6 +3,7 @@
 from cases import (
     elementwise,
     fft,
+    functional,
     images,
     joining,
     linalg,
@@ -21,6 +22,7 @@ from cases import (
 FAMILIES = [
     elementwise,
     fft,
+    functional,
     images,
     joining,
     linalg,
