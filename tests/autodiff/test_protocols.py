@@ -21,7 +21,7 @@ MASKED = np.ma.masked_array(X, X > 0)
         lambda x: np.sum(axis=0, a=x),
         lambda x: np.max(a=x, axis=1),
         lambda x: np.transpose(axes=(1, 0), a=x),
-        lambda x: np.reshape(x, order="F", shape=6),
+        lambda x: np.reshape(x, 6, order="F"),
         lambda x: np.concatenate((x, [[1.0, 2.0, 3.0]])),
         lambda x: np.stack([x, X], axis=1),
         lambda x: np.where(X > 0, 0.0, x),
@@ -179,10 +179,9 @@ def test_like_is_refused():
     [
         (
             np.emath.sqrt,
-            r"numpy\.lib\.scimath\.sqrt has no derivative here.*\(numpy\.sqrt has one\)",
+            r"numpy\.lib\..*scimath.*\.sqrt has no .* \(numpy\.sqrt has one\)",
         ),
         (np.frompyfunc(math.sin, 1, 1), r"the ufunc sin \(vectorized\) has no derivative here"),
-        (np.strings.upper, r"upper has no derivative here.*x\.data"),
         (np.bitwise_and.reduce, r"numpy\.bitwise_and takes integers"),
     ],
 )
