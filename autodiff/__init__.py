@@ -24,6 +24,7 @@ from autodiff.ops import (
     polynomials,
     probability,
     products,
+    ranges,
     reductions,
     scans,
     selection,
@@ -39,6 +40,7 @@ from autodiff.ops.joining import *
 from autodiff.ops.polynomials import *
 from autodiff.ops.probability import *
 from autodiff.ops.products import *
+from autodiff.ops.ranges import *
 from autodiff.ops.reductions import *
 from autodiff.ops.scans import *
 from autodiff.ops.selection import *
@@ -96,6 +98,7 @@ __all__ += joining.__all__
 __all__ += polynomials.__all__
 __all__ += probability.__all__
 __all__ += products.__all__
+__all__ += ranges.__all__
 __all__ += reductions.__all__
 __all__ += scans.__all__
 __all__ += selection.__all__

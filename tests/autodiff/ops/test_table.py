@@ -17,7 +17,8 @@ from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
 # The engine's own rows, tested with the engine.
 ENGINE = {"chain", "checkpoint", "item", "pack", "tensor"}
-WIDENED = {"interp", "polyder", "polyint", "vander"}  # NumPy answers in float64 whatever is given
+# NumPy answers in float64 whatever is given
+WIDENED = {"geomspace", "interp", "polyder", "polyint", "vander"}
 
 
 def name_of(numpys) -> str:

@@ -1,0 +1,72 @@
+"""Numbers between two ends that may be nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops.elementwise import power
+from autodiff.ops.reductions import sum
+from autodiff.ops.shapes import broadcast_to, expand_dims
+from autodiff.ops.table import composite, linear
+
+__all__ = [
+    "geomspace",
+    "linspace",
+    "logspace",
+]
+
+
+def _way(num: int, endpoint: bool, axis: int, ndim: int) -> Any:
+    """How far each of the numbers is from start to stop, along one of `ndim` axes."""
+    way = np.arange(num) / (num - endpoint or 1)
+    shape = [1] * ndim
+    shape[axis] = num
+    return way.reshape(shape)
+
+
+linspace = linear(
+    np.linspace,
+    lambda g, start, stop, num=50, endpoint=True, axis=0: sum(
+        g * (1 - _way(num, endpoint, axis, g.ndim)), axis=axis
+    ),
+    lambda g, start, stop, num=50, endpoint=True, axis=0: sum(
+        g * _way(num, endpoint, axis, g.ndim), axis=axis
+    ),
+    jointly=True,
+)
+
+
+def _abreast(axis: int, *arrays: Any) -> list[Any]:
+    """Arrays broadcast against each other, with a new axis."""
+    shape = np.broadcast_shapes(*map(np.shape, arrays))
+    return [expand_dims(broadcast_to(array, shape=shape), axis=axis) for array in arrays]
+
+
+@composite(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    *,
+    axis: int = 0,
+) -> Any:
+    """`base` to the powers in `linspace(start, stop, num)`."""
+    if np.ndim(base):
+        shape = np.broadcast_shapes(np.shape(start), np.shape(stop), np.shape(base))
+        start, stop = broadcast_to(start, shape=shape), broadcast_to(stop, shape=shape)
+        (base,) = _abreast(axis, broadcast_to(base, shape=shape))
+    return power(base, linspace(start, stop, num=num, endpoint=endpoint, axis=axis))
+
+
+@composite(np.geomspace)
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0) -> Any:
+    """Numbers from start to stop, each the same multiple of the one before."""
+    if not (np.all(start) and np.all(stop)):
+        raise ValueError("a geometric sequence does not include zero")
+    start, stop = _abreast(axis, start, stop)
+    factor = stop / (start * np.ones(()))  # in double precision, as NumPy's
+    return start * power(factor, _way(num, endpoint, axis, np.ndim(start)))
