@@ -55,10 +55,6 @@ REFUSED_NAMES = {
     """,
     "makes indices of integers or truth values, and a node is neither: call it on "
     "x.data.astype(int), or on a comparison (x > 0)": "ix_",
-    "writes into an array, and what a graph has read must not change: assign to a Tensor, "
-    "y[...] = x, which is recorded, or build the changed array with autodiff.where": """
-        copyto fill_diagonal place put put_along_axis putmask
-    """,
     "counts, and no count has a derivative; nor do we follow the weights or the edges of the bins: "
     "call it on x.data to compute outside the graph": """
         histogram histogram2d histogram_bin_edges histogramdd
@@ -68,7 +64,7 @@ REFUSED_NAMES = {
     "returns elements of its argument, which have a derivative, but not as many as one can tell "
     "beforehand: find their places in x.data, then x[places]; "
     "places = np.unique(x.data, return_index=True)[1]": """
-        unique unique_all unique_counts unique_inverse unique_values
+        unique_all unique_counts unique_inverse unique_values
     """,
     "returns elements of its arguments, which have a derivative, but not as many as one can tell "
     "beforehand: join the arguments, find the places in the joined data (np.isin, np.unique), "
