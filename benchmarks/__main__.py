@@ -18,6 +18,9 @@ from pathlib import Path
 BENCHMARKS = {
     "training_step": "one step of the network 784-50-10, batch of 100, float32",
     "scalar_mlp": "build and backward of a scalar MLP 2-16-16-1, one sample",
+    "large_expression": "gradient of an expression in 10^6 numbers, float64",
+    "jacobian": "Jacobian of R^100 to R^100 and Hessian of R^50 to R, dense, float64",
+    "overhead": "cost of one operation on 10 numbers, forward and gradient",
     "import_time": "import autodiff against import numpy",
     "long_chain": "a chain of a million scalar nodes: build, backward, free",
 }

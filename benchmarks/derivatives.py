@@ -1,0 +1,112 @@
+"""One function, written once over a namespace like NumPy's, and its derivative by everyone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autodiff as ad
+from benchmarks.timing import OURS, interleaved, rounds, steps
+
+Array = NDArray[Any]
+Step = Callable[[], Any]
+Function = Callable[[Any, Any], Any]
+"""Of a namespace and the point. Every library brings in constants by `namespace.asarray`."""
+
+FLOOR = "NumPy by hand"
+AUTOGRAD, TORCH = "HIPS autograd", "PyTorch eager"
+
+
+def ours(kind: str, f: Function, x: Array) -> Step:
+    return partial(getattr(ad, kind)(partial(f, np)), x)
+
+
+def hips_autograd(kind: str, f: Function, x: Array) -> Step:
+    import autograd
+    import autograd.numpy as anp
+
+    return partial(getattr(autograd, kind)(partial(f, anp)), x)
+
+
+def jax(kind: str, f: Function, x: Array, compiled: bool = True) -> Step:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    derivative = getattr(jax, "jacrev" if kind == "jacobian" else kind)(partial(f, jnp))
+    if compiled:
+        derivative = jax.jit(derivative)
+    point = jnp.asarray(x)
+    return lambda: jax.block_until_ready(derivative(point))
+
+
+def torch() -> ModuleType:
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    return torch
+
+
+def torch_eager(kind: str, f: Function, x: Array) -> Step:
+    library = torch()
+    point = library.tensor(x, requires_grad=kind == "grad")
+    if kind == "grad":
+        return lambda: library.autograd.grad(f(library, point), point)[0]
+    derivative = getattr(library.autograd.functional, kind)
+    return lambda: derivative(partial(f, library), point)
+
+
+def mygrad(kind: str, f: Function, x: Array) -> Step:
+    import mygrad as mg
+
+    mg.turn_memory_guarding_off()  # as its manual advises for speed
+    point = mg.tensor(x)
+
+    def step() -> Any:
+        f(mg, point).backward()
+        return point.grad
+
+    return step
+
+
+MAKERS: dict[str, Callable[[str, Function, Array], Step]] = {
+    OURS: ours,
+    AUTOGRAD: hips_autograd,
+    "JAX jit": jax,
+    TORCH: torch_eager,
+}
+JAX_EAGER = {"JAX not compiled": partial(jax, compiled=False)}
+MYGRAD = {"MyGrad": mygrad}  # has gradients only
+
+
+def race(
+    makers: Mapping[str, Callable[[], Step]], repeat: int, default_rounds: int
+) -> dict[str, list[float]]:
+    """The nanoseconds of everyone's step, once all are seen to return the floor's numbers."""
+    contestants: dict[str, Step] = {}
+    for name, make in makers.items():
+        try:
+            contestants[name] = make()
+        except ModuleNotFoundError as missing:
+            print(f"  {name}: {missing.name} not installed, skipped")
+    expected = contestants[FLOOR]()
+    for name, step in contestants.items():
+        np.testing.assert_allclose(
+            np.asarray(step()), expected, rtol=1e-9, atol=1e-12, err_msg=name
+        )
+    turns = {name: steps(step, repeat) for name, step in contestants.items()}
+    return interleaved(turns, rounds(default_rounds))
+
+
+def everyone(
+    kind: str, f: Function, x: Array, floor: Step, **further: Any
+) -> dict[str, Callable[[], Step]]:
+    """The floor, ours, and all peers that have this kind of derivative."""
+    makers = {name: partial(make, kind, f, x) for name, make in {**MAKERS, **further}.items()}
+    return {FLOOR: lambda: floor, **makers}
