@@ -309,19 +309,23 @@ def pull(
     cotangents: Mapping[Node, Any],
     wanted: Iterable[Node] | None = None,
     record: bool = False,
+    order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Reverse mode: carry cotangents of some nodes back to all nodes, or to the wanted ones.
 
-    With `record` the rules run on nodes, so that the result can be differentiated again.
+    With `record` the rules run on nodes, so that the result can be differentiated again. A caller
+    who knows already which nodes depend on the wanted ones may pass them as `order`, newest first.
     """
     cotangents = dict(cotangents)
     kept = None if wanted is None else set(wanted)
     if kept is None:
         nodes = ancestors(*cotangents)
         live = kept = set(nodes)
-    else:
+    elif order is None:
         nodes = ancestors(*cotangents, since=min(map(by_serial, kept), default=0))
         live = _dependents(nodes, kept)
+    else:
+        nodes, live = order, set(order)
     for node in nodes:
         op = node.op
         if op is None or node not in cotangents:
@@ -339,11 +343,16 @@ def pull(
 
 
 def push(
-    tangents: Mapping[Node, Any], wanted: Iterable[Node], record: bool = False
+    tangents: Mapping[Node, Any],
+    wanted: Iterable[Node],
+    record: bool = False,
+    order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Forward mode: carry tangents of some nodes onward to the wanted ones."""
     tangents, kept = dict(tangents), set(wanted)
-    for node in reversed(ancestors(*kept, since=min(map(by_serial, tangents), default=0))):
+    if order is None:
+        order = ancestors(*kept, since=min(map(by_serial, tangents), default=0))
+    for node in reversed(order):
         if node in tangents or node.op is None:
             continue
         out, args = (node, node.inputs) if record else (node._data, plain_data(node.inputs))

@@ -19,7 +19,12 @@ from autodiff.value import Value, pull_floats
 ArgNums = int | str | Sequence[int | str]
 
 
-def pulled(cotangents: dict[Node, Any], inputs: Sequence[Node], record: bool) -> list[Any]:
+def pulled(
+    cotangents: dict[Node, Any],
+    inputs: Sequence[Node],
+    record: bool,
+    order: list[Node] | None = None,
+) -> list[Any]:
     """The cotangents of some nodes, from those of others; plain ones are the caller's own."""
     with np.errstate(all="ignore"):
         if len(cotangents) == 1 and not record:
@@ -27,7 +32,7 @@ def pulled(cotangents: dict[Node, Any], inputs: Sequence[Node], record: bool) ->
             if isinstance(output, Value):
                 floats = pull_floats(output, cotangent)
                 return [floats[x] if x in floats else x.zero() for x in inputs]  # type: ignore[index]
-        found = pull(cotangents, inputs, record)
+        found = pull(cotangents, inputs, record, order)
     return [found[node] for node in inputs] if record else _owned([found[n] for n in inputs])
 
 
@@ -59,8 +64,12 @@ def _variable(leaf: Any) -> Node:
 
 def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
     """Whether the outputs depend on any variable that is not one of these fresh ones."""
+    return _any_beyond(ancestors(*outputs), variables)
+
+
+def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
     own = set(variables)  # a set compares nodes by identity, a list by their numbers
-    return any(node.op is None and node not in own for node in ancestors(*outputs))
+    return any(node.op is None and node not in own for node in nodes)
 
 
 class _Argument(Elementwise):
@@ -84,6 +93,7 @@ def run_on_variables(
     with recorded():
         run = Run(f, argnums, args, kwargs, has_aux)
         yield run
+        run.order = None  # from here on, users may assign to nodes that the function has read
         for variable in run.variables:
             if variable.op is None:
                 variable.op = _ARGUMENT
@@ -135,8 +145,11 @@ class Run:
         self.output, self.aux = returned if has_aux else (returned, None)
         self.arguments = arguments[0] if isinstance(argnums, int | str) else arguments
         self.nodes = [leaf for leaf in trees.leaves(self.output) if isinstance(leaf, Node)]
+        order = ancestors(*self.nodes)
         # on user's nodes, that is
-        self.record = depends_beyond(self.nodes, self.variables)
+        self.record = _any_beyond(order, self.variables)
+        # for the walks to share, of which a Jacobian makes many: all nodes depend on the variables
+        self.order: list[Node] | None = None if self.record else order
 
     def plain(self, result: Any) -> Any:
         """A container in which what depends on nothing but the variables is bare numbers."""
@@ -153,7 +166,7 @@ class Run:
         if not cotangents:
             return [variable.zero() for variable in self.variables]
         record = self.record or any(isinstance(g, Node) for g in cotangents.values())
-        found = pulled(cotangents, self.variables, record)
+        found = pulled(cotangents, self.variables, record, self.order)
         return [self._plain_leaf(g) for g in found] if record else found
 
     def pull(self, seed: Any = None) -> Any:
@@ -183,7 +196,7 @@ class Run:
             for x, t in zip(self.variables, tangents, strict=True)
         }
         with np.errstate(all="ignore"):
-            found = push(given, self.nodes, record)
+            found = push(given, self.nodes, record, self.order)
         outputs = trees.leaves(self.output)
         made = [found[x] if isinstance(x, Node) else np.zeros_like(x, float)[()] for x in outputs]
         return [self._plain_leaf(t) for t in made] if record else made
