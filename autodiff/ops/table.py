@@ -147,14 +147,17 @@ class Elementwise(Row):
     weak = True
 
     def plain(self, args: Args, params: Params) -> Any:
-        args = [np.asarray(arg) if isinstance(arg, list | tuple) else arg for arg in args]
-        arrays = [arg for arg in args if type(arg) is np.ndarray]
-        if not arrays and all(type(arg) in _PYTHON_NUMBERS for arg in args):
-            return self.on_floats(*args)
-        for array in arrays:
-            if array.dtype is OBJECT:  # of Values: the scalar engine at work on each
-                return np.frompyfunc(self, self.arity, 1)(*map(_as_objects, args))
-        return self.function(*args, **params)
+        numbers = True
+        for arg in args:
+            kind = type(arg)
+            if kind not in _PYTHON_NUMBERS:
+                numbers = False
+                if kind is list or kind is tuple:
+                    return self.plain([np.asarray(a) if a is arg else a for a in args], params)
+                if kind is np.ndarray and arg.dtype is OBJECT:
+                    # of Values: the scalar engine at work on each
+                    return np.frompyfunc(self, self.arity, 1)(*map(_as_objects, args))
+        return self.on_floats(*args) if numbers else self.function(*args, **params)
 
     def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
         if len(args) != self.arity:
