@@ -15,6 +15,7 @@ from autodiff.ops.table import (
     OBJECT,
     Elementwise,
     alias,
+    chain,
     composite,
     elementwise,
     ieee,
@@ -128,14 +129,10 @@ positive = elementwise(np.positive, 1, scalar=operator.pos, symbol="+")
 reciprocal = elementwise(np.reciprocal, lambda out, x: -square(out), scalar=lambda x: 1 / x)
 
 
-def _at_origin(x: Any, y: Any) -> Any:
-    return (x == 0) & (y == 0)
-
-
 power = elementwise(
     np.power,
-    # x**0 is flat in x, also at x = 0, where y * x**(y - 1) would be 0 * inf
-    lambda out, x, y: y * power(x, y - where(_at_origin(x, y), 0, 1)),
+    # x**0 is flat in x, also where x**-1 is infinite
+    lambda out, x, y: chain(y, power(x, y - 1)),
     # 0**y is flat in y for y > 0, where out * log(x) would be 0 * -inf
     lambda out, x, y: out * log(where((x == 0) & (y > 0), 1, x)),
     scalar=math.pow,

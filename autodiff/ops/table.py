@@ -142,7 +142,7 @@ class Elementwise(Row):
     """out[i] depends on element i of each argument only: a partial derivative per argument."""
 
     partials: tuple[Rule | float, ...]
-    conjugated: Rule | float
+    conjugated: Rule | float = 0
     scalar: Callable[..., float]
     weak = True
 
