@@ -25,7 +25,7 @@ from autodiff.graph import (
     restored,
     suspensions,
 )
-from autodiff.ops import elementwise, products, reductions, shapes
+from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 from autodiff.protocols import dispatch_function, dispatch_ufunc
@@ -112,6 +112,16 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
         return compare(self.current(), current(other))
 
     return compared
+
+
+def _plain_method(name: str) -> Callable[..., Any]:
+    """A method whose result is no function to differentiate: truth values, places."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.current(), name)(*args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"numpy.{name}, plain: it has no derivative."
+    return method
 
 
 @final
@@ -229,6 +239,9 @@ class Tensor(Node):
     ndim = property(attrgetter("_data.ndim"))
     size = property(attrgetter("_data.size"))
     T = property(lambda self: shapes.transpose(self))
+    mT = property(lambda self: shapes.matrix_transpose(self))
+    real = property(lambda self: elementwise.real(self))
+    imag = property(lambda self: elementwise.imag(self))
 
     @classmethod
     def apply(cls, op: Op, args: Args, params: Params) -> Any:
@@ -344,6 +357,8 @@ class Tensor(Node):
     __mul__, __rmul__ = _both_ways(elementwise.multiply)
     __truediv__, __rtruediv__ = _both_ways(elementwise.divide)
     __pow__, __rpow__ = _both_ways(elementwise.power)
+    __floordiv__, __rfloordiv__ = _both_ways(elementwise.floor_divide)
+    __mod__, __rmod__ = _both_ways(elementwise.remainder)
     __matmul__, __rmatmul__ = _both_ways(products.matmul)
 
     def __neg__(self) -> Any:
@@ -388,14 +403,39 @@ class Tensor(Node):
 
     __hash__ = Node.__hash__
 
-    sum = reductions.sum
-    mean = reductions.mean
-    max = reductions.max
-    min = reductions.min
-    ravel = shapes.ravel
-    squeeze = shapes.squeeze
-    swapaxes = shapes.swapaxes
+    # What an array has as methods, apart from those that change it in place.
+
     astype = shapes.astype
+    clip = elementwise.clip
+    conj = conjugate = elementwise.conjugate
+    copy = shapes.copy
+    cumprod = scans.cumprod
+    cumsum = scans.cumsum
+    diagonal = selection.diagonal
+    dot = products.dot
+    flatten = ravel = shapes.ravel
+    max = reductions.max
+    mean = reductions.mean
+    min = reductions.min
+    prod = reductions.prod
+    repeat = selection.repeat
+    round = elementwise.round
+    squeeze = shapes.squeeze
+    std = reductions.std
+    sum = reductions.sum
+    swapaxes = shapes.swapaxes
+    take = selection.take
+    trace = products.trace
+    var = reductions.var
+
+    all = _plain_method("all")
+    any = _plain_method("any")
+    argmax = _plain_method("argmax")
+    argmin = _plain_method("argmin")
+    argpartition = _plain_method("argpartition")
+    argsort = _plain_method("argsort")
+    nonzero = _plain_method("nonzero")
+    searchsorted = _plain_method("searchsorted")
 
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """The same elements in another shape, given as one tuple or as several integers."""
@@ -406,6 +446,9 @@ class Tensor(Node):
         return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     __array__ = Node._refuse_conversion
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(_missing(name), name=name, obj=self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
@@ -423,6 +466,23 @@ class Tensor(Node):
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"
         return f"Tensor({body}{large}{dtype}{label})"
+
+
+_IN_PLACE = {
+    "sort": "np.sort(x)",
+    "partition": "np.partition(x, k)",
+    "resize": "np.resize(x, shape)",
+}
+_IN_PLACE |= {"put": "x[index] = values", "fill": "x[...] = value"}
+
+
+def _missing(name: str) -> str:
+    """What to write instead of a method or attribute that only an array has."""
+    if name in _IN_PLACE:
+        return f"a Tensor is not changed by .{name}(...): write {_IN_PLACE[name]}"
+    if not name.startswith("_") and hasattr(np.ndarray, name):
+        return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
+    return f"'Tensor' object has no attribute {name!r}"
 
 
 def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:

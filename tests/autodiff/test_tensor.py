@@ -300,3 +300,32 @@ def test_odd_shapes(shape):
     y.backward()
     assert x.grad.shape == shape
     np.testing.assert_allclose(x.grad, np.full(shape, 2 * np.e), rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(set(dir(np.ndarray)) - set(dir(object))))
+def test_a_tensor_has_the_methods_of_an_array_or_says_what_to_write(name):
+    if name.startswith("_"):
+        return
+    x, array = Tensor(np.arange(1.0, 5).reshape(2, 2)), np.arange(1.0, 5).reshape(2, 2)
+    args = {
+        "astype": [np.float32], "clip": [2.0], "dot": [array], "repeat": [2], "reshape": [4],
+        "searchsorted": [2.5], "swapaxes": [0, 1], "take": [[0, 3]], "argpartition": [1],
+        "compress": [[True, False]],
+    }.get(name, [])  # fmt: skip
+    if name == "searchsorted":
+        x, array = Tensor(array.ravel()), array.ravel()
+    if not hasattr(x, name):
+        with pytest.raises(AttributeError, match=rf"{name}.*(write|x\.data)"):
+            getattr(x, name)
+        return
+    ours, numpys = getattr(x, name), getattr(array, name)
+    if name == "data":  # NumPy's is the memory
+        return
+    if callable(numpys):
+        ours, numpys = ours(*args), numpys(*args)
+    differentiable = isinstance(ours, Tensor)
+    assert differentiable == (getattr(numpys, "dtype", np.dtype(int)).kind == "f")
+    if differentiable:
+        assert ours.dtype == numpys.dtype
+        ours = ours.data
+    np.testing.assert_array_equal(ours, numpys)
