@@ -181,16 +181,16 @@ radians = alias(elementwise(np.radians, math.pi / 180), np.deg2rad)
 degrees = alias(elementwise(np.degrees, 180 / math.pi), np.rad2deg)
 
 
-def _share(x: Any, r: Any) -> Any:
+def _over(x: Any, r: Any) -> Any:
     """x / r, and 0 where the radius is 0."""
     return where(r == 0, 0, x / r)
 
 
-hypot = elementwise(np.hypot, lambda out, x, y: _share(x, out), lambda out, x, y: _share(y, out))
+hypot = elementwise(np.hypot, lambda out, x, y: _over(x, out), lambda out, x, y: _over(y, out))
 arctan2 = elementwise(
     np.arctan2,
-    lambda out, y, x: _share(_share(x, hypot(x, y)), hypot(x, y)),
-    lambda out, y, x: _share(_share(-y, hypot(x, y)), hypot(x, y)),
+    lambda out, y, x: _over(_over(x, hypot(x, y)), hypot(x, y)),
+    lambda out, y, x: _over(_over(-y, hypot(x, y)), hypot(x, y)),
     scalar=math.atan2,
 )
 
@@ -270,8 +270,8 @@ def _choice(
     """A row that returns x where `first(x, y)`, else y; those that tie have equal shares."""
     return elementwise(
         function,
-        lambda out, x, y: where(x == y, 0.5, where(first(x, y), 1, 0)),
-        lambda out, x, y: where(x == y, 0.5, where(first(x, y), 0, 1)),
+        lambda out, x, y: where(x == y, 0.5, first(x, y)),
+        lambda out, x, y: where(x == y, 0.5, first(x, y) ^ True),  # not, of arrays too
         scalar=lambda x, y: x if first(x, y) else y,
         symbol=symbol,
     )
