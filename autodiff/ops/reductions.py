@@ -165,10 +165,10 @@ def _split(x: Any, axis: Axes) -> tuple[list[int], list[int]]:
 
 
 def lined_up(x: Any, axis: Axes) -> Any:
-    """x with the axes that are reduced as one, the last."""
+    """x as a matrix, with a row of all that is reduced into one."""
     kept, reduced = _split(x, axis)
-    shape = [x.shape[i] for i in kept]
-    return x.transpose(kept + reduced).reshape((*shape, math.prod(x.shape[i] for i in reduced)))
+    sides = tuple(math.prod(x.shape[i] for i in axes) for axes in (kept, reduced))
+    return x.transpose(kept + reduced).reshape(sides)
 
 
 def put_back(lined: Any, x: Any, axis: Axes) -> Any:

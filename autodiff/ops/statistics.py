@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 
-def _ranks(x: Any, order: Any) -> Any:
-    """0, 1, 2, ... for the elements in order; NaN for a NaN, unless there is nothing else."""
-    ranks = np.empty(x.shape, x.real.dtype)
-    np.put_along_axis(ranks, order, np.arange(x.shape[-1], dtype=ranks.dtype), axis=-1)
-    missing = np.isnan(x)
+def _ranks(lines: Any, order: Any) -> Any:
+    """0, 1, 2, ... for the elements of a line in order; NaN for NaNs among others."""
+    ranks = np.empty(lines.shape, lines.real.dtype)
+    np.put_along_axis(ranks, order, np.arange(lines.shape[1], dtype=ranks.dtype)[None], axis=1)
+    missing = np.isnan(lines)
     ranks[missing] = math.nan
-    ranks[missing.all(axis=-1)] = 0
+    ranks[missing.all(axis=1)] = 0
     return ranks
 
 
@@ -53,40 +53,43 @@ def _order_statistic(function: Callable[..., Any]) -> General:
     """A row of a function whose result is an element, by its order, or lies between two such.
 
     Of the elements' ranks, whatever its method, it makes the rank of its result: so the derivative
-    goes to the elements on either side of that.
+    goes to the elements on either side of that. Likewise it tells which line a result is of.
     """
 
     def neighbours(out: Any, x: Any, axis: Axes, params: dict[str, Any]) -> Any:
-        """Their places in x lined up, each with its share."""
+        """The places of both among the lines, each with its share."""
         out, x = data_of(out), data_of(x)
-        lined = lined_up(x, axis)
-        order = lined.argsort(axis=-1, kind="stable")
-        rank = op.function(put_back(_ranks(lined, order), x, axis), axis=axis, **params)
-        rank = np.where(np.isnan(out), 0, rank)
-        rank = rank.reshape(np.shape(params.get("q", 0)) + lined.shape[:-1])
-        missing = np.isnan(out).reshape(rank.shape)
+        lines = lined_up(x, axis)
+        order = lines.argsort(axis=1, kind="stable")
+        numbers = np.repeat(np.arange(float(len(lines))), lines.shape[1])
+        line, rank = (
+            op.function(put_back(of_elements, x, axis), axis=axis, **params)
+            for of_elements in (numbers, _ranks(lines, order))
+        )
+        missing = np.isnan(out)
+        line, rank = line.astype(int), np.where(missing, 0, rank)
         low = np.floor(rank)
         share = (rank - low).astype(out.real.dtype)
-        grid = tuple(np.indices(lined.shape[:-1], sparse=True))
         for step, part in ((0, 1 - share), (1, share)):
-            chosen = np.minimum(low.astype(int) + step, lined.shape[-1] - 1)
-            yield (*grid, order[(*grid, chosen)]), np.where(missing, 0, part)
+            chosen = np.minimum(low.astype(int) + step, lines.shape[1] - 1)
+            yield (line, order[line, chosen]), np.where(missing, 0, part)
 
     def vjp(g: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
         if not x.size:
             return None
         shape = lined_up(data_of(x), axis).shape
-        (one, p), (two, q) = neighbours(out, x, axis, params)
-        g = g.reshape(p.shape)
-        parts = scatter(g * p, index=one, shape=shape) + scatter(g * q, index=two, shape=shape)
-        return put_back(parts, x, axis)
+        parts = [
+            scatter(g * share, index=place, shape=shape)
+            for place, share in neighbours(out, x, axis, params)
+        ]
+        return put_back(parts[0] + parts[1], x, axis)
 
     def jvp(t: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
         if not x.size:
             return None
-        t = lined_up(t, axis)
-        (one, p), (two, q) = neighbours(out, x, axis, params)
-        return (getitem(t, index=one) * p + getitem(t, index=two) * q).reshape(out.shape)
+        lines = lined_up(t, axis)
+        one, two = neighbours(out, x, axis, params)
+        return getitem(lines, index=one[0]) * one[1] + getitem(lines, index=two[0]) * two[1]
 
     @wraps(function)
     def without_overwriting(a: Any, overwrite_input: bool = False, **params: Any) -> Any:

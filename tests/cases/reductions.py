@@ -60,7 +60,7 @@ CASES = {
     "mean": reducing(complex=True),
     "var": reducing(complex=True, ddof=True),
     "std": reducing(complex=True, ddof=True),
-    "max": reducing(initial=EXTREMES),
+    "max": reducing(complex=True, initial=EXTREMES),
     "min": reducing(initial=EXTREMES),
     "amax": reducing(initial=EXTREMES),
     "amin": reducing(initial=EXTREMES),
@@ -71,5 +71,5 @@ CASES = {
     "nanvar": reducing(complex=True, ddof=True, nans=True),
     "nanstd": reducing(complex=True, ddof=True, nans=True),
     "nanmax": reducing(initial=EXTREMES, nans=True),
-    "nanmin": reducing(initial=EXTREMES, nans=True),
+    "nanmin": reducing(complex=True, initial=EXTREMES, nans=True),
 }

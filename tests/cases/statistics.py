@@ -79,7 +79,7 @@ def covariances():
 
 CASES = {
     "average": averages(),
-    "median": reduction(),
+    "median": reduction(complex=True),
     "quantile": quantiles(),
     "percentile": quantiles(whole=100),
     "nanmedian": nanmedians(),
