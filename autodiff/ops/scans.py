@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from autodiff.graph import Node, data_of
 from autodiff.ops.elementwise import where
@@ -186,7 +187,7 @@ unwrap = general(np.unwrap, vjp=_same, jvp=_same)
 
 def _along(x: Any, axis: int, part: slice) -> Any:
     """The index that takes a part along one axis."""
-    return (slice(None),) * (axis % x.ndim) + (part,)
+    return (slice(None),) * normalize_axis_index(axis, x.ndim) + (part,)
 
 
 def _differences(x: Any, axis: int) -> Any:
@@ -199,8 +200,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if n < 0:
         raise ValueError(f"diff takes differences of order n >= 0, not n={n}")
     a = as_array(a)
-    if not a.ndim:
-        raise ValueError("diff needs an axis to take differences along, and shape () has none")
+    axis = normalize_axis_index(axis, a.ndim, "diff")
     if n == 0:
         return a
     if prepend is not None or append is not None:
@@ -236,18 +236,19 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """numpy.trapezoid for arrays and Tensors, differentiable by the points too."""
     y = as_array(y)
+    along = normalize_axis_index(axis, y.ndim, "trapezoid")
     if x is not None:
         x = as_array(x)
-        dx = _differences(x, axis if x.ndim > 1 else 0)
+        dx = _differences(x, 0 if x.ndim == 1 else axis)
         if x.ndim == 1:
-            dx = dx.reshape(_lengthwise(y, axis))
+            dx = dx.reshape(_lengthwise(y, along))
     sides = y[_along(y, axis, slice(1, None))] + y[_along(y, axis, slice(-1))]
     return (dx * sides / 2.0).sum(axis=axis)
 
 
 def _lengthwise(x: Any, axis: int) -> tuple[int, ...]:
     """The shape of a vector that runs along that axis of x."""
-    return tuple(-1 if i == axis % x.ndim else 1 for i in range(x.ndim))
+    return tuple(-1 if i == axis else 1 for i in range(x.ndim))
 
 
 def _spacing(distances: Any, f: Any, axis: int) -> Any:
@@ -312,10 +313,8 @@ def gradient(
     f = as_array(f)
     if f.dtype.kind in "iub":
         f = f.astype(float)
-    given = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = [i % f.ndim if -f.ndim <= i < f.ndim else i for i in given]
-    if len(set(axes)) < len(axes) or not all(i < f.ndim for i in axes):
-        raise ValueError(f"gradient: axis={axis} names no axes of shape {f.shape}, or one twice")
+    given = range(f.ndim) if axis is None else axis
+    axes = normalize_axis_tuple(given, f.ndim, "gradient's axis")
     if edge_order not in (1, 2) or not all(f.shape[i] > edge_order for i in axes):
         raise ValueError(
             f"gradient with edge_order={edge_order} along axes {axes} of shape {f.shape}: the "
