@@ -91,13 +91,13 @@ ifftshift = linear(np.fft.ifftshift, lambda g, x, axes=None: fftshift(g, axes=ax
 @composite(np.fft.hfft)
 def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """numpy.fft.hfft for arrays and Tensors."""
-    return irfft(conjugate(a), n=n, axis=axis, norm=_OPPOSITE[norm])
+    return irfft(conjugate(a), n=n, axis=axis, norm=_OPPOSITE.get(norm, norm))
 
 
 @composite(np.fft.ihfft)
 def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
     """numpy.fft.ihfft for arrays and Tensors."""
-    return conjugate(rfft(a, n=n, axis=axis, norm=_OPPOSITE[norm]))
+    return conjugate(rfft(a, n=n, axis=axis, norm=_OPPOSITE.get(norm, norm)))
 
 
 def _steps(a: Any, s: Any, axes: Any, last: int | None = -1) -> list[tuple[int | None, int]]:

@@ -9,6 +9,7 @@ which adds the columns up where they came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,12 @@ def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-class _Sliding(NamedTuple):
+def _require(fits: bool, function: str, rule: str, *shapes: tuple[int, ...]) -> None:
+    if not fits:
+        raise ValueError(f"{function} expects {rule}, not shapes {' and '.join(map(str, shapes))}")
+
+
+class Sliding(NamedTuple):
     """Windows at all their places: of so many pixels, so far apart, on an image with a border."""
 
     size: tuple[int, int]
@@ -48,7 +54,7 @@ class _Sliding(NamedTuple):
     dilation: tuple[int, int]
 
     @classmethod
-    def of(cls, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair) -> _Sliding:
+    def of(cls, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair) -> Sliding:
         """The arguments of a call checked; windows touch each other where no stride is given."""
         return cls(
             _pair(size, "size", 1),
@@ -86,6 +92,7 @@ class _Sliding(NamedTuple):
 
     def windows(self, x: Any, border: float = 0) -> Any:
         """The windows of images (N, C, H, W) as a view (N, C, *size, *places)."""
+        _require(x.ndim == 4, "a sliding window", "images (N, C, H, W)", x.shape)
         self.places(x.shape[2:])
         (p, q), (s, t), (d, e) = self.padding, self.stride, self.dilation
         if p or q:
@@ -96,30 +103,31 @@ class _Sliding(NamedTuple):
         view = np.lib.stride_tricks.sliding_window_view(x, self.extent, axis=(2, 3))
         return view[:, :, ::s, ::t, ::d, ::e].transpose(0, 1, 4, 5, 2, 3)
 
+    def reduced(self, ufunc: np.ufunc, x: Any, border: float = 0) -> Any:
+        """Every window reduced to a pixel, pixel by pixel: NumPy is slow along two short axes."""
+        windows = self.windows(x, border)
+        first, *others = [windows[:, :, i, j] for i, j in np.ndindex(self.size)]
+        return reduce(ufunc, others, first.copy())
+
     def fold(self, columns: Any, image: Sequence[int]) -> Any:
         """The transpose of `windows`: images in which each window is added where it belongs."""
-        n, c, kh, kw, *places = columns.shape
-        if (kh, kw) != self.size or tuple(places) != self.places(image):
+        n, c, *shape = columns.shape
+        places = self.places(image)
+        if (*self.size, *places) != tuple(shape):
             raise ValueError(
-                f"an image of {tuple(image)} has windows of shape "
-                f"{(*self.size, *self.places(image))} with {self}, not {columns.shape[2:]}"
+                f"an image of {tuple(image)} has windows of shape {(*self.size, *places)}, not "
+                f"{tuple(shape)}, with {self}"
             )
         (h, w), (p, q), (s, t), (d, e) = image, self.padding, self.stride, self.dilation
         padded = np.zeros((n, c, h + 2 * p, w + 2 * q), columns.dtype)
         rows, cols = (places[0] - 1) * s + 1, (places[1] - 1) * t + 1
-        for i in range(kh):
-            for j in range(kw):
-                window = columns[:, :, i, j]
-                padded[:, :, i * d : i * d + rows : s, j * e : j * e + cols : t] += window
+        for i, j in np.ndindex(self.size):
+            window = columns[:, :, i, j]
+            padded[:, :, i * d : i * d + rows : s, j * e : j * e + cols : t] += window
         return padded[:, :, p : p + h, q : q + w]
 
 
-def _require(fits: bool, function: str, rule: str, *shapes: tuple[int, ...]) -> None:
-    if not fits:
-        raise ValueError(f"{function} expects {rule}, not shapes {' and '.join(map(str, shapes))}")
-
-
-def _columns(x: Any, sliding: _Sliding, groups: int) -> Any:
+def _columns(x: Any, sliding: Sliding, groups: int) -> Any:
     """Every window as a column, in a matrix for each image and group of channels."""
     windows = sliding.windows(x)
     n, c, kh, kw, h, w = windows.shape
@@ -141,7 +149,7 @@ def _conv2d(
         x.shape,
         w.shape,
     )
-    sliding = _Sliding.of(w.shape[2:], stride, padding, dilation)
+    sliding = Sliding.of(w.shape[2:], stride, padding, dilation)
     out = np.matmul(_matrices(w, groups), _columns(x, sliding, groups))
     return out.reshape(len(x), len(w), *sliding.places(x.shape[2:]))
 
@@ -156,13 +164,13 @@ def _conv_transpose2d(
     size: Pair | None = None,
 ) -> Any:
     _require(
-        x.ndim == w.ndim == 4 and x.shape[1] == len(w) and len(w) % groups == 0,
+        x.ndim == w.ndim == 4 and x.shape[1] == len(w) and groups > 0 and len(w) % groups == 0,
         "conv_transpose2d",
         f"images (N, O, H, W) and kernels (O, C / groups, KH, KW) with groups={groups} dividing O",
         x.shape,
         w.shape,
     )
-    sliding = _Sliding.of(w.shape[2:], stride, padding, dilation)
+    sliding = Sliding.of(w.shape[2:], stride, padding, dilation)
     n, o, *places = x.shape
     pixels = x.reshape(n, groups, o // groups, places[0] * places[1])
     columns = np.matmul(_matrices(w, groups).swapaxes(1, 2), pixels)
@@ -179,9 +187,10 @@ def _conv2d_kernel(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Any:
-    sliding = _Sliding.of(size, stride, padding, dilation)
+    sliding = Sliding.of(size, stride, padding, dilation)
     _require(
         x.ndim == g.ndim == 4
+        and groups > 0
         and x.shape[1] % groups == g.shape[1] % groups == 0
         and g.shape == (len(x), g.shape[1], *sliding.places(x.shape[2:])),
         "conv2d_kernel",
@@ -246,7 +255,7 @@ conv2d_kernel = linear(
 def _unfold2d(
     x: Any, size: Pair = 1, stride: Pair | None = 1, padding: Pair = 0, dilation: Pair = 1
 ) -> Any:
-    return _Sliding.of(size, stride, padding, dilation).windows(x).copy()
+    return Sliding.of(size, stride, padding, dilation).windows(x).copy()
 
 
 def _fold2d(
@@ -257,7 +266,7 @@ def _fold2d(
     padding: Pair = 0,
     dilation: Pair = 1,
 ) -> Any:
-    return _Sliding.of(size, stride, padding, dilation).fold(x, _pair(image, "image", 1))
+    return Sliding.of(size, stride, padding, dilation).fold(x, _pair(image, "image", 1))
 
 
 unfold2d = linear(
@@ -291,16 +300,17 @@ def _max_pool2d(
     padding: Pair = 0,
     dilation: Pair = 1,
 ) -> Any:
-    sliding = _Sliding.of(size, stride, padding, dilation)
-    return sliding.windows(x, border=-np.inf).max(axis=(2, 3))
+    sliding = Sliding.of(size, stride, padding, dilation)
+    return sliding.reduced(np.maximum, x, border=-np.inf)
 
 
 def _largest(
     out: Any, x: Any, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair
 ) -> Any:
     """Equal shares for all pixels of a window that reach its maximum."""
-    sliding = _Sliding.of(size, stride, padding, dilation)
-    reached = sliding.windows(data_of(x), border=-np.inf) == data_of(out)[:, :, None, None]
+    sliding = Sliding.of(size, stride, padding, dilation)
+    windows = sliding.windows(data_of(x), border=-np.inf)
+    reached = np.equal(windows, data_of(out)[:, :, None, None], order="C")
     return reached / reached.sum(axis=(2, 3), keepdims=True, dtype=out.dtype)
 
 
@@ -330,7 +340,8 @@ max_pool2d = general(
 
 
 def _avg_pool2d(x: Any, size: Pair = 1, stride: Pair | None = None, padding: Pair = 0) -> Any:
-    return _Sliding.of(size, stride, padding, 1).windows(x).mean((2, 3))
+    sliding = Sliding.of(size, stride, padding, 1)
+    return sliding.reduced(np.add, x) / (sliding.size[0] * sliding.size[1])
 
 
 def _avg_pool2d_transpose(

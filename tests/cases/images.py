@@ -1,7 +1,9 @@
 """What convolution and pooling of images are tried with."""
 
+import numpy as np
 from hypothesis import strategies as st
 
+import autodiff as ad
 from cases.case import Case
 
 SMALL = st.integers(1, 2)
@@ -15,59 +17,67 @@ def both(value):
 @st.composite
 def sliding(draw, *, dilated=True, stride=PAIRS):
     """Sizes of window and image, the places of the window, and how it slides."""
-    k, l = size = draw(st.tuples(SMALL, SMALL))
-    options = {"stride": draw(stride), "padding": draw(st.integers(0, 1))}
+    size, places = draw(st.tuples(SMALL, SMALL)), draw(st.tuples(SMALL, SMALL))
+    padding = draw(st.integers(0, min(size) - 1))
+    options = {"stride": draw(stride), "padding": padding}
     if dilated:
         options["dilation"] = draw(PAIRS)
-    (d, e), p = both(options.get("dilation", 1)), options["padding"]
-    s, t = both(options["stride"] or size)
-    places = draw(st.tuples(SMALL, SMALL))
-    # one pixel more than a stride of 2 has a use for, now and then
-    h = (places[0] - 1) * s + d * (k - 1) + 1 - 2 * p + draw(st.integers(0, s - 1))
-    w = (places[1] - 1) * t + e * (l - 1) + 1 - 2 * p + draw(st.integers(0, t - 1))
-    return (
-        draw(sliding(dilated=dilated, stride=stride))
-        if min(h, w) < 1
-        else (size, (h, w), places, options)
+    image = tuple(
+        # and now and then pixels at the end that no window reaches
+        max((n - 1) * s + d * (k - 1) + 1 - 2 * padding, 1) + draw(st.integers(0, s - 1))
+        for n, s, d, k in zip(
+            places,
+            both(options["stride"] or size),
+            both(options.get("dilation", 1)),
+            size,
+            strict=True,
+        )
     )
+    return size, image, options
 
 
 @st.composite
-def convolution(draw, shapes, **more):
-    size, image, places, options = draw(sliding())
+def convolution(draw, shapes):
+    """Arrays of the three that conv2d ties together: x its images, w its kernels, y its result."""
+    size, image, options = draw(sliding())
     n, groups, c, o = draw(st.tuples(SMALL, SMALL, SMALL, SMALL))
-    arrays = {
-        "x": (n, groups * c, *image),
-        "w": (groups * o, c, *size),
-        "g": (n, groups * o, *places),
-    }
-    options |= {"groups": groups}
-    options |= {"size": {"image": image, "window": size}[which] for which in more.values()}
+    x, w = (n, groups * c, *image), (groups * o, c, *size)
+    options["groups"] = groups
+    y = np.shape(ad.conv2d(np.zeros(x), np.zeros(w), **options))
+    if "x" not in shapes:
+        options["size"] = image
+    if "w" not in shapes:
+        options["size"] = size
+    arrays = {"x": x, "w": w, "y": y}
     return Case([arrays[name] for name in shapes], options, complex=True, slack=40)
 
 
 @st.composite
-def windows(draw, folded=False):
-    size, image, places, options = draw(sliding())
-    n, c = draw(st.tuples(SMALL, SMALL))
+def windows(draw, *, folded=False):
+    size, image, options = draw(sliding())
+    options["size"] = size
+    x = (draw(SMALL), draw(SMALL), *image)
     if folded:
-        options |= {"image": image}
-    shape = (n, c, *size, *places) if folded else (n, c, *image)
-    return Case([shape], options | {"size": size}, complex=True)
+        x = ad.unfold2d(np.zeros(x), **options).shape
+        options["image"] = image
+    return Case([x], options, complex=True)
 
 
 @st.composite
-def pooling(draw, *, dilated=True, **options):
-    size, image, _, params = draw(sliding(dilated=dilated, stride=st.none() | PAIRS))
-    return Case([(draw(SMALL), draw(SMALL), *image)], params | {"size": size}, **options)
+def pooling(draw, *, dilated=True, **more):
+    size, image, options = draw(sliding(dilated=dilated, stride=st.none() | PAIRS))
+    return Case([(draw(SMALL), draw(SMALL), *image)], options | {"size": size}, **more)
 
 
 CASES = {
     "avg_pool2d": pooling(dilated=False, complex=True),
     "conv2d": convolution("xw"),
-    "conv2d_kernel": convolution("xg", size="window"),
-    "conv_transpose2d": convolution("gw", size="image"),
+    "conv2d_kernel": convolution("xy"),
+    "conv_transpose2d": convolution("yw"),
     "fold2d": windows(folded=True),
-    "max_pool2d": pooling(),
+    # a dilated window can lie on the border with all its pixels
+    "max_pool2d": pooling().filter(
+        lambda case: np.isfinite(ad.max_pool2d(np.zeros(*case.shapes), **case.params)).all()
+    ),
     "unfold2d": windows(),
 }
