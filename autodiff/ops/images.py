@@ -180,8 +180,8 @@ def _conv_transpose2d(
 
 def _conv2d_kernel(
     x: Any,
-    g: Any,
-    size: Pair = 1,
+    y: Any,
+    size: Pair,
     stride: Pair = 1,
     padding: Pair = 0,
     dilation: Pair = 1,
@@ -189,23 +189,23 @@ def _conv2d_kernel(
 ) -> Any:
     sliding = Sliding.of(size, stride, padding, dilation)
     _require(
-        x.ndim == g.ndim == 4
+        x.ndim == y.ndim == 4
         and groups > 0
-        and x.shape[1] % groups == g.shape[1] % groups == 0
-        and g.shape == (len(x), g.shape[1], *sliding.places(x.shape[2:])),
+        and x.shape[1] % groups == y.shape[1] % groups == 0
+        and y.shape == (len(x), y.shape[1], *sliding.places(x.shape[2:])),
         "conv2d_kernel",
-        f"images (N, C, H, W) and a cotangent of their conv2d with groups={groups}, {sliding}",
+        f"images (N, C, H, W) and their conv2d with groups={groups}, {sliding}",
         x.shape,
-        g.shape,
+        y.shape,
     )
-    n, o, h, w = g.shape
+    n, o, h, w = y.shape
     columns = _columns(x, sliding, groups)
-    products = np.matmul(g.reshape(n, groups, o // groups, h * w), columns.swapaxes(2, 3))
+    products = np.matmul(y.reshape(n, groups, o // groups, h * w), columns.swapaxes(2, 3))
     return products.sum(axis=0).reshape(o, x.shape[1] // groups, *sliding.size)
 
 
-# The three are each other's transposes: Σ conv2d(x, w) g = Σ x conv_transpose2d(g, w)
-# = Σ w conv2d_kernel(x, g).
+# The three are each other's transposes: Σ conv2d(x, w) y = Σ x conv_transpose2d(y, w)
+# = Σ w conv2d_kernel(x, y).
 conv2d = linear(
     _conv2d,
     lambda g, x, w, stride=1, padding=0, dilation=1, groups=1: conv_transpose2d(
@@ -240,28 +240,28 @@ conv_transpose2d = linear(
 )
 conv2d_kernel = linear(
     _conv2d_kernel,
-    lambda g, x, g_out, size=1, stride=1, padding=0, dilation=1, groups=1: conv_transpose2d(
-        conj(g_out), g, stride, padding, dilation, groups, size=x.shape[2:]
+    lambda g, x, y, size=1, stride=1, padding=0, dilation=1, groups=1: conv_transpose2d(
+        conj(y), g, stride, padding, dilation, groups, size=x.shape[2:]
     ),
-    lambda g, x, g_out, size=1, **options: conv2d(conj(x), g, **options),
+    lambda g, x, y, size=1, **options: conv2d(conj(x), g, **options),
     name="conv2d_kernel",
     doc="""The transpose of conv2d in its kernels: (O, C / groups, KH, KW), of `size` (KH, KW).
 
-    Takes images (N, C, H, W) and a cotangent (N, O, OH, OW) of their `conv2d` with these options.
+    Takes images (N, C, H, W), and y like their `conv2d` with the same options: (N, O, OH, OW).
     """,
 )
 
 
 def _unfold2d(
-    x: Any, size: Pair = 1, stride: Pair | None = 1, padding: Pair = 0, dilation: Pair = 1
+    x: Any, size: Pair, stride: Pair | None = 1, padding: Pair = 0, dilation: Pair = 1
 ) -> Any:
     return Sliding.of(size, stride, padding, dilation).windows(x).copy()
 
 
 def _fold2d(
     x: Any,
-    image: Pair = 1,
-    size: Pair = 1,
+    image: Pair,
+    size: Pair,
     stride: Pair = 1,
     padding: Pair = 0,
     dilation: Pair = 1,
@@ -295,7 +295,7 @@ fold2d = linear(
 
 def _max_pool2d(
     x: Any,
-    size: Pair = 1,
+    size: Pair,
     stride: Pair | None = None,
     padding: Pair = 0,
     dilation: Pair = 1,
@@ -339,7 +339,7 @@ max_pool2d = general(
 )
 
 
-def _avg_pool2d(x: Any, size: Pair = 1, stride: Pair | None = None, padding: Pair = 0) -> Any:
+def _avg_pool2d(x: Any, size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Any:
     sliding = Sliding.of(size, stride, padding, 1)
     return sliding.reduced(np.add, x) / (sliding.size[0] * sliding.size[1])
 

@@ -21,18 +21,19 @@ def along_one_axis(draw, *, halved=False, **options):
 
 
 @st.composite
-def along_several(draw, *, two=False, halved=False, **options):
+def along_several(draw, *, two=False, **options):
     """Any axes in any order, the same one several times too."""
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=3))
     params = {"norm": draw(NORMS)}
-    axis = st.integers(-len(shape), len(shape) - 1)
     if draw(st.booleans()):
+        axis = st.integers(-len(shape), len(shape) - 1)
         size = 2 if two else draw(st.integers(1, 3))
         params["axes"] = draw(st.lists(axis, min_size=size, max_size=size))
-        if halved or draw(st.booleans()):
-            lengths = st.integers(1, 4) | st.just(-1)
-            params["s"] = [*draw(st.lists(lengths, min_size=size - 1, max_size=size - 1))]
-            params["s"].append(draw(st.integers(1, 4)))
+        if draw(st.booleans()):
+            length = st.integers(1, 4) | st.just(-1)
+            # one for an axis: NumPy 2.0 goes along several in another order than NumPy 2.4
+            lengths = draw(st.lists(length, min_size=len(shape), max_size=len(shape)))
+            params["s"] = [lengths[axis] for axis in params["axes"]]
     return Case([shape], params, slack=8, **options)
 
 
@@ -54,11 +55,11 @@ CASES = {
     "fft.fftn": along_several(complex=True),
     "fft.ifftn": along_several(complex=True),
     "fft.rfftn": along_several(),
-    "fft.irfftn": along_several(halved=True, complex=True),
+    "fft.irfftn": along_several(complex=True),
     "fft.fft2": along_several(two=True, complex=True),
     "fft.ifft2": along_several(two=True, complex=True),
     "fft.rfft2": along_several(two=True),
-    "fft.irfft2": along_several(two=True, halved=True, complex=True),
+    "fft.irfft2": along_several(two=True, complex=True),
     "fft.fftshift": shift(),
     "fft.ifftshift": shift(),
 }

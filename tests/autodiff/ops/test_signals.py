@@ -62,6 +62,8 @@ def test_transforms_of_float32_are_complex64_and_of_real_numbers_have_real_gradi
 @pytest.mark.parametrize("transform", ["fftn", "ifftn", "rfftn", "irfftn"])
 def test_an_axis_may_come_several_times(transform, axes, s):
     x = np.random.default_rng(0).standard_normal((3, 4))
+    if transform == "rfftn" and s:
+        s = (2, 2, -1)  # NumPy 2.0 takes the others in reverse order
     s = s and s[: len(axes)]
     ours = getattr(ad.fft, transform)(Tensor(x), s=s, axes=axes)
     np.testing.assert_array_equal(ours.data, getattr(np.fft, transform)(x, s=s, axes=axes))
@@ -321,6 +323,12 @@ def test_a_pool_of_single_pixels_is_a_copy():
     y = ad.max_pool2d(x, 1)
     x[:] = 0
     assert (y == 1).all()
+
+
+@pytest.mark.parametrize("function", [ad.max_pool2d, ad.avg_pool2d, ad.unfold2d])
+def test_windows_need_a_size(function):
+    with pytest.raises(TypeError, match="size"):
+        function(Tensor(np.ones((1, 1, 2, 2))))
 
 
 X = Tensor(np.ones((1, 2, 3, 3)))
