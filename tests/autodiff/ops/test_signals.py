@@ -164,7 +164,17 @@ def test_a_coefficient_that_is_zero_has_a_derivative_where_others_depend_on_it()
     np.testing.assert_array_equal(
         jacobian(lambda a: np.polymul(a, b.data))(a.data), [[7, 5], [0, 7]]
     )
+    by_a = jacobian(lambda a: np.polymul(b.data, a))(a.data)
+    np.testing.assert_array_equal(by_a, [[7, 5], [0, 7]])
     assert np.polymul(Tensor([0.0, 0.0]), b).data.tolist() == [0.0, 0.0]
+
+
+def test_the_constants_of_an_integral_are_taken_in_turn():
+    k = np.array([5.0, 7.0, 9.0])
+    by_k = jacobian(lambda k: ad.polyint([3.0], 2, k))(k)
+    np.testing.assert_array_equal(by_k, [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    by_k = jacobian(lambda k: ad.polyint([3.0], 2, k))(k[:1])
+    np.testing.assert_array_equal(by_k, [[0], [1], [1]])
 
 
 def test_roots_move_as_the_quadratic_formula_says():
