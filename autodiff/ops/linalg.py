@@ -519,15 +519,15 @@ def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
         return np.zeros(x.shape, x.dtype)
     if ord == 2:
         return x / where(data_of(out) == 0, math.inf, out)
-    direction = x / where(data_of(size) == 0, math.inf, size) if x.dtype.kind == "c" else sign(x)
+    flat = (data_of(size) == 0) | (data_of(out) == 0)  # a kink, or an infinite slope
+    turning = x.dtype.kind == "c"
+    direction = x / where(flat, math.inf, size) if turning else where(flat, 0, sign(x))
     if ord == 1:
         return direction
     if abs(ord) == math.inf:
         reached = data_of(size) == data_of(out)
         return direction * (reached / np.sum(reached, axis=axis, keepdims=True)).astype(size.dtype)
-    # an element that is 0 has a kink there, or an infinite slope
-    ratio = where(data_of(size) == 0, 1, size / out)
-    return direction * ratio ** (ord - 1)
+    return direction * where(flat, 1, size / where(flat, 1, out)) ** (ord - 1)
 
 
 vector_norm = general(

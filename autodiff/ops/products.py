@@ -12,7 +12,7 @@ import numpy as np
 from autodiff.graph import Node
 from autodiff.ops.general import general
 from autodiff.ops.shapes import expand_dims, reshape, stack, tensor, unbroadcast
-from autodiff.ops.table import alias, composite, conj, linear
+from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
 
 __all__ = [
     "affine",
@@ -327,4 +327,7 @@ def einsum(*operands: Any, **options: Any) -> Any:
         subscripts = ",".join(map(_letters, lists))
         if len(operands) % 2:
             subscripts += "->" + _letters(operands[-1])
-    return _einsum(list(map(as_array, arrays)), subscripts=subscripts, **options)
+    inputs = list(map(as_array, arrays))
+    if options.get("optimize"):  # in steps of NumPy's own, which do not all take Values
+        inputs = [joined(x) if x.dtype == OBJECT else x for x in inputs]
+    return _einsum(inputs, subscripts=subscripts, **options)

@@ -123,7 +123,7 @@ MATRIX_ORDERS = [None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf]
 
 @st.composite
 def norm(draw: Any) -> Case:
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=3))
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=3))
     kind = draw(st.integers(0, 2)) if len(shape) > 1 else draw(st.integers(0, 1))
     params = {"keepdims": draw(st.booleans())}
     if kind == 1:
@@ -190,7 +190,7 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     | matrices(hermitian, params={"hermitian": [True]}, complex=True),
     "linalg.lstsq": lstsq(),
     "linalg.det": matrices(as_they_are, complex=True),
-    "linalg.cofactor": matrices(as_they_are, sizes=st.integers(2, 3), complex=True),
+    "linalg.cofactor": matrices(as_they_are, sizes=st.integers(2, 3), complex=True, order=1),
     "linalg.slogdet": matrices(complex=True),
     "linalg.cholesky": matrices(positive, params={"upper": [False, True]}, complex=True),
     "linalg.qr": matrices(square=False, params={"mode": ["reduced", "r"]}, complex=True),
@@ -212,7 +212,10 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
         square=False, params={"ord": MATRIX_ORDERS[1:], "keepdims": [False, True]}, complex=True
     ),
     "linalg.cond": matrices(
-        sizes=st.integers(2, 3), params={"p": [None, 2, -2, 1, -math.inf, "fro"]}, complex=True
+        sizes=st.integers(2, 3),
+        params={"p": [None, 2, -2, 1, -math.inf, "fro"]},
+        complex=True,
+        slack=40,
     ),
     "linalg.matrix_power": matrices(params={"n": [0, 1, 2, 3, 5, -1, -3]}, complex=True, slack=40),
 }
