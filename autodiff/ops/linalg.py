@@ -514,11 +514,12 @@ def svdvals(x: Any, /) -> Any:
 
 def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
     """The direction in which the norm grows fastest, as steep as it does; 0 where out is 0."""
-    out, size = _aligned(out, x, axis), absolute(x)
+    out = _aligned(out, x, axis)
     if ord == 0:
         return np.zeros(x.shape, x.dtype)
     if ord == 2:
         return x / where(data_of(out) == 0, math.inf, out)
+    size = absolute(x)
     flat = (data_of(size) == 0) | (data_of(out) == 0)  # a kink, or an infinite slope
     turning = x.dtype.kind == "c"
     direction = x / where(flat, math.inf, size) if turning else where(flat, 0, sign(x))
