@@ -131,6 +131,8 @@ def test_norms_at_kinks():
     np.testing.assert_allclose(slope(lambda x: norm(x, 3), [0.0, 2.0]), [0, 1])
     np.testing.assert_array_equal(slope(lambda x: norm(x, 2, (0, 1)), I2), I2 / 2)
     np.testing.assert_allclose(slope(lambda x: norm(x, "nuc"), I2), I2)
+    # where the norm itself has underflowed
+    np.testing.assert_array_equal(slope(lambda x: norm(x, 3), [1e-200, 0.0]), [0, 0])
     with np.errstate(divide="ignore"):  # NumPy's own
         np.testing.assert_array_equal(slope(lambda x: norm(x, -1), [0.0, 2.0]), [0, 0])
 
@@ -216,8 +218,15 @@ def test_decompositions_of_hermitian_matrices_have_the_symmetric_derivative():
         np.testing.assert_allclose(
             g, slope(lambda x, uplo=uplo: linalg.eigvalsh(x, uplo)[:1], a), rtol=1e-14
         )
+    for f in (
+        linalg.cholesky,
+        lambda x: linalg.pinv(x, hermitian=True)[0],
+        lambda x: linalg.svd(x, hermitian=True)[0],
+        lambda x: linalg.svd(x, compute_uv=False, hermitian=True)[:1],
+    ):
+        g = slope(f, a)
+        np.testing.assert_allclose(g, g.T, atol=1e-15)
     g = slope(linalg.cholesky, a)
-    np.testing.assert_allclose(g, g.T)
     np.testing.assert_allclose(g, slope(lambda x: linalg.cholesky(x, upper=True), a))
 
 
@@ -277,6 +286,7 @@ def test_lstsq_refuses_a_deficient_rank():
 
 def test_lstsq_is_the_pseudo_inverse():
     for shape in [(4, 2), (2, 4), (3, 3)]:
+        check_grads(linalg.pinv, RANDOM.standard_normal(shape), order=2)
         a, b = RANDOM.standard_normal(shape), RANDOM.standard_normal(shape[0])
         x = slope(lambda a, b=b: linalg.lstsq(a, b, rcond=None)[0], a)
         np.testing.assert_allclose(x, slope(lambda a, b=b: linalg.pinv(a) @ b, a), rtol=1e-10)
