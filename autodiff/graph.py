@@ -96,6 +96,11 @@ class Op:
             named = without_out(self.name, named)
         if named and self.weak:
             return self.with_options(inputs, named)
+        for name, value in named.items():
+            if isinstance(value, Node):  # NumPy would ask it for this very function
+                raise TypeError(
+                    f"{self.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
+                )
         for arg in inputs:
             if isinstance(arg, Node):
                 return arg.apply(self, inputs, named)

@@ -273,14 +273,10 @@ class Tensor(Node):
                     _refuse_mask(arg)
                 data.append(data_of(arg))
         if params:
-            for name, value in params.items():
+            for name in params:
                 if name not in op.parameters:
                     raise TypeError(
                         f"{op.name} has no parameter {name!r} for a Tensor: leave it out"
-                    )
-                if isinstance(value, Node):
-                    raise TypeError(
-                        f"{op.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
                     )
             params = {name: private(value) for name, value in params.items()}
         try:
