@@ -15,6 +15,7 @@ from autodiff.ops.shapes import (
     atleast_3d,
     broadcast_arrays,
     concatenate,
+    refuse_nodes,
     reshape,
 )
 from autodiff.ops.table import composite
@@ -100,6 +101,7 @@ def block(arrays: Any) -> Any:
 @composite(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """numpy.insert, where what is inserted may be a number, array, Value or Tensor."""
+    refuse_nodes(obj)
     elements, (old, new) = pooled([arr, values], np.asarray(data_of(arr)).dtype)
     return elements[np.insert(old, obj, new, axis)]
 

@@ -16,6 +16,7 @@ from autodiff.ops.shapes import (
     concatenate,
     getitem,
     ravel,
+    refuse_nodes,
     reshape,
     scatter,
     setitem,
@@ -132,10 +133,10 @@ triu = linear(np.triu, lambda g, m, k=0: triu(g, k))
 
 def _untake(g: Any, a: Any, indices: Any, axis: int | None, mode: Any) -> Any:
     shape = (a.size,) if axis is None else a.shape
-    index = along(axis or 0, len(shape), np.asarray(indices))
-    if mode != "raise":  # indexing knows no other
-        index = (*index[:-1], np.take(np.arange(shape[len(index) - 1]), indices, mode=mode))
-    return scatter(g, index=index if axis else index[0], shape=shape).reshape(a.shape)
+    axis = (axis or 0) % len(shape)
+    rows = np.take(np.arange(shape[axis]), indices, mode=mode)
+    index = along(axis, len(shape), rows) if axis else rows
+    return scatter(g, index=index, shape=shape).reshape(a.shape)
 
 
 take = linear(
@@ -194,12 +195,14 @@ unique = moving(
 @composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """numpy.compress for arrays and Tensors."""
+    refuse_nodes(condition)
     return take(a, np.flatnonzero(condition), axis)
 
 
 @composite(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """numpy.extract for arrays and Tensors."""
+    refuse_nodes(condition)
     return take(arr, np.flatnonzero(condition))
 
 
@@ -232,6 +235,7 @@ def pooled(arrays: Any, dtype: Any = None) -> tuple[Any, list[Any]]:
 @composite(np.choose)
 def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     """numpy.choose, where the choices may be numbers, arrays, Values and Tensors."""
+    refuse_nodes(a)
     elements, places = pooled(list(choices))
     return elements[np.choose(a, places, mode=mode)]  # type: ignore[call-overload]
 
@@ -239,6 +243,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 @composite(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """numpy.select, where the choices may be numbers, arrays, Values and Tensors."""
+    refuse_nodes(condlist)
     elements, places = pooled([*choicelist, default])
     return elements[np.select(condlist, places[:-1], places[-1])]
 
@@ -293,7 +298,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     one = np.ones([1] * len(shape), int)
     np.pad(one, 0, mode, **kwargs)  # for its complaints
     padded = np.pad(one, pad_width)
-    before = [int(places[0]) for places in padded.nonzero()]
+    before = np.argwhere(padded)[0].tolist()
     if mode in ("constant", "empty"):
         inner = tuple(slice(i, i + n) for i, n in zip(before, shape, strict=True))
         return setitem(np.pad(np.zeros(shape, x.dtype), pad_width, **kwargs), x, index=inner)
@@ -313,53 +318,55 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     return x
 
 
-def _assign(name: str, target: Any, value: Any, function: Callable[[Any, Any], Any]) -> None:
-    """Carry out on a Tensor what a function of NumPy, `function(array, value)`, does in place."""
-    if not isinstance(target, Node.tensor):  # type: ignore[arg-type]
-        if isinstance(target, Node) or isinstance(value, Node):
-            raise TypeError(
-                f"{name} writes into an array, and a {type(target).__name__} cannot hold what "
-                f"a derivative needs: let it be a Tensor"
-            )
-        function(target, value)
-        return
-    places = np.zeros(target.shape, int)
-    function(places, positions(np.shape(value), 1))
-    written = places > 0
-    target[written] = getitem(ravel(value), places[written] - 1)
+def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> None:
+    """`function(target, *args)`, of which args[k] is what it puts in place, also on a Tensor."""
+    value = args[k]
+    if isinstance(target, Node.tensor):  # type: ignore[arg-type]
+        refuse_nodes(*args[:k], *args[k + 1 :])
+        places = np.zeros(target.shape, int)
+        function(places, *args[:k], positions(np.shape(value), 1), *args[k + 1 :])
+        written = places > 0
+        target[written] = getitem(ravel(value), places[written] - 1)
+    elif any(isinstance(x, Node) for x in (target, *args)):
+        raise TypeError(
+            f"{function.__name__} would write into a {type(target).__name__}, which cannot hold "
+            "what a derivative needs: make it a Tensor"
+        )
+    else:
+        function(target, *args)
 
 
 @composite(np.copyto)
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """numpy.copyto, which may write into a Tensor."""
-    _assign("copyto", dst, src, lambda x, v: np.copyto(x, v, casting, where))
+    _assign(np.copyto, dst, 0, src, casting, where)
 
 
 @composite(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """numpy.fill_diagonal, which may write into a Tensor."""
-    _assign("fill_diagonal", a, val, lambda x, v: np.fill_diagonal(x, v, wrap))
+    _assign(np.fill_diagonal, a, 0, val, wrap)
 
 
 @composite(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """numpy.place, which may write into a Tensor."""
-    _assign("place", arr, vals, lambda x, v: np.place(x, mask, v))
+    _assign(np.place, arr, 1, mask, vals)
 
 
 @composite(np.put)
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     """numpy.put, which may write into a Tensor."""
-    _assign("put", a, v, lambda x, v: np.put(x, ind, v, mode))
+    _assign(np.put, a, 1, ind, v, mode)
 
 
 @composite(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
     """numpy.put_along_axis, which may write into a Tensor."""
-    _assign("put_along_axis", arr, values, lambda x, v: np.put_along_axis(x, indices, v, axis))
+    _assign(np.put_along_axis, arr, 1, indices, values, axis)
 
 
 @composite(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """numpy.putmask, which may write into a Tensor."""
-    _assign("putmask", a, values, lambda x, v: np.putmask(x, mask, v))
+    _assign(np.putmask, a, 1, mask, values)

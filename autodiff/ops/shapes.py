@@ -66,13 +66,19 @@ def _selects_once(index: Any) -> bool:
     )
 
 
+def refuse_nodes(*indices: Any) -> None:
+    """An index, a mask or a condition is no variable."""
+    for index in indices:
+        for part in index if isinstance(index, tuple | list) else (index,):
+            if isinstance(part, Node):
+                raise TypeError(
+                    f"a {type(part).__name__} is no index and no condition: use the result of a "
+                    "comparison (x > 0), or whole numbers outside the graph (i.data.astype(int))"
+                )
+
+
 def _getitem(x: Any, index: Any = ()) -> Any:
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, Node):
-            raise TypeError(
-                f"a {type(part).__name__} is no index: use the result of a comparison (x[x > 0]), "
-                "or whole numbers outside the graph (x[i.data.astype(int)])"
-            )
+    refuse_nodes(index)
     return operator.getitem(x, index)
 
 
@@ -226,6 +232,7 @@ scatter = linear(
 
 
 def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
+    refuse_nodes(index)
     if np.iscomplexobj(value) and not np.iscomplexobj(x):
         raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
     out = np.array(x) if isinstance(x, np.generic) else x.copy()
