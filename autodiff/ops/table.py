@@ -328,7 +328,8 @@ def _absorbing_product(g: Any, partial: Any) -> Any:
     product: Any = np.multiply(g, partial)
     if isinstance(product, (np.ndarray, np.generic)):
         # one fast pass without a temporary: NaN if there is one
-        square = np.vdot(product, product)  # type: ignore[arg-type]
+        flat = product.ravel("K")
+        square = flat.dot(flat)
         if square == square:
             return product
     zero = np.equal(g, 0) | np.equal(partial, 0)
