@@ -21,6 +21,7 @@ BENCHMARKS = {
     "large_expression": "gradient of an expression in 10^6 numbers, float64",
     "jacobian": "Jacobian of R^100 to R^100 and Hessian of R^50 to R, dense, float64",
     "overhead": "cost of one operation on 10 numbers, forward and gradient",
+    "conv": "two-dimensional convolution of images, forward and both gradients, float32",
     "import_time": "import autodiff against import numpy",
     "long_chain": "a chain of a million scalar nodes: build, backward, free",
 }
