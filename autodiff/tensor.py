@@ -283,7 +283,7 @@ class Tensor(Node):
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise _refusal(op, data, params, error) from error
-        if isinstance(out, tuple | list):
+        if type(out) is not np.ndarray and isinstance(out, tuple | list):
             parts = Bundle(tuple(out), op, args, params).items()
             return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if out.dtype.kind not in "fc":

@@ -318,7 +318,7 @@ def fitted(g: Any, like: Any) -> Any:
     """A cotangent of `like` in its shape and dtype, as its rules may give more than that."""
     if g.shape != like.shape:
         g = unbroadcast(g, like.shape)
-    return _cast(g, like.dtype)
+    return g if g.dtype is like.dtype else _cast(g, like.dtype)
 
 
 def spread(t: Any, like: Any) -> Any:
@@ -329,7 +329,7 @@ def spread(t: Any, like: Any) -> Any:
 
 
 def _cast(x: Any, dtype: np.dtype[Any]) -> Any:
-    if x.dtype is dtype or x.dtype == dtype:
+    if x.dtype == dtype:
         return x
     if x.dtype.kind == "c" != dtype.kind:
         x = row("real")(x)
