@@ -69,7 +69,7 @@ def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
 
 def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
     own = set(variables)  # a set compares nodes by identity, a list by their numbers
-    return any(node.op is None and node not in own for node in nodes)
+    return not own.issuperset(node for node in nodes if node.op is None)
 
 
 class _Argument(Elementwise):
