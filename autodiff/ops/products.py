@@ -41,7 +41,7 @@ def _left(g: Any, x: Any, y: Any) -> Any:
         return g * y
     if y.ndim == 1:
         return expand_dims(g, axis=-1) * y
-    if x.ndim == 1:
+    if x.ndim == 1 and y.ndim > 2:
         return (y @ expand_dims(g, axis=-1)).reshape(y.shape[:-1])
     return g @ y.swapaxes(-1, -2)
 
@@ -53,7 +53,7 @@ def _right(g: Any, x: Any, y: Any) -> Any:
         return g * x
     if x.ndim == 1:
         return expand_dims(g, axis=-2) * expand_dims(x, axis=-1)
-    if y.ndim == 1:
+    if y.ndim == 1 and x.ndim > 2:
         columns = x.swapaxes(-1, -2) @ expand_dims(g, axis=-1)
         return columns.reshape(columns.shape[:-1])
     return x.swapaxes(-1, -2) @ g
