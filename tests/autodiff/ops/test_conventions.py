@@ -75,7 +75,8 @@ def both(f, *point):
         (ad.remainder, [7.0, -3.0], [1, 3]),
         (ad.fmod, [7.0, -3.0], [1, 2]),
         (ad.remainder, [6.0, 3.0], [1, -2]),
-        (ad.remainder, [1.0, 0.1], [1, -9]),  # 1/0.1 rounds to 10
+        (ad.remainder, [1.3, 0.1], [1, -12]),  # where 1.3 / 0.1 rounds to 13
+        (ad.fmod, [2.1, 0.7], [1, -3]),
         (ad.copysign, [0.0, 1.0], [0, 0]),
         (ad.copysign, [-2.0, 1.0], [-1, 0]),
         (ad.copysign, [-2.0, -0.0], [1, 0]),
