@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from autodiff.graph import Node, data_of, without_out
+from autodiff.graph import Node, current, without_out
 from autodiff.ops.elementwise import where as choose
 from autodiff.ops.shapes import astype, broadcast_to, stack, tensor
 from autodiff.ops.table import TABLE, shape_of
@@ -34,7 +34,7 @@ def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> A
     with np.errstate(all="ignore"):
         # NumPy complains of wrong arguments itself
         plain = getattr(ufunc, method)(
-            *map(data_of, inputs), **{key: data_of(value) for key, value in kwargs.items()}
+            *map(current, inputs), **{key: current(value) for key, value in kwargs.items()}
         )
     if isinstance(plain, np.ndarray) and not plain.size:
         return Node.tensor(plain)
@@ -80,7 +80,7 @@ def _folded(
     if total is not None:
         total = total if isinstance(total, Node) else np.asarray(total, x.dtype)
         total = broadcast_to(total, shape=shape)
-    masks = in_front(np.broadcast_to(data_of(where), x.shape))
+    masks = in_front(np.broadcast_to(current(where), x.shape))
     for each, mask in zip(in_front(x), masks, strict=True):
         step = each if total is None else op(total, each)
         total = step if np.all(mask) else choose(mask, step, total)

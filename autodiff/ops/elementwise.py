@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import data_of
+from autodiff.graph import current, data_of
 from autodiff.ops.general import general
 from autodiff.ops.table import (
     OBJECT,
@@ -320,7 +320,7 @@ def angle(z: Any, deg: bool = False) -> Any:
 @composite(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """numpy.real_if_close for numbers, arrays, Values and Tensors."""
-    return real(a) if np.isrealobj(np.real_if_close(data_of(a), tol)) else a
+    return real(a) if np.isrealobj(np.real_if_close(current(a), tol)) else a
 
 
 @composite(np.nan_to_num)
@@ -335,7 +335,7 @@ def nan_to_num(
         return np.frompyfunc(lambda value: nan_to_num(value, **options), 1, 1)(x)
     if is_complex(x):
         return nan_to_num(real(x), **options) + 1j * nan_to_num(imag(x), **options)
-    return where(np.isfinite(x), x, np.nan_to_num(data_of(x), **options))
+    return where(np.isfinite(x), x, np.nan_to_num(current(x), **options))
 
 
 # NumPy's other names for the same functions.

@@ -299,6 +299,13 @@ def test_what_elementwise_functions_refuse():
             f()
 
 
+def test_what_is_decided_by_the_numbers_sees_those_changed_in_place():
+    x, z = Tensor([1.0, 2.0]), Tensor([1 + 0j])
+    x.data[0], z.data[0] = math.inf, 1j
+    assert np.nan_to_num(x).data[0] == np.finfo(float).max
+    assert np.real_if_close(z).dtype == complex
+
+
 def test_several_results_have_numpys_types():
     x = Tensor(np.array([12.0, -0.3], np.float32))
     mantissa, exponent = np.frexp(x)
