@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Op, Params, data_of, without_out
+from autodiff.graph import Args, Node, Op, Params, current, data_of, without_out
 
 TABLE: dict[str, Op] = {}
 """Every row by its name."""
@@ -164,7 +164,7 @@ class Elementwise(Row):
         if not any(isinstance(arg, Node) for arg in args):
             return self.plain(args, params)
         params = dict(params)
-        dtype, where = params.pop("dtype", None), data_of(params.pop("where", True))
+        dtype, where = params.pop("dtype", None), current(params.pop("where", True))
         params.pop("order", None)  # of the result in memory
         if (
             params.pop("subok", True) is not True

@@ -142,6 +142,9 @@ def test_elements_that_where_leaves_out_are_nan_and_have_no_derivative():
     np.testing.assert_array_equal(out.data, [[0, 5, 10], [np.nan] * 3])
     np.testing.assert_array_equal(gradients(out, [x], np.ones((2, 3)))[0], [1, 1, 1])
     assert np.isnan(np.sqrt(Value(4.0), where=False).data)
+    late = Tensor(mask)
+    late.data[0] = 1.0  # seen, although changed in place
+    assert np.negative(x, where=late).data[0] == 1.0
 
 
 def test_dtype_of_a_call():
