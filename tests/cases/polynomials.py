@@ -71,7 +71,7 @@ def lone(length, **options):
 
 
 def with_distinct_roots(x):
-    return [ad.poly(x / 4 + np.arange(len(x), dtype=x.dtype)) * 2]
+    return [ad.poly(x / 8 + np.arange(len(x), dtype=x.dtype)) * 2]
 
 
 CASES = {
