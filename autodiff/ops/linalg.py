@@ -10,7 +10,8 @@ is read from one triangle, but has the derivative by both: that of (a + aᴴ) / 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,22 @@ __all__ = [
 ]
 
 
-def adjoint(x: Any) -> Any:
+def _adjoint(x: Any) -> Any:
     """The conjugate transpose of the last two axes."""
     return conj(x).swapaxes(-1, -2)
 
 
+@contextmanager
+def _unless_singular(said: str) -> Iterator[None]:
+    """What a rule computes with, whose own complaint would not tell the function's name."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(said) from error
+
+
 def _hermitian(x: Any) -> Any:
-    return (x + adjoint(x)) / 2
+    return (x + _adjoint(x)) / 2
 
 
 def _row(x: Any) -> Any:
@@ -143,7 +153,7 @@ diagonal = linear(
 
 inv = general(
     np.linalg.inv,
-    vjp=lambda g, out, a: -(adjoint(out) @ g @ adjoint(out)),
+    vjp=lambda g, out, a: -(_adjoint(out) @ g @ _adjoint(out)),
     jvp=lambda t, out, a: -(out @ t @ out),
     symbol="⁻¹",
     doc="The inverses of matrices (..., n, n).",
@@ -156,13 +166,13 @@ def _as_columns(x: Any, b: Any) -> Any:
 
 
 def _solve_pull(g: Any, a: Any, b: Any) -> Any:
-    return solve(adjoint(a), _as_columns(g, b))
+    return solve(_adjoint(a), _as_columns(g, b))
 
 
 solve = general(
     np.linalg.solve,
     vjp=(
-        lambda g, out, a, b: -(_solve_pull(g, a, b) @ adjoint(_as_columns(out, b))),
+        lambda g, out, a, b: -(_solve_pull(g, a, b) @ _adjoint(_as_columns(out, b))),
         lambda g, out, a, b: _solve_pull(g, a, b).reshape(g.shape),
     ),
     jvp=(
@@ -191,14 +201,20 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
         moved = [i % a.ndim for i in axes]
         a = a.transpose(tuple([i for i in range(a.ndim) if i not in moved] + moved))
     rest = a.shape[b.ndim :]
-    return solve(a.reshape(math.prod(b.shape), math.prod(rest)), b.ravel()).reshape(rest)
+    n = math.prod(rest)
+    if not b.size == n == math.prod(a.shape[: b.ndim]):
+        raise np.linalg.LinAlgError(
+            f"tensorsolve takes as many equations as unknowns, got a of shape {a.shape} (its axes "
+            f"in that order) and b of shape {b.shape}"
+        )
+    return solve(a.reshape(n, n), b.ravel()).reshape(rest)
 
 
 def _pinv_jvp(
     t: Any, out: Any, a: Any, rcond: Any = None, hermitian: bool = False, rtol: Any = None
 ) -> Any:
     t = _hermitian(t) if hermitian else t
-    back, ahead = adjoint(t), adjoint(out)
+    back, ahead = _adjoint(t), _adjoint(out)
     column = out @ ahead @ (back - back @ a @ out)
     row = (back - out @ a @ back) @ ahead @ out
     return column + row - out @ t @ out
@@ -232,10 +248,10 @@ def _lstsq_parts(out: Any, b: Any, change: Any, rest: Any, more: Any, values: An
 
 def _lstsq_by_a(t: Any, out: Any, a: Any, b: Any, rcond: Any = None) -> Any:
     _full_rank(out, a)
-    x, inverse, back = out[0], pinv(a), adjoint(t)
+    x, inverse, back = out[0], pinv(a), _adjoint(t)
     change, rest = -(t @ x), b - a @ x
-    beside = back @ (adjoint(inverse) @ x)
-    more = inverse @ (change + adjoint(inverse) @ (back @ rest)) + beside - inverse @ (a @ beside)
+    beside = back @ (_adjoint(inverse) @ x)
+    more = inverse @ (change + _adjoint(inverse) @ (back @ rest)) + beside - inverse @ (a @ beside)
     values = _values_jvp(t, *svd(a, full_matrices=False))
     return _lstsq_parts(out, b, change, rest, more, values)
 
@@ -282,7 +298,7 @@ def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
     u, s, vh, phase = _turned(a)
     one = np.eye(s.shape[-1], dtype=bool)
     pairs = np.where(one, 0, _products_of_others(np.where(one, s.dtype.type(1), _row(s))))
-    t = (adjoint(u) @ t @ adjoint(vh)).swapaxes(-1, -2)
+    t = (_adjoint(u) @ t @ _adjoint(vh)).swapaxes(-1, -2)
     own = (pairs @ expand_dims(diagonal(t), axis=-1)) * one
     return phase * (u.conj() @ (own - pairs * t) @ vh.conj())
 
@@ -303,16 +319,21 @@ det = general(
 )
 
 
+def _log_slope(a: Any) -> Any:
+    with _unless_singular("slogdet has no derivative at a singular matrix: det has one"):
+        return inv(a)
+
+
 def _slogdet_vjp(g: Any, out: Any, a: Any) -> Any:
     of_sign, slope = g
     if a.dtype.kind == "c" and of_sign is not None:
         turn = -1j * imag(conj(of_sign) * out[0])
         slope = turn if slope is None else slope + turn
-    return None if slope is None else expand_dims(slope, axis=(-2, -1)) * adjoint(inv(a))
+    return None if slope is None else expand_dims(slope, axis=(-2, -1)) * _adjoint(_log_slope(a))
 
 
 def _slogdet_jvp(t: Any, out: Any, a: Any) -> Any:
-    change = trace(solve(a, t))
+    change = trace(_log_slope(a) @ t)
     return (out[0] * 1j * imag(change) if a.dtype.kind == "c" else None), real(change)
 
 
@@ -337,15 +358,15 @@ def _half_lower(x: Any) -> Any:
 
 
 def _cholesky_vjp(g: Any, out: Any, a: Any, upper: bool = False) -> Any:
-    out, g = (out, adjoint(g)) if upper else (adjoint(out), g)
-    inner = adjoint(_half_lower(out @ g))
-    return _hermitian(solve(out, adjoint(solve(out, inner))))
+    out, g = (out, _adjoint(g)) if upper else (_adjoint(out), g)
+    inner = _adjoint(_half_lower(out @ g))
+    return _hermitian(solve(out, _adjoint(solve(out, inner))))
 
 
 def _cholesky_jvp(t: Any, out: Any, a: Any, upper: bool = False) -> Any:
-    out = adjoint(out) if upper else out
-    change = out @ _half_lower(solve(out, adjoint(solve(out, _hermitian(t)))))
-    return adjoint(change) if upper else change
+    out = _adjoint(out) if upper else out
+    change = out @ _half_lower(solve(out, _adjoint(solve(out, _hermitian(t)))))
+    return _adjoint(change) if upper else change
 
 
 cholesky = general(
@@ -367,13 +388,14 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     q, r = qr(a) if mode == "r" else out
     k = np.min(a.shape[-2:])
     more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
-    change = solve(r[..., :k].swapaxes(-1, -2), t[..., :k].swapaxes(-1, -2)).swapaxes(-1, -2)
-    inner = adjoint(q) @ change
+    with _unless_singular(f"qr has no derivative where the first {k} columns are dependent"):
+        change = solve(r[..., :k].swapaxes(-1, -2), t[..., :k].swapaxes(-1, -2)).swapaxes(-1, -2)
+    inner = _adjoint(q) @ change
     lower = inner * np.tri(k, k=-1, dtype=inner.dtype)
-    turn = lower - adjoint(lower)
+    turn = lower - _adjoint(lower)
     if inner.dtype.kind == "c":  # the diagonal of r is real
         turn = turn + 1j * _diagonal_matrix(imag(diagonal(inner)))
-    dq, dr = q @ (turn - inner) + change, adjoint(q) @ t - turn @ r
+    dq, dr = q @ (turn - inner) + change, _adjoint(q) @ t - turn @ r
     if mode == "r":
         return dr
     if mode == "complete":
@@ -395,13 +417,13 @@ def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     (gw, gv), (w, v) = g, out
     inner = 0 if gw is None else _diagonal_matrix(gw)
     if gv is not None:
-        inner = inner + _times(_gaps(w), adjoint(v) @ gv)
-    return _hermitian(v @ inner @ adjoint(v))
+        inner = inner + _times(_gaps(w), _adjoint(v) @ gv)
+    return _hermitian(v @ inner @ _adjoint(v))
 
 
 def _eigh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     w, v = out
-    inner = adjoint(v) @ _hermitian(t) @ v
+    inner = _adjoint(v) @ _hermitian(t) @ v
     return real(diagonal(inner)), v @ _times(_gaps(w), inner)
 
 
@@ -416,7 +438,7 @@ eigh = general(
 
 def _eigvalsh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     _, v = eigh(a, UPLO=UPLO)
-    return (v * _row(g)) @ adjoint(v)
+    return (v * _row(g)) @ _adjoint(v)
 
 
 def _eigvalsh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
@@ -434,7 +456,8 @@ eigvalsh = general(
 
 def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
     w, v = out
-    inner = solve(v, t @ v)
+    with _unless_singular("eig has no derivative where the eigenvectors are dependent"):
+        inner = solve(v, t @ v)
     change = v @ _times(_gaps(w), inner)
     along = sum(conj(v) * change, axis=-2, keepdims=True)  # the vectors stay of length 1
     return diagonal(inner), change - v * along
@@ -456,7 +479,7 @@ def eigvals(a: Any) -> Any:
 
 def _values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
     """The tangent of singular values; at 0 they have a kink."""
-    return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * sign(s)
+    return real(sum(conj(u) * (t @ _adjoint(vh)), axis=-2)) * sign(s)
 
 
 def _svd_jvp(
@@ -472,26 +495,26 @@ def _svd_jvp(
         return _values_jvp(t, *svd(a, full_matrices=False, hermitian=hermitian))
     u, s, vh = out
     k = s.shape[-1]
-    more_u, u, v = u[..., k:], u[..., :k], adjoint(vh)
+    more_u, u, v = u[..., k:], u[..., :k], _adjoint(vh)
     more_v, v = v[..., k:], v[..., :k]
-    ahead, back = t @ v, adjoint(t) @ u
-    inner = adjoint(u) @ ahead
+    ahead, back = t @ v, _adjoint(t) @ u
+    inner = _adjoint(u) @ ahead
     right, left = inner * _row(s), inner * expand_dims(s, axis=-1)
     one = np.eye(k, dtype=s.dtype)
     gaps = _gaps(s) / (_row(s) + expand_dims(s, axis=-1) + one)  # of the squares
-    du = u @ _times(gaps, right + adjoint(right))
-    dv = v @ _times(gaps, left + adjoint(left))
+    du = u @ _times(gaps, right + _adjoint(right))
+    dv = v @ _times(gaps, left + _adjoint(left))
     if inner.dtype.kind == "c":  # together the two phases are determined: half to each
         turn = 0.5j * _row(imag(diagonal(inner)) / s)
         du, dv = du + u * turn, dv - v * turn
     if a.shape[-2] > k:
         du = du + (ahead - u @ inner) / _row(s)
     if a.shape[-1] > k:
-        dv = dv + (back - v @ adjoint(inner)) / _row(s)
+        dv = dv + (back - v @ _adjoint(inner)) / _row(s)
     if full_matrices:
         du = concatenate([du, _undetermined(t, more_u)], axis=-1)
         dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
-    return du, real(diagonal(inner)) * sign(s), adjoint(dv)
+    return du, real(diagonal(inner)) * sign(s), _adjoint(dv)
 
 
 svd = general(
@@ -602,8 +625,8 @@ def _multi_dot_transposed(g: Any, k: int, arrays: Any) -> Any:
     if last.ndim == 1:
         chain[-1] = last.reshape(-1, 1)
     g = g.reshape(chain[0].shape[0], chain[-1].shape[1])
-    before = [adjoint(matrix) for matrix in reversed(chain[:k])]
-    after = [adjoint(matrix) for matrix in reversed(chain[k + 1 :])]
+    before = [_adjoint(matrix) for matrix in reversed(chain[:k])]
+    after = [_adjoint(matrix) for matrix in reversed(chain[k + 1 :])]
     return multi_dot([*before, g, *after]).reshape(arrays[k].shape)
 
 

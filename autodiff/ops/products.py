@@ -8,6 +8,7 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from autodiff.graph import Node
 from autodiff.ops.general import general
@@ -173,17 +174,17 @@ vdot = linear(
 # Products of stacked vectors, along an axis.
 
 
-def last(x: Any, axis: int) -> Any:
+def _last(x: Any, axis: int) -> Any:
     """x with this axis moved to the end, whose others broadcast."""
     axes = list(range(x.ndim))
-    axes.append(axes.pop(axis))
+    axes.append(axes.pop(normalize_axis_index(axis, x.ndim)))
     return x.transpose(tuple(axes))
 
 
 def _along(g: Any, x: Any, like: Any, axis: int) -> Any:
     """The cotangent of `like` in the sum over `axis` of its product with x."""
-    like = last(like, axis)
-    g = unbroadcast(expand_dims(g, axis=-1) * last(x, axis), like.shape)
+    like = _last(like, axis)
+    g = unbroadcast(expand_dims(g, axis=-1) * _last(x, axis), like.shape)
     axes = list(range(like.ndim - 1))
     axes.insert(axis % like.ndim, like.ndim - 1)
     return g.transpose(tuple(axes))
@@ -217,7 +218,7 @@ def cross(
     """numpy.cross for vectors of three elements, in stacks along any axes."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = last(as_array(a), axisa), last(as_array(b), axisb)
+    a, b = _last(as_array(a), axisa), _last(as_array(b), axisb)
     if not a.shape[-1] == b.shape[-1] == 3:
         raise ValueError(
             f"cross takes vectors of 3 elements, got {a.shape[-1]} and {b.shape[-1]}: "

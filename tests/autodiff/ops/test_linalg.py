@@ -340,6 +340,14 @@ def test_numpys_own_names():
 # Errors.
 
 
+def log_det(x):
+    return linalg.slogdet(x)[1]
+
+
+def triangle(x):
+    return linalg.qr(x)[1]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -375,6 +383,18 @@ def test_numpys_own_names():
             r"\(\.\.\., n, n\), got \(2, 3",
         ),
         (lambda x: linalg.matrix_power(x @ x.T, 0.5), TypeError, "integer exponent, not 0.5"),
+        (lambda x: ad.cross(x, x, axis=2), ValueError, "axis 2 is out of bounds"),
+        (lambda x: linalg.tensorsolve(x, x[0]), LinAlgError, r"as many .*\(2, 3\).*\(3,\)"),
+        (
+            lambda x: slope(lambda x: linalg.slogdet(x)[1], np.ones((2, 2))),
+            LinAlgError,
+            "slogdet has",
+        ),
+        (
+            lambda x: slope(lambda x: linalg.qr(x)[1], np.ones((3, 2)) * [1, 0]),
+            LinAlgError,
+            "first 2 col",
+        ),
         (lambda x: linalg.tensorinv(x, 0), ValueError, "ind > 0, got 0"),
         (lambda x: np.trace(x, dtype=np.float32), TypeError, "trace has no parameter 'dtype'"),
         (lambda x: np.dot(x, x.T, out=np.empty((2, 2))), TypeError, "dot.out=...."),
