@@ -268,6 +268,7 @@ lstsq = general(
     "matrix a (m, n) of full rank and b (m,) or (m, k); differentiated as pinv(a) @ b.",
 )
 
+
 # Determinants.
 
 
@@ -291,8 +292,9 @@ def _cofactor(a: Any) -> Any:
 
 
 def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
-    if isinstance(a, Node):  # for derivatives of yet higher order, which need regular matrices
-        inverse = inv(a).swapaxes(-1, -2)
+    if isinstance(a, Node):  # for derivatives of yet higher order
+        with _unless_singular("det has only two derivatives at a singular matrix"):
+            inverse = inv(a).swapaxes(-1, -2)
         change = sum(out * t, axis=(-2, -1), keepdims=True)
         return change * inverse - inverse @ t.swapaxes(-1, -2) @ out
     u, s, vh, phase = _turned(a)
@@ -309,7 +311,8 @@ cofactor = general(
     jvp=_cofactor_jvp,
     name="linalg.cofactor",
     symbol="cof",
-    doc="The cofactors of matrices (..., n, n), singular ones too: the derivative of det.",
+    doc="The cofactors of matrices (..., n, n), singular ones too: the derivative of det. Derivatives "
+    "of theirs beyond the first need regular matrices.",
 )
 det = general(
     np.linalg.det,

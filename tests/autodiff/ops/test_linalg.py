@@ -84,6 +84,8 @@ def test_third_derivatives_of_det():
     a = np.array([[2.0, 1.0, 0.3], [0.2, 2.0, -1.0], [0.7, 0.1, 2.0]])
     check_grads(linalg.det, a, order=3)
     check_grads(linalg.det, np.eye(3), order=3)  # of repeated singular values
+    with pytest.raises(LinAlgError, match="only two derivatives at a singular matrix"):
+        jacobian(jacobian(grad(linalg.det)))(np.ones((3, 3)))
 
 
 def test_slogdet():
