@@ -261,3 +261,23 @@ def test_pieces_may_overlap_and_some_may_be_unused():
     np.testing.assert_array_equal(slope, [1, 2, 2, 1, 1])
     (slope,) = gradients(ad.sum(last * last), [x])
     np.testing.assert_array_equal(slope, [0, 2, 4, 6, 8])
+
+
+@pytest.mark.parametrize("axes", [(-1, 0, 1), (1, -1, 0), (-2, -3, -1)])
+def test_axes_may_be_counted_from_the_end(axes):
+    numbers = np.arange(24.0).reshape(2, 3, 4)
+    x = Tensor(numbers)
+    out = ad.transpose(x, axes)
+    (slope,) = gradients(out, [x], seed=numbers.transpose(axes))
+    np.testing.assert_array_equal(slope, numbers)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0, 2, -1]), np.array([[1, 1], [0, 4]]), np.array(3)])
+def test_the_slopes_of_rows_add_up(rows):
+    numbers = np.arange(30.0).reshape(5, 2, 3)
+    expected = np.zeros(numbers.shape)
+    np.add.at(expected, rows, numbers[rows])
+    for read in (lambda x: x[rows], lambda x: ad.take(x, rows, 0)):
+        x = Tensor(numbers)
+        (slope,) = gradients(read(x), [x], seed=numbers[rows])
+        np.testing.assert_array_equal(slope, expected)
