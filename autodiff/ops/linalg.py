@@ -311,8 +311,8 @@ cofactor = general(
     jvp=_cofactor_jvp,
     name="linalg.cofactor",
     symbol="cof",
-    doc="The cofactors of matrices (..., n, n), singular ones too: the derivative of det. Derivatives "
-    "of theirs beyond the first need regular matrices.",
+    doc="The cofactors of matrices (..., n, n), singular ones too: the derivative of det. "
+    "Derivatives of theirs beyond the first need regular matrices.",
 )
 det = general(
     np.linalg.det,

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from autodiff.graph import Node, data_of
-from autodiff.ops.elementwise import real
+from autodiff.ops.elementwise import real, sqrt
 from autodiff.ops.general import general
+from autodiff.ops.linalg import inv, lstsq
+from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import astype, concatenate, expand_dims, scatter, setitem, tensor
 from autodiff.ops.signals import convolve
-from autodiff.ops.table import composite
+from autodiff.ops.table import composite, is_object, joined
 
 __all__ = [
     "poly",
     "polyadd",
     "polyder",
     "polydiv",
+    "polyfit",
     "polyint",
     "polymul",
     "polysub",
@@ -182,3 +185,44 @@ def _vander_jvp(t: Any, out: Any, x: Any, N: int | None = None, increasing: bool
 
 
 vander = general(np.vander, jvp=_vander_jvp)
+
+
+@composite(np.polyfit)
+def polyfit(
+    x: Any,
+    y: Any,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: Any = None,
+    cov: Any = False,
+) -> Any:
+    """numpy.polyfit for arrays and Tensors: by x, y and the weights."""
+    x, y = (joined(p) if is_object(p) else _array(p, "polyfit") for p in (x, y))
+    if x.ndim != 1 or y.ndim not in (1, 2) or len(x) != len(y) or not len(x):
+        raise TypeError(
+            f"polyfit takes x of shape (n,) and y of shape (n,) or (n, k) with n > 0, not {x.shape}"
+            f" and {y.shape}"
+        )
+    columns, goals = vander(x + 0.0, deg + 1), y + 0.0
+    if w is not None:
+        w = (joined(w) if is_object(w) else _array(w, "polyfit")).reshape(len(x), 1)
+        columns, goals = columns * w, goals * (w if y.ndim == 2 else w.reshape(len(x)))
+    scale = sqrt(sum(columns * columns, axis=0))
+    rcond = len(x) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
+    columns = columns / scale
+    c, residuals, rank, singular = lstsq(columns, goals, rcond=rcond)
+    c = c / (expand_dims(scale, axis=-1) if y.ndim == 2 else scale)
+    if full:
+        return c, residuals, rank, singular, rcond
+    if not cov:
+        return c
+    variance: Any = 1.0
+    if cov != "unscaled":
+        if len(x) <= deg + 1:
+            raise ValueError("polyfit: cov=True needs more points than coefficients")
+        variance = residuals / (len(x) - (deg + 1))
+    covariance = inv(columns.T @ columns) / (scale * expand_dims(scale, axis=-1))
+    if y.ndim == 1:
+        return c, covariance * variance
+    return c, expand_dims(covariance, axis=-1) * variance

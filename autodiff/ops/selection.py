@@ -12,6 +12,7 @@ from autodiff.graph import Args, Node, Params, Parts, data_of
 from autodiff.ops.reductions import max, mean, min
 from autodiff.ops.shapes import (
     along,
+    astype,
     broadcast_to,
     concatenate,
     getitem,
@@ -21,7 +22,7 @@ from autodiff.ops.shapes import (
     scatter,
     setitem,
 )
-from autodiff.ops.table import Row, composite, linear, register
+from autodiff.ops.table import Row, composite, is_complex, linear, register
 
 __all__ = [
     "choose",
@@ -48,6 +49,7 @@ __all__ = [
     "select",
     "sliding_window_view",
     "sort",
+    "sort_complex",
     "take",
     "take_along_axis",
     "tile",
@@ -182,6 +184,15 @@ sort = moving(
     np.sort,
     lambda places, x, axis=-1, kind=None, stable=None: _sorted(places, x, axis),
 )
+
+
+@composite(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """numpy.sort_complex for arrays and Tensors."""
+    values = sort(a)
+    return values if is_complex(values) else astype(values, dtype=complex)
+
+
 partition = moving(
     np.partition,
     lambda places, x, kth=0, axis=-1, kind="introselect": _partitioned(places, x, kth, axis),

@@ -105,13 +105,14 @@ class Row(Op):
         try:
             return self.function(*args, **params)
         except (AttributeError, TypeError, ValueError):
-            return self(*[joined(arg) if _is_object(arg) else arg for arg in args], **params)
+            return self(*[joined(arg) if is_object(arg) else arg for arg in args], **params)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return row, (self.name,)
 
 
-def _is_object(arg: Any) -> bool:
+def is_object(arg: Any) -> bool:
+    """Whether this is an array of objects: of Values."""
     return getattr(arg, "dtype", None) is OBJECT
 
 

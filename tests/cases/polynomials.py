@@ -74,6 +74,26 @@ def with_distinct_roots(x):
     return [ad.poly(x / 8 + np.arange(len(x), dtype=x.dtype)) * 2]
 
 
+@st.composite
+def fit(draw):
+    shapes = [(5,), draw(st.sampled_from([(5,), (5, 2)]))]
+    params = {
+        "deg": draw(st.integers(0, 2)),
+        "cov": draw(st.sampled_from([False, "unscaled", True])),
+    }
+    if draw(st.booleans()):
+        return Case([*shapes, (5,)], params, make=positive_weights, call=weighted, slack=200)
+    return Case(shapes, params, slack=200)
+
+
+def positive_weights(x, y, w):
+    return x, y, w * w + 1
+
+
+def weighted(function, arrays, params):
+    return function(*arrays[:2], w=arrays[2], **params)
+
+
 CASES = {
     "poly": lone(st.integers(1, 4), slack=20),
     "polyadd": pair(),
@@ -85,4 +105,5 @@ CASES = {
     "polyval": values(),
     "roots": lone(st.integers(1, 3), make=with_distinct_roots, order=1),
     "vander": powers(),
+    "polyfit": fit(),
 }

@@ -238,6 +238,7 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     ),
     "sliding_window_view": windows(),
     "sort": ordered(),
+    "sort_complex": listed(Case([(4,)]), Case([(2, 3)]), Case([(3,)], complex=True)),
     "partition": partitioned(),
     "unique": listed(Case([(2, 3)]), Case([()]), Case([(3, 2)], {"axis": 0})),
     "compress": compressed(),

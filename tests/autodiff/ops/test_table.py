@@ -18,7 +18,7 @@ from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 # The engine's own rows, tested with the engine.
 ENGINE = {"chain", "checkpoint", "item", "pack", "tensor"}
 # NumPy answers in float64 whatever is given
-WIDENED = {"geomspace", "interp", "polyder", "polyint", "vander"}
+WIDENED = {"geomspace", "interp", "polyder", "polyfit", "polyint", "sort_complex", "vander"}
 
 
 def name_of(numpys) -> str:
