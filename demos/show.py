@@ -74,12 +74,12 @@ def save_graph(node: Value | Tensor, path: Path) -> None:
 
 
 @contextmanager
-def plot(path: Path) -> Iterator[Any]:
-    """Matplotlib axes to draw on, written into a picture file at the end."""
+def plot(path: Path, rows: int = 1) -> Iterator[Any]:
+    """Matplotlib axes to draw on, or rows of them, written into a picture file at the end."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
-    yield figure.subplots()
+    yield figure.subplots(rows)
     figure.savefig(path, dpi=150)
     print(f"plot written to {path}")
 
