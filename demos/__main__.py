@@ -6,7 +6,16 @@ from io import TextIOWrapper
 
 from demos.show import Trouble
 
-NAMES = ("log_sin", "price_graphs", "relu_fit", "gradient_check", "mnist")
+NAMES = (
+    "log_sin",
+    "price_graphs",
+    "relu_fit",
+    "newton",
+    "pendulum",
+    "truss",
+    "gradient_check",
+    "mnist",
+)
 
 
 def main(argv: list[str]) -> int:

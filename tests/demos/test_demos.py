@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
+from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import tqdm
+from matplotlib.figure import Figure
 
+from autodiff import numerical_gradient
 from demos import __main__ as command
-from demos import gradient_check, show
+from demos import gradient_check, pendulum, show, truss
 from nn import TwoLayerNet, data
 from nn.data import SUBSET, DataWarning
 
@@ -42,6 +45,20 @@ def run(tmp_path, capsys):
         return capsys.readouterr().out, {path.name for path in tmp_path.iterdir()}
 
     return run
+
+
+@pytest.fixture
+def plotted(monkeypatch):
+    """The figures that a demo writes, by the names of their files."""
+    figures = {}
+    savefig = Figure.savefig
+
+    def keep(figure, path, **options):
+        figures[path.name] = figure
+        savefig(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures
 
 
 def texts(path):
@@ -118,6 +135,100 @@ def test_relu_fit(run, tmp_path):
     drawn = texts(tmp_path / "relu_fit_graph.svg")
     for text in ("w1", "w2", "b1", "b2", "3.0598", "2.9161", "-0.37", "0.628"):
         assert text in drawn  # the parameters at the end, in the picture too
+
+
+def test_newton(run, plotted):
+    printed, files = run("newton")
+    derivatives, values = printed.split("\n\n")
+    for name, value in {
+        "∂f/∂x ": -215.6,
+        "∂f/∂y ": -88,
+        "∂²f/∂x² ": 1330,
+        "∂²f/∂x∂y ": 480,
+        "∂²f/∂y∂x ": 480,
+        "∂²f/∂y² ": 200,
+        "(H v)_x": 370,
+        "(H v)_y": 80,
+    }.items():
+        assert columns(derivatives, name) == [value, value]
+    x, y, path = Fraction(-12, 10), Fraction(1), []
+    for step in range(7):
+        path.append((float(x), float(y)))
+        value = round(float((1 - x) ** 2 + 100 * (y - x**2) ** 2), 6)
+        assert columns(values, f"Newton, step {step}") == [value, value]
+        slope_x, slope_y = 400 * x * (x**2 - y) - 2 * (1 - x), 200 * (y - x**2)
+        xx, xy, yy = 1200 * x**2 - 400 * y + 2, -400 * x, 200
+        det = xx * yy - xy**2
+        x -= (yy * slope_x - xy * slope_y) / det
+        y -= (xx * slope_y - xy * slope_x) / det
+        x, y = x.limit_denominator(10**40), y.limit_denominator(10**40)
+    (axes,) = plotted[files.pop()].axes
+    newton, descent, minimum = axes.lines
+    assert np.allclose(newton.get_xydata(), path, rtol=1e-9)
+    assert newton.get_label() == "Newton, 6 steps"
+    assert np.allclose(descent.get_xydata()[:2], [(-1.2, 1), (-1.2 + 0.2156, 1 + 0.088)])
+    assert len(descent.get_xydata()) == 5001
+    assert minimum.get_xydata().tolist() == [[1, 1]]
+    assert not files
+
+
+def test_pendulum(run, plotted):
+    printed, files = run("pendulum")
+    for number, name in enumerate(("∂θ/∂θ₀", "∂θ/∂L", "∂θ/∂c")):
+        found, expected = columns(printed, name)
+
+        def last(moved, number=number):
+            arguments = [1.2, 1.0, 0.25]
+            arguments[number] = moved
+            return pendulum.angles(*arguments)[-1]
+
+        slope, error = numerical_gradient(last, (1.2, 1.0, 0.25)[number], with_error=True)
+        assert error < 1e-8
+        assert found == expected == pytest.approx(slope, abs=error + 1e-12)
+    left = [columns(printed, f"step {step}")[2] for step in range(6)]
+    assert left[0] > 10 > left[-1] == left[-2]
+    errors = [float(error) for error in re.findall(r"0\.\d+", printed.split("errors:")[1])[:2]]
+    found = columns(printed, "step 5")[:2]
+    assert np.all(np.abs(np.array(found) - (1.0, 0.25)) < 3 * np.array(errors))
+    assert np.all(np.array(errors) < 0.005)
+    (axes,) = plotted[files.pop()].axes
+    observed, start, fit = (line.get_ydata() for line in axes.lines)
+    residual = np.mean((observed - fit) ** 2)
+    assert residual == pytest.approx(left[-1] / 121, rel=1e-4)
+    assert residual == pytest.approx(0.02**2, rel=0.3)
+    assert np.mean((observed - start) ** 2) > 100 * residual
+    assert axes.get_legend_handles_labels()[1] == [
+        "observed",
+        "start: L = 0.8, c = 0.0",
+        "fit: L = {:.3f}, c = {:.3f}".format(*found),
+    ]
+    assert not files
+
+
+def test_truss(run, plotted):
+    printed, files = run("truss")
+    areas = np.full(36, 10 / truss.LENGTHS.sum())
+    slope, error = numerical_gradient(truss.compliance, areas, with_error=True)
+    assert np.all(abs(truss.adjoint(areas) - slope) <= error + 1e-9)
+    bars = re.findall(r"^bar \S+ \S+ to \S+ \S+ +(\S+) +(\S+)$", printed, re.MULTILINE)
+    assert np.allclose(np.array(bars, float), slope[:7, np.newaxis], atol=1e-8)
+    assert columns(printed, "largest difference of all 36") == [0, 0]
+    steps = [columns(printed, f"{step:4} ") for step in range(0, 41, 5)]
+    works, bounds = np.transpose(steps)
+    assert np.all(np.diff(works) < 0)
+    assert works[0] > 50
+    assert np.all(bounds <= works)
+    assert columns(printed, "compliance  ") == columns(printed, "lower bound") == [25.6, 25.6]
+    before, after = plotted[files.pop()].axes
+    assert before.get_title() == "before: compliance 52.3"
+    assert after.get_title() == "after, with the same volume: compliance 25.6"
+    widths = [[bar.get_linewidth() for bar in axes.lines[:36]] for axes in (before, after)]
+    assert len(set(widths[0])) == 1
+    volumes = widths @ truss.LENGTHS
+    assert volumes[0] == pytest.approx(volumes[1])
+    thick = np.argsort(widths[1])[-2:]
+    assert {truss.BARS[bar] for bar in thick} == {(0, 3), (2, 5)}  # both chords, at the wall
+    assert not files
 
 
 def test_gradient_check(run):
