@@ -1,5 +1,6 @@
 """Every demo, run as `python -m demos` runs it: what it prints, writes, and says when it cannot."""
 
+import math
 import os
 import re
 import signal
@@ -203,6 +204,12 @@ def test_pendulum(run, plotted):
         "fit: L = {:.3f}, c = {:.3f}".format(*found),
     ]
     assert not files
+
+
+def test_runge_kutta_is_of_fourth_order():
+    start, end = pendulum.runge_kutta(lambda y: y, 1.0, np.array([0, 0.5]))
+    assert start == 1
+    assert end == pytest.approx(sum(0.5**k / math.factorial(k) for k in range(5)), rel=1e-15)
 
 
 def test_truss(run, plotted):
