@@ -43,7 +43,7 @@ def test_the_slope_of_a_partition_belongs_to_its_elements(numbers, kth):
     np.testing.assert_array_equal(out.data, np.partition(x.data, kth))
     (slope,) = gradients(out, [x], seed=w)
     np.testing.assert_array_equal(slope[np.argsort(x.data)], w[np.argsort(out.data)])
-    np.testing.assert_array_equal(push(out, {x: x.data}), out.data)
+    np.testing.assert_array_equal(push({x: x.data}, [out])[out], out.data)
 
 
 @pytest.mark.parametrize("bad", [math.inf, NAN])
@@ -55,7 +55,7 @@ def test_a_slope_reaches_only_the_elements_that_were_moved(f, bad):
     seed[tuple(n - 1 for n in out.shape)] = bad
     (slope,) = gradients(out, [x], seed=seed)
     assert np.isfinite(slope).sum() == 3
-    tangent = push(out, {x: np.full((2, 2), bad)})
+    tangent = push({x: np.full((2, 2), bad)}, [out])[out]
     constants = f(np.ones((2, 2))) == 0
     np.testing.assert_array_equal(tangent[constants], 0)
 
@@ -236,7 +236,6 @@ def test_padding_with_empty_elements_puts_zeros():
         (lambda: np.pad(x, 1, "edge", end_values=3), ValueError, "unsupported"),
         (lambda: np.pad(x, 1, constant_values=v), TypeError, r"x\.data"),
         (lambda: np.unique(x, return_index=True), TypeError, "return_index"),
-        (lambda: np.sort_complex(x), TypeError, "no derivative"),
         (lambda: np.split(x, 2, axis=1), ValueError, "equal division"),
         (lambda: np.block([[x], x]), ValueError, "depths"),
         (lambda: np.lib.stride_tricks.as_strided(x), TypeError, r"x\.data"),
