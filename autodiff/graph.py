@@ -336,14 +336,15 @@ def pull(
         if op is None or node not in cotangents:
             continue
         g = cotangents[node] if node in kept else cotangents.pop(node)
-        inputs = node.inputs
+        inputs, params = node.inputs, node.params
         out, args = (node, inputs) if record else (node._data, plain_data(inputs))
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
-                share = op.vjp(k, g, out, args, node.params)
+                share = op.vjp(k, g, out, args, params)
                 if share is not None:
                     share = arg.fit(share)
-                    cotangents[arg] = cotangents[arg] + share if arg in cotangents else share
+                    # popped: what nobody else holds is added to in its place
+                    cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
 
 

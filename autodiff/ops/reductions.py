@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,20 @@ def _count(x: Any, axis: Axes, where: Any) -> Any:
     return np.maximum(count, 1).astype(x.dtype)
 
 
+def _by_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function as an array's own method, which takes half the time for a small array."""
+    name = function.__name__
+
+    @wraps(function)
+    def computed(a: Any, **params: Any) -> Any:
+        return getattr(a, name)(**params) if type(a) is np.ndarray else function(a, **params)
+
+    return computed
+
+
 sum = general(
     np.sum,
+    compute=_by_method(np.sum),
     vjp=lambda g, out, x, axis=None, dtype=None, keepdims=False, initial=0, where=True: _spread(
         g, x, axis, where
     ),

@@ -308,6 +308,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     wide = g.shape
     if wide == shape:
         return g
+    if shape == ():
+        return g.sum()
     lead = len(wide) - len(shape)
     axes = [*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 != wide[lead + i]]]
     g = g.sum(axis=tuple(axes))

@@ -129,6 +129,8 @@ def is_complex(x: Any) -> bool:
 
 def conj(x: Any) -> Any:
     """The complex conjugate; something real is its own, and costs nothing."""
+    if type(x) is np.ndarray and x.dtype.kind != "c":
+        return x
     if type(x) is complex:  # stays a Python number, which is weak
         return x.conjugate()
     return row("conjugate")(x) if is_complex(x) else x
@@ -141,6 +143,18 @@ class Elementwise(Row):
     conjugated: Rule | float = 0
     scalar: Callable[..., float]
     weak = True
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        if params or len(args) != self.arity:
+            return super().__call__(*args, **params)
+        arrays = True
+        for arg in args:
+            if type(arg) is not np.ndarray or arg.dtype is OBJECT:
+                if isinstance(arg, Node):
+                    return arg.apply(self, args, params)
+                arrays = False
+        # arrays throughout, as in most rules: no time to lose
+        return self.function(*args) if arrays else self.plain(args, params)
 
     def plain(self, args: Args, params: Params) -> Any:
         numbers = True
@@ -197,11 +211,10 @@ class Elementwise(Row):
 
     def partial(self, k: int, out: Any, args: Args) -> Any:
         """The local partial derivative ∂out/∂args[k]."""
-        return self._evaluated(self.partials[k], out, args)
+        rule = self.partials[k]
+        return self._evaluated(rule, out, args) if callable(rule) else rule
 
-    def _evaluated(self, rule: Rule | float, out: Any, args: Args) -> Any:
-        if not callable(rule):
-            return rule
+    def _evaluated(self, rule: Rule, out: Any, args: Args) -> Any:
         try:
             return rule(out, *args)
         except ArithmeticError:  # of Python's numbers; NumPy's follow IEEE
@@ -210,22 +223,22 @@ class Elementwise(Row):
             return float(partial) if type(out) is float else partial
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
-        if self.partials[k] == 1:
-            return g
-        share = scaled(g, conj(self.partial(k, out, args)))
-        return self._with_conjugated(share, g, out, args)
+        rule = self.partials[k]
+        if not callable(rule):
+            return g if rule == 1 else scaled(g, rule)
+        share = scaled(g, conj(self._evaluated(rule, out, args)))
+        return self._with_conjugated(share, g, out, args) if self.conjugated else share
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
-        if self.partials[k] == 1:
-            return t
-        share = scaled(t, self.partial(k, out, args))
-        return self._with_conjugated(share, t, out, args)
+        share = t if self.partials[k] == 1 else scaled(t, self.partial(k, out, args))
+        return self._with_conjugated(share, t, out, args) if self.conjugated else share
 
     def _with_conjugated(self, share: Any, x: Any, out: Any, args: Args) -> Any:
         """The term q conj(x), which is its own transpose, added."""
-        if self.conjugated == 0 or not is_complex(args[0]):
+        if not is_complex(args[0]):
             return share
-        more = scaled(conj(x), self._evaluated(self.conjugated, out, args))
+        q = self.conjugated
+        more = scaled(conj(x), self._evaluated(q, out, args) if callable(q) else q)
         return more if share is None else share if more is None else share + more
 
 
@@ -326,14 +339,8 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Function], Function]:
 
 
 def _absorbing_product(g: Any, partial: Any) -> Any:
-    product: Any = np.multiply(g, partial)
-    if isinstance(product, (np.ndarray, np.generic)):
-        # one fast pass without a temporary: NaN if there is one
-        flat = product.ravel("K")
-        square = flat.dot(flat)
-        if square == square:
-            return product
     zero = np.equal(g, 0) | np.equal(partial, 0)
+    product: Any = np.multiply(g, partial)
     return np.where(zero, product.dtype.type(0), product)
 
 
@@ -353,8 +360,13 @@ chain = elementwise(
 def scaled(g: Any, partial: Any) -> Any:
     """The chain rule's product of a cotangent (or tangent) and a local partial; None for zero."""
     if type(partial) is np.ndarray and type(g) is np.ndarray:
-        return _absorbing_product(g, partial)
+        product = g * partial
+        flat = product if product.ndim == 1 else product.ravel("K")
+        square = flat.dot(flat)  # one fast pass without a temporary: NaN if there may be one
+        return product if square == square else _absorbing_product(g, partial)
     if isinstance(partial, (float, int)) and math.isfinite(partial):
+        if partial == -1:
+            return -g
         return None if partial == 0 else g if partial == 1 else g * partial
     if isinstance(partial, Node) or isinstance(g, Node):
         return partial if type(g) is float and g == 1.0 else chain(g, partial)
