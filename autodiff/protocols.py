@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -43,6 +42,8 @@ def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
             f"{name}(like=...) would make a plain array, not a node: leave like= out, and wrap the "
             "array in a Tensor if it is a variable"
         )
+    from difflib import get_close_matches  # for this message only
+
     names = {known.__name__: full_name(known) for known in BY_FUNCTION}
     near = get_close_matches(function.__name__, names, n=1)
     raise TypeError(

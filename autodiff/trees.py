@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
-from dataclasses import fields, is_dataclass
 from numbers import Number
 from typing import Any
 
@@ -39,7 +38,9 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
         return type(tree)(*[mapped(f, part) for part in tree])
     if isinstance(tree, list | tuple):
         return type(tree)([mapped(f, part) for part in tree])
-    if is_dataclass(tree) and not isinstance(tree, type):
+    if hasattr(type(tree), "__dataclass_fields__"):
+        from dataclasses import fields  # loaded already, by whoever made this one
+
         made = copy(tree)
         for field in fields(tree):
             # a frozen one is no less new than the others

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,10 @@ __all__ = [
     "vdot",
     "vecdot",
 ]
+
+
+# In the order of their numbers in einsum's other form of call.
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def as_array(x: Any) -> Any:
@@ -263,7 +266,7 @@ trace = linear(
 def _written_out(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str]:
     """The labels of the operands' axes and of the result's, without ellipses."""
     left, arrow, output = subscripts.replace(" ", "").partition("->")
-    spare = [letter for letter in ascii_letters if letter not in left]
+    spare = [letter for letter in LETTERS if letter not in left]
     terms, most = [], 0
     for term, x in zip(left.split(","), operands, strict=True):
         count = x.ndim - len(term.replace("...", ""))
@@ -286,7 +289,7 @@ def _einsum_transposed(g: Any, k: int, operands: Any, subscripts: str, optimize:
         for term, factor in zip(labels, factors, strict=True)
         for span in zip(term, factor.shape, strict=True)
     }
-    spare = (letter for letter in ascii_letters if letter not in "".join([output, *terms]))
+    spare = (letter for letter in LETTERS if letter not in "".join([output, *terms]))
     result = ""
     for label, size in zip(wanted, x.shape, strict=True):
         if label in result:  # only the diagonal was read
@@ -314,8 +317,7 @@ _einsum = linear(
 
 
 def _letters(labels: Sequence[Any]) -> str:
-    letters = ascii_uppercase + ascii_lowercase  # in the order of their numbers
-    return "".join("..." if label is Ellipsis else letters[label] for label in labels)
+    return "".join("..." if label is Ellipsis else LETTERS[label] for label in labels)
 
 
 @composite(np.einsum)
