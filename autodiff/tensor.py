@@ -358,6 +358,13 @@ class Tensor(Node):
     __pow__, __rpow__ = _both_ways(elementwise.power)
     __floordiv__, __rfloordiv__ = _both_ways(elementwise.floor_divide)
     __mod__, __rmod__ = _both_ways(elementwise.remainder)
+
+    def __divmod__(self, other: Any) -> Any:
+        return elementwise.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return elementwise.divmod(other, self)
+
     __matmul__, __rmatmul__ = _both_ways(products.matmul)
 
     def __neg__(self) -> Any:

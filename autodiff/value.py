@@ -238,6 +238,12 @@ class Value(Node):
     def __rmod__(self, other: Any) -> Any:
         return _by_table(elementwise.remainder, other, self)
 
+    def __divmod__(self, other: Any) -> Any:
+        return elementwise.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return elementwise.divmod(other, self)
+
     def __neg__(self) -> Value:
         return Value(-self._data, None, negative, (self,))
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import data_of
-from autodiff.ops.elementwise import exp, where
+from autodiff.ops.elementwise import exp
 from autodiff.ops.general import general
-from autodiff.ops.reductions import Axes, shares, sum, weighted
+from autodiff.ops.reductions import Axes, sum, weighted
 
 __all__ = [
     "cross_entropy",
@@ -29,15 +28,15 @@ def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
         top = x.T.copy().max(axis=0)[:, None]
     else:
         top = x.max(axis=axis, keepdims=True)
-    if not np.vdot(top, top) < np.inf:
-        top = np.where(np.abs(top) < np.inf, top, 0)  # there is no shifting by an infinity
-    return top, x - top
+    if np.vdot(top, top) < np.inf:
+        return top, x - top
+    with np.errstate(invalid="ignore"):  # those who share an infinity are no distance apart
+        return top, np.where(x == top, x.dtype.type(0), x - top)
 
 
 def _logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     top, rest = _shifted(x, axis)
-    with np.errstate(divide="ignore"):  # the sum of no probability at all is exactly that
-        total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
+    total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis)
 
 
@@ -51,17 +50,9 @@ def _log_softmax(x: Any, axis: Axes = None) -> Any:
     return rest - np.log(np.exp(rest).sum(axis=axis, keepdims=True))
 
 
-def _proportions(out: Any, x: Any, axis: Axes) -> Any:
-    """The softmax, and by continuity equal shares for those who make the sum infinite."""
-    infinite = np.isinf(data_of(out))
-    if not infinite.any():
-        return softmax(x, axis=axis)
-    return where(infinite, shares(x == out, x, axis), softmax(where(infinite, 0, x), axis=axis))
-
-
 logsumexp = weighted(
     _logsumexp,
-    _proportions,
+    lambda out, x, axis: softmax(x, axis=axis),
     name="logsumexp",
     doc="log(sum(exp(x))) over an axis, without overflow for any x.",
 )
@@ -70,7 +61,7 @@ softmax = general(
     vjp=lambda g, out, x, axis=None: out * (g - sum(g * out, axis=axis, keepdims=True)),
     jvp=lambda t, out, x, axis=None: out * (t - sum(t * out, axis=axis, keepdims=True)),
     name="softmax",
-    doc="exp(x) / sum(exp(x)) over an axis, without overflow for any x.",
+    doc="exp(x) / sum(exp(x)) over an axis, without overflow for any x; infinities that tie share.",
 )
 log_softmax = general(
     _log_softmax,

@@ -157,9 +157,11 @@ def _bar(name: str) -> str:
 
 
 def _number(x: Any) -> str:
-    if getattr(x, "size", 1) > 1:
+    if isinstance(x, tuple):  # the several results of one operation
+        return f"({', '.join('0' if part is None else _number(part) for part in x)})"
+    if getattr(x, "size", 1) != 1:
         return f"array{x.shape}"
-    return f"{float(x):.6g}".replace("-", "−")
+    return f"{x.item() if hasattr(x, 'item') else x:.6g}".replace("-", "−")
 
 
 def _width(text: str) -> int:

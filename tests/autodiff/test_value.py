@@ -233,3 +233,14 @@ def test_results_cannot_be_assigned():
     y = Value(1.0) + 1.0
     with pytest.raises(AttributeError, match="result of add"):
         y.data = 2.0
+
+
+@pytest.mark.parametrize("kind", [Value, ad.Tensor])
+def test_quotient_and_remainder(kind):
+    x = kind(-7.5)
+    for y in (divmod(x, 2), (x // 2, x % 2)):
+        assert [float(part.data) for part in y] == [-4.0, 0.5]
+        assert ad.gradients(y[1], [x]) == [1.0]
+    assert [float(part.data) for part in divmod(-7.5, kind(2.0))] == [-4.0, 0.5]
+    assert float((9 // kind(2.0)).data) == 4.0
+    assert ad.gradients(9 % (z := kind(2.0)), [z]) == [-4.0]

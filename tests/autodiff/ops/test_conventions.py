@@ -339,3 +339,25 @@ def test_dtypes():
     x = Tensor(np.ones(2, np.float32))
     (x * np.ones(2)).sum().backward()
     assert x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "shares", "total"),
+    [
+        ([1e4, -1e4], [1, 0], 1e4),
+        ([1e4, INF], [0, 1], INF),
+        ([-INF, 0.0], [0, 1], 0),
+        ([INF, INF], [0.5, 0.5], INF),
+        ([-INF, -INF], [0.5, 0.5], -INF),
+    ],
+)
+def test_softmax_at_the_ends_of_the_numbers(x, shares, total):
+    """By continuity along the diagonal where infinities tie, and without a warning."""
+    x, shares = np.array(x), np.array(shares)
+    assert ad.logsumexp(x) == total
+    np.testing.assert_array_equal(grad(ad.logsumexp)(x), shares)
+    np.testing.assert_array_equal(ad.softmax(x), shares)
+    np.testing.assert_array_equal(
+        ad.jacobian(ad.softmax)(x), np.diag(shares) - np.outer(shares, shares)
+    )
+    np.testing.assert_array_equal(ad.jacobian(ad.log_softmax)(x), np.eye(2) - shares)

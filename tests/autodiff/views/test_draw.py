@@ -558,3 +558,13 @@ def test_a_notebook_draws_no_large_graph_unasked():
     y = chain(201)
     assert drawing.mimebundle(y) == {"text/plain": repr(y)}
     assert SVG in drawing.mimebundle(y.inputs[0])
+
+
+def test_several_results_of_one_operation():
+    a = Tensor([[2.0, 1.0], [1.0, 2.0]], name="a")
+    y = np.linalg.slogdet(a)[1]
+    y.backward()
+    source = draw(y).source
+    assert "slogdet" in source
+    assert " 1; 1.09861 " in source
+    assert " ← 0; 1 " in source

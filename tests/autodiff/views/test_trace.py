@@ -50,3 +50,18 @@ def test_tensors_and_seeds():
 
 def test_a_lone_variable():
     assert "v₀ = x = 3" in str(trace(Value(3, "x")))
+
+
+def test_several_results_of_one_operation():
+    a = Tensor([[2.0, 1.0], [1.0, 2.0]])
+    y = np.linalg.eigh(a)[0][1]
+    printed = str(trace(y))
+    assert "eigh" in printed
+    assert "(array(2,), array(2, 2))" in printed
+    assert "(array(2,), 0)" in printed  # the vectors have no part in it
+
+
+def test_complex_numbers_and_empty_arrays():
+    z = Tensor(1 + 2j)
+    assert "5 " in str(trace(np.real(z * np.conj(z)))).replace("\n", " ")
+    assert "array(0,)" in str(trace(np.sum(Tensor(np.ones(0)))))
