@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.ops.elementwise import where
+from autodiff.ops.elementwise import exp2, where
 from autodiff.ops.general import general
 from autodiff.ops.table import conj, elementwise
 
@@ -91,8 +91,9 @@ logaddexp = elementwise(
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
-    lambda out, x, y: sigmoid(math.log(2) * _gap(x, y)),
-    lambda out, x, y: sigmoid(math.log(2) * _gap(y, x)),
+    # not sigmoid(log(2) * (x - y)), whose product's rounding grows with the exponent
+    lambda out, x, y: 1 / (1 + exp2(_gap(y, x))),
+    lambda out, x, y: 1 / (1 + exp2(_gap(x, y))),
 )
 
 

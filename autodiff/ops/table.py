@@ -129,8 +129,6 @@ def is_complex(x: Any) -> bool:
 
 def conj(x: Any) -> Any:
     """The complex conjugate; something real is its own, and costs nothing."""
-    if type(x) is np.ndarray and x.dtype.kind != "c":
-        return x
     if type(x) is complex:  # stays a Python number, which is weak
         return x.conjugate()
     return row("conjugate")(x) if is_complex(x) else x
@@ -226,7 +224,10 @@ class Elementwise(Row):
         rule = self.partials[k]
         if not callable(rule):
             return g if rule == 1 else scaled(g, rule)
-        share = scaled(g, conj(self._evaluated(rule, out, args)))
+        partial = self._evaluated(rule, out, args)
+        if type(partial) is not np.ndarray or partial.dtype.kind == "c":
+            partial = conj(partial)
+        share = scaled(g, partial)
         return self._with_conjugated(share, g, out, args) if self.conjugated else share
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:

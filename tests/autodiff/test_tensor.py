@@ -172,7 +172,7 @@ def test_tensors_do_not_hide_in_object_arrays():
         (lambda x: x[9], ["getitem", "out of bounds"]),
         (lambda x: ad.sum(x, 0, None, None, True, 0, True, 3), ["sum", "8 arguments"]),
         (lambda x: ad.exp(x, x), ["exp", "1 operand"]),
-        (lambda x: ad.matmul(x), ["matmul", "x1, x2", "1 argument"]),
+        (lambda x: ad.matmul(x), ["matmul takes", "1 argument"]),
     ],
 )
 def test_errors_name_the_operation_and_what_it_was_given(f, words):

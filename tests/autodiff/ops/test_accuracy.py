@@ -66,7 +66,7 @@ VALUES = {
 PAIRS = {
     # exact differences, since the rounding of x - y is not the row's
     "logaddexp": (lambda x, y: 1 / (1 + mp.exp(y - x)), 4),
-    "logaddexp2": (lambda x, y: 1 / (1 + mp.mpf(2) ** (y - x)), 300),
+    "logaddexp2": (lambda x, y: 1 / (1 + mp.mpf(2) ** (y - x)), 4),
     "hypot": (lambda x, y: x / mp.sqrt(x * x + y * y), 3),
     "arctan2": (lambda x, y: y / (x * x + y * y), 5),
 }
@@ -150,7 +150,7 @@ def test_sinc_of_every_order(x, n):
     assert abs(ad.sinc_derivative(x, n=n) - exact) <= 8 * FLOAT.eps * size
 
 
-@given(st.floats(-1e-3, 1e-3))
+@given(st.floats(-1e-3, 1e-3).filter(lambda x: not 0 < abs(x) < 1e-300))  # subnormal on the way
 def test_slopes_of_sinc_keep_their_digits_near_0(x):
     slope = grad(np.sinc)
     third = grad(grad(slope))
