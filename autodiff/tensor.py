@@ -383,7 +383,6 @@ class Tensor(Node):
         if self._exposed is not None:
             self._settle()
         before = restored(Tensor, {**self._state(), "_exposed": None, "grad": None})
-        before.serial = self.serial
         after = shapes.setitem(before, value, index=index)
         # From here on this node is the result, and younger than whatever has read it before: such
         # a reader is found out when a derivative is asked for.

@@ -301,3 +301,16 @@ def test_an_argument_that_is_assigned_to_is_found_out():
 def test_stop_gradient():
     assert grad(lambda x: x * stop_gradient(x))(3.0) == 3.0
     assert stop_gradient({"a": Value(2.0), "b": "text"}) == {"a": 2.0, "b": "text"}
+
+
+def test_an_assignment_to_what_a_function_let_out_is_found_out():
+    let_out = []
+
+    def f(x):
+        let_out.append(x * x)
+        return np.sum(let_out[0] * 3)
+
+    _, pullback = vjp(f, np.ones(2))
+    let_out[0][0] = 5.0
+    with pytest.raises(RuntimeError, match="assigned after multiply"):
+        pullback(1.0)
