@@ -71,7 +71,10 @@ def test_several_results():
 
 
 def test_a_told_direction_may_leave_broadcasting_to_the_engine():
-    times = custom_rule(vjp=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x))(np.multiply)
+    def by_x(g, out, x, y):
+        return np.reshape(g * y, np.shape(out))
+
+    times = custom_rule(vjp=(by_x, lambda g, out, x, y: g * x))(np.multiply)
     check_grads(times, np.array([1.0, 2.0, 3.0]), np.ones((2, 3)), order=2)
     check_grads(times, np.array(2.0), np.ones((2, 3)), order=2)
 
@@ -83,7 +86,7 @@ def test_one_node_may_stand_for_several_results():
 
     tripled = custom_rule(jvp=twice)(lambda x: (3 * x, 3 * x))
     x = np.array([1.0, 2.0])
-    check_grads(lambda x: np.sum(tripled(x)[0] * tripled(x)[1]), x, order=2)
+    check_grads(lambda x: (lambda y: np.sum(y[0] * y[1]))(tripled(x)), x, order=2)
     pair = checkpoint(lambda x: (y := x * x, y))
     slope = grad(lambda x: np.sum(pair(x)[0] + 10 * pair(x)[1]))(x)
     np.testing.assert_array_equal(slope, 22 * x)
