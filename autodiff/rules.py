@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper, wraps
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,12 @@ class _Custom(Row):
     """What is the same for both kinds: it stands in its module, and not in the table."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        update_wrapper(self, function, updated=())
         self.function = function
-        self.name = self.symbol = self.__name__ = function.__name__
-        self.__doc__, self.__module__ = function.__doc__, function.__module__
-        self.__qualname__ = function.__qualname__
+        self.name = self.symbol = function.__name__
 
     def __reduce__(self) -> str:  # type: ignore[override]
-        return self.__qualname__
+        return getattr(self, "__qualname__", self.name)
 
 
 class _CustomElementwise(_Custom, Elementwise):
