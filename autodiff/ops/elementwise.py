@@ -201,8 +201,7 @@ def _constant_between_jumps(function: Callable[..., Any], arity: int = 1) -> Ele
 
 floor = _constant_between_jumps(np.floor)
 ceil = _constant_between_jumps(np.ceil)
-trunc = _constant_between_jumps(np.trunc)
-fix = _constant_between_jumps(np.fix)
+trunc = fix = alias(_constant_between_jumps(np.trunc), np.fix)
 rint = _constant_between_jumps(np.rint)
 spacing = _constant_between_jumps(np.spacing)
 floor_divide = _constant_between_jumps(np.floor_divide, 2)

@@ -117,7 +117,7 @@ def _sinc_derivative(x: Any, n: int = 0) -> Any:
     for k in range(5 * n + 30, n, -1):
         total = (cycle[k % 4][near] - small * total) / k
     out[near] = total
-    far = ~near
+    far = np.logical_not(near)
     large = u[far]
     total = sine[far] / large
     for k in range(1, n + 1):
@@ -146,7 +146,7 @@ def _bessel_i(x: Any, n: int = 0) -> Any:
     size = np.abs(x)
     bound = max(40, n * n)  # from where on the asymptotic series reaches rounding
     far = size > bound
-    near = ~far
+    near = np.logical_not(far)
     out = np.empty_like(x)
 
     quarter = np.square(size[near] / 2)

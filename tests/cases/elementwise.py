@@ -89,6 +89,7 @@ CASES = {
     "clip": clipped(),
     "deg2rad": elementwise(1),
     "divmod": elementwise(2, domain=DOMAINS["floor_divide"]),
+    "fix": elementwise(1),
     "frexp": st.builds(lambda shape: Case([shape], call=_mantissa), SHAPES),
     "ldexp": scaled(),
     "modf": with_params(),
