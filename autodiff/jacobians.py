@@ -133,7 +133,10 @@ def _rows(run: Run, output: Any) -> list[Any]:
     """The derivatives of one leaf of the output by each variable, row by row."""
     shape = np.shape(data_of(output))
     if not isinstance(output, Node):
-        return [np.zeros(shape + x._data.shape) if shape else x.zero() for x in run.variables]
+        return [
+            np.zeros(shape + np.shape(x._data), np.asarray(x._data).dtype) if shape else x.zero()
+            for x in run.variables
+        ]
     if not shape:
         return run.pull_leaves({output: output.seed(1.0)})
     rows = [run.pull_leaves({output: row}) for row in _units(output)]
@@ -175,12 +178,10 @@ def _is_diagonal(output: Any, variable: Node) -> bool:
     """Whether element i of the output depends on element i of the variable only, seen at once."""
     if not isinstance(output, Node):
         return False
-    live = {variable}
+    live, shape = {variable}, np.shape(variable._data)
     for node in reversed(ancestors(output, since=variable.serial)):
         if any(isinstance(arg, Node) and arg in live for arg in node.inputs):
-            if not isinstance(node.op, Elementwise) or np.shape(node._data) != np.shape(
-                variable._data
-            ):
+            if not isinstance(node.op, Elementwise) or np.shape(node._data) != shape:
                 return False
             live.add(node)
     return output in live
@@ -188,7 +189,8 @@ def _is_diagonal(output: Any, variable: Node) -> bool:
 
 def _on_diagonal(run: Run, output: Node) -> Any:
     shape = output._data.shape
-    (diagonal,) = run.pull_leaves({output: np.ones(shape, output._data.dtype)})
+    # pushed, not pulled: a real argument's cotangent would lose a complex result's imaginary part
+    (diagonal,) = run.push_leaves([np.ones_like(run.variables[0]._data)])
     eye = np.eye(int(np.prod(shape)), dtype=output._data.dtype)
     # the product's zeros stay zeros where a derivative is infinite
     made = reshape(where(eye, reshape(diagonal, (-1,)), eye), shape + shape)

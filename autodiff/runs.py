@@ -198,7 +198,7 @@ class Run:
         with np.errstate(all="ignore"):
             found = push(given, self.nodes, record, self.order)
         outputs = trees.leaves(self.output)
-        made = [found[x] if isinstance(x, Node) else np.zeros_like(x, float)[()] for x in outputs]
+        made = [found[x] if isinstance(x, Node) else _no_tangent(x) for x in outputs]
         return [self._plain_leaf(t) for t in made] if record else made
 
     def push(self, tangent: Any) -> Any:
@@ -209,6 +209,11 @@ class Run:
     def like_arguments(self, found: list[Any]) -> Any:
         """Something for each variable, in the containers of the arguments."""
         return trees.rebuilt(self.arguments, found)
+
+
+def _no_tangent(constant: Any) -> Any:
+    data = np.asarray(constant)
+    return np.zeros_like(data, data.dtype if data.dtype.kind in "fc" else float)[()]
 
 
 def name_of(f: Callable[..., Any]) -> str:

@@ -158,6 +158,11 @@ def elementwise_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with run_on_variables(f, argnums, args, kwargs) as run:
+            if any(np.iscomplexobj(data_of(leaf)) for leaf in trees.leaves(run.output)):
+                raise TypeError(
+                    "elementwise_grad is a gradient, and that of a complex result is none: "
+                    "jvp(f, (x,), (np.ones_like(x),)) pushes a tangent to it"
+                )
             ones = trees.mapped(lambda leaf: np.ones_like(data_of(leaf)), run.output)
             return run.pull(ones)
 

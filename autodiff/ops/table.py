@@ -96,7 +96,7 @@ class Row(Op):
     def plain(self, args: Args, params: Params) -> Any:
         if self.arity > 0:
             for arg in args:
-                if getattr(arg, "dtype", None) is OBJECT:
+                if is_object(arg):
                     return self.on_objects(args, params)
         return self.function(*args, **params)
 

@@ -203,6 +203,11 @@ def test_number_types():
     assert hessian(lambda x: np.sum(x**3))(half).dtype == np.float32
     assert jacobian(lambda x: x**2, mode="forward")(half).dtype == np.float32
     assert grad(lambda x: x**2)(np.float32(3)).dtype == np.float32
+    for mode in ("reverse", "forward"):
+        constant = jacobian(lambda x: np.ones(3, np.float32), mode=mode)(half)
+        assert constant.dtype == np.float32
+        assert constant.shape == (3, 2)
+    assert jvp(lambda x: np.ones(3, np.float32), (half,), (half,))[1].dtype == np.float32
     assert type(grad(lambda x: x**2)(3)) is float
 
 
@@ -213,6 +218,10 @@ def test_complex_numbers():
     np.testing.assert_allclose(jacobian(np.exp)(z), np.diag(np.exp(z)))
     np.testing.assert_allclose(
         jacobian(lambda x: np.exp(1j * x))(np.array([0.5])), [[1j * np.exp(0.5j)]]
+    )
+    x = np.array([0.5, 0.7])
+    np.testing.assert_allclose(
+        jacobian(lambda x: np.exp(1j * x))(x), np.diag(1j * np.exp(1j * x)), rtol=1e-14
     )
     np.testing.assert_allclose(jvp(np.exp, (z,), (1j * z,))[1], 1j * z * np.exp(z))
     with pytest.raises(TypeError, match="not holomorphic"):
@@ -275,6 +284,7 @@ def test_the_same_result_twice():
         (lambda: grad(lambda x: (x, x))(1.0), TypeError, "returned tuple.*vjp"),
         (lambda: grad(lambda x: x)("a"), TypeError, "nothing to differentiate by.*str"),
         (lambda: jacobian(np.sin, mode="both"), ValueError, "'both'"),
+        (lambda: elementwise_grad(lambda x: x * 1j)(np.ones(2)), TypeError, "complex.*jvp"),
     ],
 )
 def test_errors(call, error, words):
