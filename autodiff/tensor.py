@@ -81,10 +81,6 @@ def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
 
 
-def _as_array(arg: Any) -> Any:
-    return shapes.tensor(arg) if isinstance(arg, Node) else np.asarray(arg)
-
-
 def _describe(arg: Any) -> str:
     dtype = getattr(arg, "dtype", None)
     if dtype is None:
@@ -264,10 +260,10 @@ class Tensor(Node):
                     return cls.apply(op, _replaced(args, arg, private(arg)), params)
                 data.append(arg)
             elif kind is list or kind is tuple:
-                return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
+                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
             elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
                 # only elementwise rules are used to plain numbers
-                return cls.apply(op, _replaced(args, arg, _as_array(arg)), params)
+                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
             else:
                 if isinstance(arg, np.ndarray):
                     _refuse_mask(arg)

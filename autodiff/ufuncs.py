@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from autodiff.graph import Node, current, without_out
 from autodiff.ops.elementwise import where as choose
-from autodiff.ops.shapes import astype, broadcast_to, stack, tensor
+from autodiff.ops.shapes import as_array, astype, broadcast_to, stack
 from autodiff.ops.table import TABLE, shape_of
 
 # The rows that are such a method as a whole; every other ufunc's goes step by step.
@@ -41,8 +41,7 @@ def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> A
     if method == "outer":
         return _outer(op, *inputs, **kwargs)
     x, *indices = inputs
-    if isinstance(x, Node) and not hasattr(x, "shape"):
-        x = tensor(x)
+    x = as_array(x)
     dtype = kwargs.pop("dtype", None)
     if dtype is not None:
         x = astype(x, dtype=dtype)

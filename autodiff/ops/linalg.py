@@ -21,7 +21,6 @@ from autodiff.graph import Node, data_of
 from autodiff.ops.elementwise import absolute, imag, real, sign, where
 from autodiff.ops.general import general
 from autodiff.ops.products import (
-    as_array,
     cross,
     einsum,
     matmul,
@@ -31,7 +30,7 @@ from autodiff.ops.products import (
 from autodiff.ops.products import outer as _outer
 from autodiff.ops.products import trace as _trace
 from autodiff.ops.reductions import _aligned, max, min, sum
-from autodiff.ops.shapes import concatenate, expand_dims, setitem
+from autodiff.ops.shapes import as_array, concatenate, expand_dims, setitem
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
 
 __all__ = [

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, data_of
+from autodiff.graph import data_of
 from autodiff.ops.elementwise import real, sqrt
 from autodiff.ops.general import general
 from autodiff.ops.linalg import inv, lstsq
 from autodiff.ops.reductions import sum
-from autodiff.ops.shapes import astype, concatenate, expand_dims, scatter, setitem, tensor
+from autodiff.ops.shapes import as_array, astype, concatenate, expand_dims, scatter, setitem
 from autodiff.ops.signals import convolve
 from autodiff.ops.table import composite, is_object, joined
 
@@ -37,9 +37,7 @@ __all__ = [
 def _array(p: Any, name: str) -> Any:
     if isinstance(p, np.poly1d):
         raise TypeError(f"{name} takes no np.poly1d here: pass the coefficients, p.coeffs")
-    if isinstance(p, Node) and not hasattr(p, "shape"):
-        return tensor(p)
-    return p if hasattr(p, "shape") else np.asarray(p)
+    return as_array(p)
 
 
 def _coefficients(p: Any, name: str) -> Any:

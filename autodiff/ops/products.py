@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from autodiff.graph import Node
 from autodiff.ops.general import general
-from autodiff.ops.shapes import expand_dims, reshape, stack, tensor, unbroadcast
+from autodiff.ops.shapes import as_array, expand_dims, reshape, stack, unbroadcast
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
 
 __all__ = [
@@ -31,11 +30,6 @@ __all__ = [
 
 # In the order of their numbers in einsum's other form of call.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def as_array(x: Any) -> Any:
-    """Something with a shape: itself, if it has one."""
-    return x if hasattr(x, "shape") else tensor(x) if isinstance(x, Node) else np.asarray(x)
 
 
 def _left(g: Any, x: Any, y: Any) -> Any:

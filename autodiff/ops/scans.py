@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from autodiff.graph import Node, data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
-from autodiff.ops.shapes import astype, broadcast_to, concatenate, tensor
+from autodiff.ops.shapes import as_array, astype, broadcast_to, concatenate
 from autodiff.ops.table import composite, conj, linear
 
 __all__ = [
@@ -30,13 +30,6 @@ __all__ = [
     "trapezoid",
     "unwrap",
 ]
-
-
-def as_array(x: Any) -> Any:
-    """What has a shape as it is, a Value as a Tensor, anything else as an array."""
-    if hasattr(x, "shape"):
-        return x
-    return tensor(x) if isinstance(x, Node) else np.asarray(x)
 
 
 def without_nans(x: Any, value: float) -> Any:

@@ -286,6 +286,11 @@ def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
     return getitem(g, along(axis, g.ndim, slice(start, start + shape[axis])))
 
 
+def as_array(x: Any) -> Any:
+    """What has a shape as it is, a Value as a Tensor, anything else as an array."""
+    return x if hasattr(x, "shape") else tensor(x) if isinstance(x, Node) else np.asarray(x)
+
+
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
     """The index that is `part` along one axis and everything along those before it."""
     return (slice(None),) * (axis % ndim) + (part,)

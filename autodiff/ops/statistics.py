@@ -22,8 +22,15 @@ from autodiff.ops.reductions import (
     put_back,
     sum,
 )
-from autodiff.ops.scans import as_array
-from autodiff.ops.shapes import astype, broadcast_to, concatenate, getitem, scatter, squeeze
+from autodiff.ops.shapes import (
+    as_array,
+    astype,
+    broadcast_to,
+    concatenate,
+    getitem,
+    scatter,
+    squeeze,
+)
 from autodiff.ops.table import OBJECT, composite, conj
 
 __all__ = [
