@@ -168,6 +168,10 @@ class Node:
         """The cotangent of a node on which nothing depends."""
         raise NotImplementedError
 
+    def undefined(self, carried: Any) -> bool:
+        """Whether there is a NaN in this plain cotangent or tangent of the node."""
+        raise NotImplementedError
+
     def current(self) -> Any:
         """The data as the user last left it, for what only looks at it."""
         return self._data
@@ -310,6 +314,27 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
     return live
 
 
+# Whether the chain rule's products look for a zero that absorbs an infinity (see `table.scaled`).
+# On arrays that costs a pass over memory each, so a walk does without until it has made a NaN.
+careful: ContextVar[bool] = ContextVar("careful", default=False)
+
+
+def _carefully(
+    walk: Callable[..., dict[Node, Any]], carried: Mapping[Node, Any], *args: Any
+) -> dict[Node, Any]:
+    """What a walk finds; where there is a NaN in it, from a second and careful walk."""
+    found = walk(carried, *args)
+    if not careful.get():
+        for node, x in found.items():
+            if node.undefined(x):
+                token = careful.set(True)
+                try:
+                    return walk(carried, *args)
+                finally:
+                    careful.reset(token)
+    return found
+
+
 def pull(
     cotangents: Mapping[Node, Any],
     wanted: Iterable[Node] | None = None,
@@ -321,6 +346,17 @@ def pull(
     With `record` the rules run on nodes, so that the result can be differentiated again. A caller
     who knows already which nodes depend on the wanted ones may pass them as `order`, newest first.
     """
+    if record:
+        return _pull(cotangents, wanted, True, order)
+    return _carefully(_pull, cotangents, wanted, False, order)
+
+
+def _pull(
+    cotangents: Mapping[Node, Any],
+    wanted: Iterable[Node] | None,
+    record: bool,
+    order: list[Node] | None,
+) -> dict[Node, Any]:
     cotangents = dict(cotangents)
     kept = None if wanted is None else set(wanted)
     if kept is None:
@@ -355,6 +391,17 @@ def push(
     order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Forward mode: carry tangents of some nodes onward to the wanted ones."""
+    if record:
+        return _push(tangents, wanted, True, order)
+    return _carefully(_push, tangents, wanted, False, order)
+
+
+def _push(
+    tangents: Mapping[Node, Any],
+    wanted: Iterable[Node],
+    record: bool,
+    order: list[Node] | None,
+) -> dict[Node, Any]:
     tangents, kept = dict(tangents), set(wanted)
     if order is None:
         order = ancestors(*kept, since=min(map(by_serial, tangents), default=0))

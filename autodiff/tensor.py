@@ -302,6 +302,13 @@ class Tensor(Node):
     def zero(self) -> Any:
         return np.zeros_like(self._data)
 
+    def undefined(self, carried: Any) -> bool:
+        if not isinstance(carried, np.ndarray | np.generic):
+            return False  # of a library that may be lazy, and whose products are always careful
+        flat = carried.ravel("K")
+        square = flat.dot(flat)  # one fast pass without a temporary
+        return bool(square != square)
+
     def current(self) -> Any:
         return self._data if self._exposed is None else self._exposed
 
@@ -533,6 +540,9 @@ class Bundle(Node):
 
     def zero(self) -> Any:
         return Parts([None] * len(self))
+
+    def undefined(self, carried: Any) -> bool:
+        return False  # each item looks at its own
 
 
 Node.tensor = Tensor

@@ -146,6 +146,9 @@ class Value(Node):
     def zero(self) -> float:
         return 0.0
 
+    def undefined(self, carried: Any) -> bool:
+        return bool(carried != carried)
+
     def seed(self, seed: Any = None) -> Any:
         """The cotangent to start from, checked."""
         return 1.0 if seed is None else seed if isinstance(seed, Node) else _number(seed)

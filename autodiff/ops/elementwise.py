@@ -21,6 +21,7 @@ from autodiff.ops.table import (
     ieee,
     is_complex,
     linear,
+    over,
 )
 
 __all__ = [
@@ -119,7 +120,7 @@ multiply = elementwise(
 )
 divide = elementwise(
     np.divide,
-    lambda out, x, y: 1 / y,
+    over(lambda out, x, y: y),
     lambda out, x, y: -out / y,
     scalar=operator.truediv,
     symbol="÷",
@@ -153,10 +154,10 @@ cbrt = elementwise(np.cbrt, lambda out, x: 1 / (3 * square(out)))
 exp = elementwise(np.exp, lambda out, x: out)
 exp2 = elementwise(np.exp2, lambda out, x: math.log(2) * out)
 expm1 = elementwise(np.expm1, lambda out, x: exp(x))
-log = elementwise(np.log, lambda out, x: 1 / x)
+log = elementwise(np.log, over(lambda out, x: x))
 log2 = elementwise(np.log2, lambda out, x: 1 / math.log(2) / x)
 log10 = elementwise(np.log10, lambda out, x: 1 / math.log(10) / x)
-log1p = elementwise(np.log1p, lambda out, x: 1 / (1 + x))
+log1p = elementwise(np.log1p, over(lambda out, x: 1 + x))
 
 sin = elementwise(np.sin, lambda out, x: cos(x))
 cos = elementwise(np.cos, lambda out, x: -sin(x))
@@ -165,11 +166,11 @@ tan = elementwise(np.tan, lambda out, x: 1 + square(out))
 # numbers the branch of the function itself
 arcsin = elementwise(np.arcsin, lambda out, x: 1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.asin)
 arccos = elementwise(np.arccos, lambda out, x: -1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.acos)
-arctan = elementwise(np.arctan, lambda out, x: 1 / (1 + square(x)), scalar=math.atan)
+arctan = elementwise(np.arctan, over(lambda out, x: 1 + square(x)), scalar=math.atan)
 sinh = elementwise(np.sinh, lambda out, x: cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: sinh(x))
-# not 1 - out**2, which cancels where tanh saturates; and cosh(x)**2 would overflow early
-tanh = elementwise(np.tanh, lambda out, x: square(1 / cosh(x)))
+# not 1 - out**2, which cancels where tanh saturates
+tanh = elementwise(np.tanh, over(lambda out, x: cosh(x), squared=True))
 arcsinh = elementwise(
     np.arcsinh,
     lambda out, x: 1 / (sqrt(1 - 1j * x) * sqrt(1 + 1j * x) if is_complex(x) else hypot(x, 1)),
