@@ -32,9 +32,14 @@ __all__ = [
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
+def _dense(g: Any) -> Any:
+    """What a sum has spread over axes, as an array in memory: in NumPy 2.0 @ needs one."""
+    return g.copy() if type(g) is np.ndarray and 0 in g.strides else g
+
+
 def _left(g: Any, x: Any, y: Any) -> Any:
     """The cotangent of x in x @ y, where either may be a vector or a stack of matrices."""
-    y = conj(y)
+    g, y = _dense(g), conj(y)
     if x.ndim == y.ndim == 1:
         return g * y
     if y.ndim == 1:
@@ -46,7 +51,7 @@ def _left(g: Any, x: Any, y: Any) -> Any:
 
 def _right(g: Any, x: Any, y: Any) -> Any:
     """The cotangent of y: that of the left operand in yᵀ @ xᵀ."""
-    x = conj(x)
+    g, x = _dense(g), conj(x)
     if x.ndim == y.ndim == 1:
         return g * x
     if x.ndim == 1:
@@ -66,7 +71,11 @@ def _affine(x: Any, W: Any, b: Any) -> Any:
             f"x @ W + b for x of shape {x.shape}, W of shape {W.shape} and b of shape {b.shape}: "
             "expected (..., inputs), (inputs, outputs), (outputs,)"
         )
-    return np.matmul(x, W) + b
+    out = np.matmul(x, W)
+    if type(out) is np.ndarray and out.dtype == b.dtype:
+        out += b
+        return out
+    return out + b
 
 
 affine = general(

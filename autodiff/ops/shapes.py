@@ -83,11 +83,12 @@ def _getitem(x: Any, index: Any = ()) -> Any:
 
 
 def _broadcast_to(array: Any, shape: Any = ()) -> Any:
-    if not isinstance(array, (np.ndarray, np.generic)) or array.ndim:
+    number = isinstance(array, np.generic) or (type(array) is np.ndarray and not array.ndim)
+    if not number or type(shape) is not tuple or array.dtype.kind not in "fc":
         return np.broadcast_to(array, shape)
-    out = np.empty(shape, array.dtype)
-    out[...] = array  # for one number, several times faster than NumPy's view of it
-    return out
+    view = np.ndarray(shape, array.dtype, array, strides=(0,) * len(shape))
+    view.setflags(write=False)
+    return view  # NumPy's, of one number, in a fraction of the time
 
 
 def _astype(x: Any, dtype: Any = float, copy: bool = True) -> Any:
