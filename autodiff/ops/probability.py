@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,36 +19,46 @@ __all__ = [
 ]
 
 
-def _shifted(x: Any, axis: Axes) -> tuple[Any, Any]:
-    """The largest elements, kept in x's dimensions, and x less those: safe to exponentiate."""
+class _Exponentials(NamedTuple):
+    """exp(x) over an axis, without overflow: exp(x) is powers * exp(top)."""
+
+    top: Any  # the largest x, in x's dimensions
+    rest: Any  # x - top
+    powers: Any  # exp(rest)
+    total: Any  # their sum, in x's dimensions
+
+
+def _exponentials(x: Any, axis: Axes) -> _Exponentials:
     x = x if hasattr(x, "dtype") else np.asarray(x)
     if x.dtype.kind in "iub":
         x = x.astype(float)
     if type(x) is np.ndarray and x.ndim == 2 and axis in (1, -1) and x.shape[1] <= 32:
-        # NumPy is slow along many short rows: three times as fast across a transposed copy
-        top = x.T.copy().max(axis=0)[:, None]
+        # NumPy is slow along many short rows: several times as fast across a transposed copy
+        return _Exponentials(*[part.T for part in _exponentials(x.T.copy(), 0)])
+    top = x.max(axis=axis, keepdims=True)
+    if np.vdot(top, top) < math.inf:
+        rest = x - top
     else:
-        top = x.max(axis=axis, keepdims=True)
-    if np.vdot(top, top) < np.inf:
-        return top, x - top
-    with np.errstate(invalid="ignore"):  # those who share an infinity are no distance apart
-        return top, np.where(x == top, x.dtype.type(0), x - top)
+        with np.errstate(invalid="ignore"):  # those who share an infinity are no distance apart
+            rest = np.where(x == top, x.dtype.type(0), x - top)
+    powers = np.exp(rest)
+    return _Exponentials(top, rest, powers, powers.sum(axis=axis, keepdims=True))
 
 
 def _logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    top, rest = _shifted(x, axis)
-    total = np.log(np.exp(rest).sum(axis=axis, keepdims=True)) + top
+    top, _, _, total = _exponentials(x, axis)
+    total = np.log(total) + top
     return total if keepdims else np.squeeze(total, axis)
 
 
 def _softmax(x: Any, axis: Axes = None) -> Any:
-    powers = np.exp(_shifted(x, axis)[1])
-    return powers / powers.sum(axis=axis, keepdims=True)
+    _, _, powers, total = _exponentials(x, axis)
+    return powers / total
 
 
 def _log_softmax(x: Any, axis: Axes = None) -> Any:
-    _, rest = _shifted(x, axis)
-    return rest - np.log(np.exp(rest).sum(axis=axis, keepdims=True))
+    _, rest, _, total = _exponentials(x, axis)
+    return rest - np.log(total)
 
 
 logsumexp = weighted(
@@ -74,8 +85,8 @@ log_softmax = general(
 
 
 def _cross_entropy(x: Any, labels: Any = ()) -> Any:
-    likelihoods = _log_softmax(x, -1)
-    return (0.0 - likelihoods[np.arange(len(labels)), labels].sum()) / len(labels)
+    _, rest, _, total = _exponentials(x, -1)
+    return (np.log(total).sum() - rest[np.arange(len(labels)), labels].sum()) / len(labels)
 
 
 def _excess(x: Any, labels: Any) -> Any:
