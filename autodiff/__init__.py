@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff.graph import Node, no_grad
+from autodiff.groups import grouped
 from autodiff.jacobians import hessian, jacobian
 from autodiff.numerical import numerical_gradient
 from autodiff.ops import (
@@ -79,6 +80,7 @@ __all__ = [
     "fft",
     "grad",
     "gradients",
+    "grouped",
     "hessian",
     "hvp",
     "jacobian",
@@ -110,13 +112,21 @@ __all__ += statistics.__all__
 
 def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
     """What a notebook shows for a node."""
-    from autodiff.views.draw import mimebundle
+    from autodiff.views.notebook import mimebundle
 
     return mimebundle(node, include, exclude)
 
 
+def _graph(node: Node, **options: Any) -> Any:
+    """Draw the graph that this node was computed from, as `autodiff.draw` does."""
+    from autodiff.views.draw import draw
+
+    return draw(node, **options)
+
+
 # Tied here, so that nothing in the engine knows that it is drawn.
 Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
+Node.graph = _graph  # type: ignore[attr-defined]
 
 
 def __getattr__(name: str) -> Any:

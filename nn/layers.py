@@ -25,9 +25,16 @@ def as_array(x: Any) -> Any:
 
 
 class Layer:
-    """A function of an array with parameters of its own: `layer(x)` or `layer(x, params)`."""
+    """A function of an array with parameters of its own: `layer(x)` or `layer(x, params)`.
+
+    What it computes stands in a box of its own in pictures.
+    """
 
     params: Params
+
+    def __init_subclass__(cls) -> None:
+        if "__call__" in vars(cls):
+            cls.__call__ = ad.grouped()(cls.__call__)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.params = {}
