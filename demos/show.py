@@ -65,10 +65,9 @@ def save_graph(node: Value | Tensor, path: Path) -> None:
     """Draw the graph of `node` into an SVG file, or failing that as DOT text, and say so."""
     drawing = draw(node)
     try:
-        path.write_bytes(drawing.pipe(format="svg"))
+        drawing.save(path)
     except RuntimeError as no_renderer:
-        path = path.with_suffix(".gv")
-        path.write_text(drawing.source, encoding="utf-8")
+        path = drawing.save(path.with_suffix(".dot"))
         print(f"note: {no_renderer}")
     print(f"graph written to {path}")
 

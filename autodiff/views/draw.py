@@ -1,38 +1,37 @@
 """Draw a graph with Graphviz: values run right above the edges, gradients back below them.
 
 Graphviz writes an edge's label beside the line. To have the value above it and the gradient below,
-an edge is drawn in two halves that meet in a node of two rows of text, and the rule between the
-rows is the missing piece of the line.
+an edge is drawn in halves that meet in a joint: a node of two rows of text (two columns, if the
+edge runs down), and the rule between the two is the missing piece of the line.
 """
 
 from __future__ import annotations
 
 import html
-import os
-import shutil
-import subprocess
-import sysconfig
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from threading import RLock
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 from unicodedata import east_asian_width
 
 import graphviz
 import numpy as np
-from graphviz.backend import dot_command
 
-from autodiff.graph import Node, by_serial, plain_data, stale
+from autodiff.graph import Node, by_serial, plain_data
+from autodiff.ops.table import Elementwise
+from autodiff.views import formulas
+from autodiff.views.heat import heat_map, is_mappable
+from autodiff.views.render import Drawing
+from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
 
-ADVICE = "no program that draws was found: install graphviz, or pip install graphviz-pure"
-
-# Mid-tones that stand out from white and from black pages alike. The two colours differ to every
-# eye; in grey print the gradient is still told by its place, its slope and its arrow.
-LINE, VALUE, GRADIENT = "#767676", "#127bbf", "#bf5600"
+# Mid-tones that stand out from white and from black pages alike. The colours differ to every eye;
+# in grey print the gradient is still told by its place, its slope and its arrow.
+LINE, VALUE, GRADIENT, PARTIAL = "#767676", "#127bbf", "#bf5600", "#9c56c7"
 GRAPH = {
-    "rankdir": "LR",
     "bgcolor": "transparent",
+    "fontname": "Helvetica",
+    "fontsize": "10",
+    "fontcolor": LINE,
     "nodesep": "0.15",
     "ranksep": "0.2",
     "nslimit": "1",  # an end to the polishing of large, tangled layouts
@@ -45,98 +44,103 @@ NODE = {
     "fillcolor": "#f4f4f4",
 }
 EDGE = {"color": LINE, "arrowsize": "0.6"}
-VARIABLE = {"shape": "box", "style": "rounded,filled", "margin": "0.08,0.03", "height": "0.3"}
+VARIABLE = {"shape": "box", "style": "rounded,filled", "margin": "0.12,0.03", "height": "0.3"}
 OPERATION = {"style": "filled", "margin": "0.02", "height": "0.45", "width": "0.45"}
+FOLDED = {"shape": "box", "style": "rounded,dashed", "margin": "0.2,0.06", "fontcolor": LINE}
+LAYER = {"shape": "box", "style": "rounded,filled", "margin": "0.2,0.06", "peripheries": "2"}
+BOX = {"style": "rounded", "color": LINE, "fontcolor": LINE, "fontname": "Helvetica"}
+BOX |= {"fontsize": "11", "labeljust": "l", "margin": "6"}
 CONSTANT = {"fontcolor": LINE, "fontsize": "10"}
+MAPPED = {"shape": "box", "style": "rounded,filled", "margin": "0.03"}
 END = {"shape": "point", "style": "invis", "width": "0.01"}
 
 TABLE = '<table border="0" cellspacing="0" cellpadding="0">'
-ROWS = '<tr><td width="2" height="18">{}</td></tr><hr/><tr><td height="18">{}</td></tr></table>'
 # The half edges end a point short of the cell they lead to (port p), so two short pieces of rule
 # flank that cell for them to overlap.
-FLANK = f"<td>{TABLE}{ROWS.format('', '')}</td>"
-LABEL = f'<{TABLE}<tr>{FLANK}<td port="p">{TABLE}{ROWS}</td>{FLANK}</tr></table>>'
+ROW = '<tr><td width="2" height="{size}">{}</td></tr>'
+ROWS = f"{ROW}<hr/>{ROW}</table>"
+ROW_FLANK = f"<td>{TABLE}{ROWS.format('', '', size='{size}')}</td>"
+ACROSS = f'<{TABLE}<tr>{ROW_FLANK}<td port="p">{TABLE}{ROWS}</td>{ROW_FLANK}</tr></table>>'
+COLUMNS = (
+    '<tr><td width="{size}" height="2" align="right">{}</td><vr/>'
+    '<td width="{size}" align="left">{}</td></tr></table>'
+)
+COLUMN_FLANK = f"<tr><td>{TABLE}{COLUMNS.format('', '', size='{size}')}</td></tr>"
+DOWN = f'<{TABLE}{COLUMN_FLANK}<tr><td port="p">{TABLE}{COLUMNS}</td></tr>{COLUMN_FLANK}</table>>'
 
+SHOWN_CONSTANTS = 12  # of one operation
 SMALL = 4  # an array of up to so many elements is shown by its numbers, a larger one by its shape
+SUMMED = 200  # nodes of a block over which the gradient of an edge into it is summed
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
-NOTEBOOK_NODES, NOTEBOOK_SECONDS = 200, 3  # what a notebook spends on a node's picture unasked
-SVG = "image/svg+xml"
-_one_at_a_time = RLock()
+
+Direction = Literal["LR", "RL", "TB", "BT"]
+# Where an edge leaves and enters a joint, and the arrow of what flows back.
+PORTS = {"LR": ("w", "e", "←"), "RL": ("e", "w", "→"), "TB": ("n", "s", "↑"), "BT": ("s", "n", "↓")}
+Tensors = Literal["shape", "stats", "image"]
 
 
-def renderer() -> str | None:
-    """The program that draws: Graphviz, else graphviz-pure, on the path or beside Python."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
-    return shutil.which(str(dot_command.DOT_BINARY)) or shutil.which("graphviz-pure", path=path)
-
-
-@contextmanager
-def _rendering() -> Iterator[None]:
-    """Have the graphviz package run our renderer, for as long as it draws for us."""
-    program = renderer()
-    if program is None:
-        raise RuntimeError(ADVICE)
-    with _one_at_a_time:
-        usual, dot_command.DOT_BINARY = dot_command.DOT_BINARY, program
-        try:
-            yield
-        finally:
-            dot_command.DOT_BINARY = usual
-
-
-class Drawing(graphviz.Digraph):  # type: ignore[misc]
-    """A `graphviz.Digraph` that falls back on graphviz-pure, and on its text where neither is."""
-
-    def pipe(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
-        with _rendering():
-            return super().pipe(*args, quiet=quiet, **options)
-
-    def render(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
-        with _rendering():
-            return super().render(*args, quiet=quiet, **options)
-
-    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
-        try:
-            return dict(super()._repr_mimebundle_(*args, **options))
-        except Exception as error:  # a notebook is to show the text, not a traceback
-            return {"text/plain": f"{self.source}// {error}"}
-
-    def __str__(self) -> str:
-        return self.source if renderer() else f"{self.source}// {ADVICE}"
-
-    def __repr__(self) -> str:
-        return '<Drawing: .render(outfile="graph.svg", cleanup=True) saves it>'
-
-
-def draw(output: Node, *, max_nodes: int = 500) -> Drawing:
+def draw(
+    output: Node,
+    *,
+    partials: bool = False,
+    constants: bool = True,
+    numbers: str = ".6g",
+    tensors: Tensors = "shape",
+    depth: int | None = None,
+    direction: Direction = "LR",
+    legend: bool = True,
+    max_nodes: int = 500,
+) -> Drawing:
     """Draw the graph that `output` was computed from.
 
     Data flows from left to right. Above each edge stands the value that flows along it; below it,
     once `backward()` has run, what flows back along it: that edge's share of the gradient, so that
     the shares on all the edges out of a variable add up to its `.grad`.
 
+    A graph of any size is drawn. The iterations of a loop are folded ("× 998 more") between the
+    first and the last; if more than `max_nodes` operations are left, those nearest to the output
+    are drawn. What is computed by a layer of `nn`, or by a function that is `grouped`, stands in a
+    box.
+
     Parameters
     ----------
     output : Value or Tensor
         The result to draw.
+    partials : bool
+        Whether to write, where an edge enters an operation, the operation's partial derivative by
+        that input, as a formula and as a number. Results are then numbered v₁, v₂ …
+    constants : bool
+        Whether constants are drawn.
+    numbers : str
+        The format of numbers, as Python's `format` takes it.
+    tensors : "shape", "stats" or "image"
+        What is shown of an array of more than four elements: its shape and dtype; its smallest,
+        mean and largest element too; or also, inside the node, a map of its elements and one of its
+        gradient's, if it has at most two sides longer than 1 and 10⁶ elements (sides longer than 28
+        are averaged down). Dark blue is negative, grey zero, yellow positive.
+    depth : int, optional
+        How many levels of boxes are drawn open; a closed one is one node. All, if left out.
+    direction : "LR", "RL", "TB" or "BT"
+        Where data flows: to the right, the left, down or up.
+    legend : bool
+        Whether a line below the picture says which colour is what.
     max_nodes : int
-        How large a graph to accept, in nodes; edges may be twice as many.
+        How many operations to draw at most.
 
     Returns
     -------
     Drawing
-        A `graphviz.Digraph`. A notebook shows it; `.render(outfile="y.svg", cleanup=True)` saves
-        it in the format that the suffix names; `.source` is its DOT text.
+        A `graphviz.Digraph`. A notebook shows it; `.save("y.svg")` writes it into a file in the
+        format that the suffix names; `.source` is its DOT text, the same for the same graph.
 
     Raises
     ------
     TypeError
         If `output` is not a node.
     ValueError
-        If the graph is larger than `max_nodes`.
+        If an option has no such value.
     RuntimeError
-        If a variable was assigned after an operation had read it; from the drawing's `.render()`,
-        if no program that draws is installed.
+        If a variable was assigned after an operation had read it.
 
     Examples
     --------
@@ -150,93 +154,250 @@ def draw(output: Node, *, max_nodes: int = 500) -> Drawing:
     """
     if not isinstance(output, Node):
         raise TypeError(f"draw takes a Value or a Tensor, not {type(output).__name__}")
-    nodes = _collect(output, max_nodes)
-    ids = {node: f"n{i}" for i, node in enumerate(nodes)}
-    uses = Counter(arg for node in nodes for arg in node.inputs if isinstance(arg, Node))
-    drawing = Drawing(format="svg", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
-    for node in nodes:
-        _draw_node(drawing, ids[node], node, uses)
-        for k, (arg, share) in enumerate(zip(node.inputs, _shares(node), strict=True)):
-            joint = f"{ids[node]}_{k}"  # the node in the middle of the edge, or the constant
-            if isinstance(arg, Node):
-                _draw_edge(drawing, ids[arg], joint, ids[node], arg, share)
+    if direction not in PORTS:
+        raise ValueError(f"direction={direction!r}: choose one of {', '.join(PORTS)}")
+    if tensors not in ("shape", "stats", "image"):
+        raise ValueError(f"tensors={tensors!r}: choose 'shape', 'stats' or 'image'")
+    if max_nodes < 1 or (depth is not None and depth < 0):
+        raise ValueError(f"max_nodes={max_nodes} and depth={depth}: at least 1, and at least 0")
+    try:
+        format(1.5, numbers)
+    except ValueError as error:
+        raise ValueError(f"numbers={numbers!r} is no format of a float: {error}") from error
+    picture = scene(output, depth=depth, max_nodes=max_nodes)
+    return _Artist(picture, partials, constants, numbers, tensors, direction).drawing(legend)
+
+
+@dataclass(eq=False)
+class _Artist:
+    """Writes a scene as DOT: nodes into the frames of their boxes, and then the edges."""
+
+    scene: Scene
+    partials: bool
+    constants: bool
+    numbers: str
+    tensors: Tensors
+    direction: Direction
+
+    def drawing(self, legend: bool) -> Drawing:
+        scene, output = self.scene, self.scene.output
+        known = {edge.node for edge in scene.edges} | {*scene.nodes, output}
+        self.uses = Counter(edge.node for edge in scene.edges)
+        self.names = formulas.symbols(sorted(known, key=by_serial)) if self.partials else {}
+        self.names |= {node: node.name for node in known if node.name}
+        self.lines: list[tuple[str, str, dict[str, str]]] = []
+
+        drawing = Drawing(format="svg", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
+        drawing.scene = scene
+        drawing.attr("graph", rankdir=self.direction)
+        if legend:
+            drawing.attr("graph", label=self.legend())
+        boxes = scene.root.all_boxes()
+        frames: dict[Box, Any] = {
+            box: graphviz.Digraph(f"cluster_{i}", graph_attr=BOX | {"label": _escape(box.label)})
+            for i, box in enumerate(boxes)
+        }
+        frames[scene.root] = drawing
+        edges: dict[Item, dict[int, Edge]] = {each: {} for each in scene.items}
+        for edge in scene.edges:
+            edges[edge.head][edge.k] = edge
+        for each, key in scene.items.items():
+            box = scene.boxes[each]
+            places = list(edges[each])
+            if isinstance(each, Block):
+                self.block(frames[box], key, each)
             else:
-                drawing.node(joint, _escape(_text(arg)), **CONSTANT)
-                drawing.edge(joint, ids[node])
-    drawing.node("end", "", **END)
-    grad = None if output.grad is None else _gradient(output.grad)
-    _draw_edge(drawing, ids[output], "output", "end", output, grad)
-    return drawing
+                self.node(frames[box], key, each)
+                if self.constants:
+                    constants = [k for k, a in enumerate(each.inputs) if not isinstance(a, Node)]
+                    places = sorted(places + constants[:SHOWN_CONSTANTS])
+            for k in places:
+                if k in edges[each]:
+                    edge = edges[each][k]
+                    path = scene.boxes[edge.tail].path()
+                    frame = frames[next(common for common in box.path() if common in path)]
+                    self.edge(frame, scene.items[edge.tail], key, edge)
+                elif isinstance(each, Node):
+                    self.constant(frames[box], key, each, k)
+        drawing.node("end", "", **END)
+        grad = None if output.grad is None else self.gradient(output.grad)
+        self.joint(drawing, "output", VALUE, self.value(output), self.flowing_back(grad))
+        self.line(scene.items[scene.last], ["output"], "end")
+        for box in reversed(boxes[1:]):
+            if box.parent and frames[box].body:
+                frames[box.parent].subgraph(frames[box])
+        for tail, head, attributes in self.lines:
+            drawing.edge(tail, head, **attributes)
+        return drawing
 
+    def legend(self) -> str:
+        _, _, back = PORTS[self.direction]
+        across = self.direction in ("LR", "RL")
+        shown = [f'<font color="{VALUE}">value {"above" if across else "left of"} the line</font>']
+        if self.scene.output.grad is not None:
+            place = "below" if across else "right of"
+            shown.append(f'<font color="{GRADIENT}">{back} gradient {place} it</font>')
+        if self.partials:
+            shown.append(f'<font color="{PARTIAL}">∂ the operation by its input</font>')
+        cells = "".join(f"<td>{each}</td>" for each in shown)
+        return f'<<table border="0" cellborder="0" cellspacing="12"><tr>{cells}</tr></table>>'
 
-def _collect(output: Node, max_nodes: int) -> list[Node]:
-    """The nodes to draw, oldest first; too many are refused without counting them all."""
-    found, seen, edges = [output], {output}, 0
-    for node in found:
-        edges += len(node.inputs)
-        if len(found) > max_nodes or edges > 2 * max_nodes:
-            raise ValueError(
-                f"this graph has more than {max_nodes} nodes (or twice as many edges), too many "
-                "for a picture: draw a part of it (one of its inner results), or raise max_nodes"
+    # Nodes
+
+    def node(self, frame: Any, key: str, node: Node) -> None:
+        if self.is_mapped(node):
+            frame.node(key, self.mapped(node), **MAPPED)
+        elif node.op is None:
+            name = node.name or "·"
+            # Graphviz guesses wide characters too narrow
+            width = 0.3 + sum(east_asian_width(char) in "WF" for char in name) / 6
+            frame.node(key, _escape(name), **VARIABLE, width=f"{width:.2f}")
+        else:
+            symbol = node.op.symbol
+            # The first operand is put first, unless that says nothing and could make lines cross.
+            args = [arg for arg in node.inputs if isinstance(arg, Node)]
+            tied = any(arg.op or self.uses[arg] > 1 for arg in args)
+            ordered = node.op.name not in COMMUTATIVE or not tied
+            frame.node(
+                key,
+                _escape(symbol),
+                **OPERATION,
+                shape="circle" if len(symbol) <= 4 else "ellipse",
+                fontsize="16" if len(symbol) == 1 else "12",
+                ordering="in" if ordered else None,
             )
-        for arg in node.inputs:
-            if isinstance(arg, Node):
-                if arg.serial > node.serial:
-                    raise stale(arg, node)
-                if arg not in seen:
-                    seen.add(arg)
-                    found.append(arg)
-    return sorted(found, key=by_serial)
 
+    def is_mapped(self, node: Node) -> bool:
+        return self.tensors == "image" and is_mappable(node._data)
 
-def _draw_node(drawing: Drawing, key: str, node: Node, uses: Counter[Node]) -> None:
-    if node.op is None:
-        name = node.name or "·"
-        # Graphviz guesses wide characters too narrow
-        width = 0.3 + sum(east_asian_width(char) in "WF" for char in name) / 6
-        drawing.node(key, _escape(name), **VARIABLE, width=f"{width:.2f}")
-    else:
-        symbol = node.op.symbol
-        # The first operand is put on top, unless that says nothing and could make lines cross.
-        tied = any(isinstance(arg, Node) and (arg.op or uses[arg] > 1) for arg in node.inputs)
-        ordered = node.op.name not in COMMUTATIVE or not tied
-        drawing.node(
-            key,
-            _escape(symbol),
-            **OPERATION,
-            shape="circle" if len(symbol) <= 4 else "ellipse",
-            fontsize="16" if len(symbol) == 1 else "12",
-            ordering="in" if ordered else None,
+    def mapped(self, node: Node) -> str:
+        """A node's name or symbol above maps of its elements and of its gradient's."""
+        maps = [(VALUE, node._data)]
+        if is_mappable(node.grad):
+            maps.append((GRADIENT, node.grad))
+        title = _escape((node.op.symbol if node.op else node.name) or "·")
+        pictures = "".join(f"<td>{heat_map(data)}</td>" for _, data in maps)
+        ranges = "".join(
+            f'<td><font color="{colour}" point-size="9">{self.range(data, mean=False)}</font></td>'
+            for colour, data in maps
+        )
+        return (
+            f'<<table border="0" cellborder="0" cellspacing="3"><tr><td colspan="{len(maps)}">'
+            f"{title}</td></tr><tr>{pictures}</tr><tr>{ranges}</tr></table>>"
         )
 
+    def block(self, frame: Any, key: str, block: Block) -> None:
+        lines = "<br/>".join(_escape(line) for line in block.label.split("\n"))
+        frame.node(key, f"<{lines}>", **(LAYER if block.kind == "layer" else FOLDED))
 
-def _draw_edge(
-    drawing: Drawing, tail: str, joint: str, head: str, node: Node, share: str | None
-) -> None:
-    name = f"{node.name} = " if node.op and node.name else ""
-    above = f'<font color="{VALUE}"> {_escape(name + _text(node._data))} </font>'
-    below = "" if share is None else f'<font color="{GRADIENT}"><i> ← {_escape(share)} </i></font>'
-    drawing.node(joint, LABEL.format(above, below))
-    drawing.edge(tail, f"{joint}:p:w", arrowhead="none")
-    drawing.edge(f"{joint}:p:e", head)
+    def constant(self, frame: Any, key: str, node: Node, k: int) -> None:
+        frame.node(f"{key}_{k}", _escape(self.text(node.inputs[k])), **CONSTANT)
+        self.lines.append((f"{key}_{k}", key, {}))
 
+    # Edges
 
-def _shares(node: Node) -> list[str | None]:
-    """What flows back along each edge into `node`, to be written below it."""
-    if node.op is None or node.grad is None:
-        return [None] * len(node.inputs)
-    args = plain_data(node.inputs)
-    shares: list[str | None] = []
-    for k, arg in enumerate(node.inputs):
-        if not isinstance(arg, Node):
-            shares.append(None)
-        elif not _is_small(arg._data):  # its shape is all that is shown
-            shares.append(_gradient(arg._data))
+    def edge(self, frame: Any, tail: str, head: str, edge: Edge) -> None:
+        joints = [f"{head}_{edge.k}"]
+        value = f"{edge.count:,} values" if edge.count > 1 else self.value(edge.node)
+        self.joint(frame, joints[0], VALUE, value, self.flowing_back(self.share(edge)))
+        if self.partials and isinstance(edge.head, Node):
+            joints.append(f"{joints[0]}_d")
+            self.joint(frame, joints[1], PARTIAL, *self.partial(edge.head, edge.k))
+        self.line(tail, joints, head)
+
+    def joint(self, frame: Any, key: str, colour: str, above: str, below: str) -> None:
+        """A node in the middle of an edge: two texts with the line between them."""
+        text = f'<font color="{colour}"> {above} </font>'
+        if self.direction in ("LR", "RL"):
+            more = above.count("<br/>")
+            label, size, below = ACROSS, 18 * (1 + more), below + more * "<br/>\N{NO-BREAK SPACE}"
         else:
-            with np.errstate(all="ignore"):
-                share = node.op.vjp(k, node.grad, node._data, args, node.params)
-                shares.append(_gradient(arg.zero() if share is None else arg.fit(share)))
-    return shares
+            label, size = DOWN, max(map(_width, (above, below)))
+            text += 2 * "\N{NO-BREAK SPACE}"  # should the font turn out wider than was reckoned
+        frame.node(key, label.format(text, below, size=size))
+
+    def line(self, tail: str, joints: list[str], head: str) -> None:
+        enter, leave, _ = PORTS[self.direction]
+        for joint in joints:
+            self.lines.append((tail, f"{joint}:p:{enter}", {"arrowhead": "none"}))
+            tail = f"{joint}:p:{leave}"
+        self.lines.append((tail, head, {}))
+
+    def flowing_back(self, gradient: str | None) -> str:
+        if gradient is None:
+            return ""
+        text = f" {PORTS[self.direction][2]} {_escape(gradient)} "
+        return f'<font color="{GRADIENT}"><i>{text}</i></font>'
+
+    def share(self, edge: Edge) -> str | None:
+        """What flows back along an edge: the part of the gradient that its readers account for."""
+        readers = [edge.head] if isinstance(edge.head, Node) else edge.head.nodes
+        if edge.count > 1 or any(node.grad is None for node in readers):
+            return None
+        if self.uses[edge.node] == 1 and edge.node.grad is not None:
+            return self.gradient(edge.node.grad)
+        if len(readers) > SUMMED:
+            return None
+        if not _is_small(edge.node._data):  # its shape is all that is shown
+            return self.gradient(edge.node._data)
+        total = edge.node.zero()
+        with np.errstate(all="ignore"):
+            for node in readers:
+                args = plain_data(node.inputs)
+                for k, arg in enumerate(node.inputs):
+                    if arg is edge.node and node.op and (k == edge.k or node is not edge.head):
+                        share = node.op.vjp(k, node.grad, node._data, args, node.params)
+                        total = total if share is None else total + arg.fit(share)
+        return self.gradient(total)
+
+    def partial(self, node: Node, k: int) -> tuple[str, str]:
+        """The partial derivative of a node by its input k: what it is called, and what it is."""
+        assert node.op is not None
+        arg = node.inputs[k]
+        name = f"∂{self.names[node]}/∂{self.names[arg]}"
+        rule = formulas.partial(node, k, self.names)
+        if not isinstance(node.op, Elementwise):
+            return _escape(name), ""
+        with np.errstate(all="ignore"):
+            slope = self.text(node.op.partial(k, node._data, plain_data(node.inputs)))
+        told = any(char.isalpha() for char in rule)
+        text = _escape(f"{rule} = {slope}" if told else slope)
+        return _escape(name), f'<font color="{PARTIAL}"> {text} </font>'
+
+    # Texts
+
+    def value(self, node: Node) -> str:
+        name = self.names.get(node) if node.op or self.partials else None
+        text = _escape((f"{name} = " if name else "") + self.text(node._data))
+        if self.tensors == "shape" or _is_small(node._data) or self.is_mapped(node):
+            return text
+        return f"{text}<br/>{self.range(node._data)}"
+
+    def text(self, data: Any) -> str:
+        if isinstance(data, tuple):  # the several results of one operation
+            return "; ".join("0" if part is None else self.text(part) for part in data)
+        if not _is_small(data):
+            return f"{data.shape} {data.dtype}"
+        text = np.array2string(
+            np.asarray(data), separator=", ", formatter={"all": self.number}, threshold=SMALL
+        )
+        return " ".join(text.split())
+
+    def gradient(self, data: Any) -> str:
+        """A gradient has its variable's dtype, so that need not be said again; and no -0."""
+        if isinstance(data, tuple):
+            return self.text(data)
+        return self.text(data + 0.0) if _is_small(data) else str(data.shape)
+
+    def range(self, data: Any, mean: bool = True) -> str:
+        data = np.abs(data) if data.dtype.kind == "c" else data
+        if not data.size:
+            return ""
+        text = f"{np.min(data):.2g} … {np.max(data):.2g}"
+        return _escape(f"{text}, mean {np.mean(data):.2g}" if mean else text)
+
+    def number(self, x: Any) -> str:
+        return str(x) if isinstance(x, bool | np.bool_) else format(x, self.numbers)
 
 
 def _is_small(data: Any) -> bool:
@@ -245,26 +406,10 @@ def _is_small(data: Any) -> bool:
     return isinstance(data, np.ndarray | np.generic) and (data.ndim == 0 or 0 < data.size <= SMALL)
 
 
-def _text(data: Any) -> str:
-    if isinstance(data, tuple):  # the several results of one operation
-        return "; ".join("0" if part is None else _text(part) for part in data)
-    if not _is_small(data):
-        return f"{data.shape} {data.dtype}"
-    text = np.array2string(
-        np.asarray(data), separator=", ", formatter={"all": _number}, threshold=SMALL
-    )
-    return " ".join(text.split())
-
-
-def _gradient(data: Any) -> str:
-    """A gradient has its variable's dtype, so that need not be said again; and no -0."""
-    if isinstance(data, tuple):
-        return _text(data)
-    return _text(data + 0.0) if _is_small(data) else str(data.shape)
-
-
-def _number(x: Any) -> str:
-    return str(x) if isinstance(x, bool | np.bool_) else f"{x:.6g}"
+def _width(label: str) -> int:
+    """About how many points wide a text is, of a label in which it has been marked up."""
+    text = re.sub("<[^>]*>", "", label)
+    return sum(14 if east_asian_width(char) in "WF" else 9 for char in html.unescape(text))
 
 
 def _escape(text: str) -> str:
@@ -272,22 +417,3 @@ def _escape(text: str) -> str:
     printable = "".join(char if char.isprintable() else " " for char in text)
     escaped: str = graphviz.escape(html.escape(printable, quote=False))
     return escaped
-
-
-def mimebundle(
-    node: Node, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
-) -> dict[str, str]:
-    """What a notebook shows for a node: its graph if that is small and can be drawn, its text."""
-    bundle = {"text/plain": repr(node)}
-    program = renderer()
-    if program and SVG in (include or [SVG]) and SVG not in (exclude or []):
-        # whatever is wrong with the picture, the text is still good
-        with suppress(Exception):
-            bundle[SVG] = subprocess.run(
-                [program, "-Kdot", "-Tsvg"],
-                input=draw(node, max_nodes=NOTEBOOK_NODES).source.encode(),
-                capture_output=True,
-                timeout=NOTEBOOK_SECONDS,
-                check=True,
-            ).stdout.decode()
-    return bundle

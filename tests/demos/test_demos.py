@@ -459,12 +459,12 @@ def test_a_damaged_data_file_is_named(tmp_path, capsys):
 
 
 def test_without_a_program_that_draws_the_graph_is_written_as_text(tmp_path, monkeypatch, capsys):
-    from autodiff.views import draw
+    from autodiff.views import render
 
-    monkeypatch.setattr(draw, "renderer", lambda: None)
+    monkeypatch.setattr(render, "renderer", lambda: None)
     assert command.main(["log_sin", "--out", str(tmp_path)]) == 0
     assert "note: no program that draws was found: install graphviz" in capsys.readouterr().out
-    assert (tmp_path / "log_sin.gv").read_text(encoding="utf-8").startswith("digraph {")
+    assert (tmp_path / "log_sin.dot").read_text(encoding="utf-8").startswith("digraph {")
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):

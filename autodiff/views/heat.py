@@ -1,0 +1,64 @@
+"""A matrix as a small map of colours, for the inside of a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SIDE = 28  # cells along a side of a map; a longer side is averaged down to that
+LARGEST = 1_000_000  # elements that an array may have to be shown so
+SIZE = 72  # points that a map is wide or high at most
+
+# From dark to light, so that grey print keeps the order; blue to yellow, which all eyes tell apart.
+_RAMP = np.array([[0, 32, 76], [124, 123, 120], [255, 233, 69]], float)
+
+
+def is_mappable(data: Any) -> bool:
+    """Whether an array is a vector or matrix (but for sides of 1) of a size that can be shown."""
+    return (
+        isinstance(data, np.ndarray)
+        and data.dtype.kind == "f"
+        and 1 < data.size <= LARGEST
+        and sum(side > 1 for side in data.shape) <= 2
+    )
+
+
+def heat_map(data: Any) -> str:
+    """An HTML-like table of Graphviz's, a coloured cell for each element or each block of them.
+
+    Zero is grey, the largest magnitude is yellow above it and dark blue below; a cell without any
+    finite element stays empty.
+    """
+    data = np.squeeze(data)
+    matrix = np.atleast_2d(data).astype(float)
+    means = _averaged(_averaged(matrix, 0), 1)
+    scale = float(np.max(np.abs(means), initial=0.0, where=np.isfinite(means))) or 1.0
+    side = max(2, min(9, SIZE // max(means.shape)))
+    rows = "".join(
+        f"<tr>{''.join(_cell(mean / scale, side) for mean in row)}</tr>" for row in means.tolist()
+    )
+    size = f'fixedsize="true" width="{side * means.shape[1]}" height="{side * means.shape[0]}"'
+    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{rows}</table>'
+
+
+def _averaged(matrix: Any, axis: int) -> Any:
+    """The means of at most SIDE stretches of an axis, over what is finite."""
+    length = matrix.shape[axis]
+    if length <= SIDE:
+        return matrix
+    starts = np.linspace(0, length, SIDE, endpoint=False).astype(int)
+    finite = np.isfinite(matrix)
+    total = np.add.reduceat(np.where(finite, matrix, 0), starts, axis)
+    count = np.add.reduceat(finite.astype(float), starts, axis)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _cell(share: float, side: int) -> str:
+    size = f'width="{side}" height="{side}" fixedsize="true"'
+    if not -1 <= share <= 1:
+        return f"<td {size}></td>"
+    red, green, blue = (
+        round(float(np.interp(share, [-1, 0, 1], channel))) for channel in _RAMP.T.tolist()
+    )
+    return f'<td {size} bgcolor="#{red:02x}{green:02x}{blue:02x}"></td>'

@@ -1,0 +1,117 @@
+"""What turns a drawing into a picture: Graphviz, or graphviz-pure where that is not installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import graphviz
+from graphviz.backend import dot_command
+
+from autodiff.views.scene import Scene
+
+ADVICE = "no program that draws was found: install graphviz, or pip install graphviz-pure"
+FORMATS = (".svg", ".png", ".pdf", ".dot")
+_one_at_a_time = RLock()
+
+
+def renderer() -> str | None:
+    """The program that draws: Graphviz, else graphviz-pure, on the path or beside Python."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
+    return shutil.which(str(dot_command.DOT_BINARY)) or shutil.which("graphviz-pure", path=path)
+
+
+@contextmanager
+def _rendering() -> Iterator[None]:
+    """Have the graphviz package run our renderer, for as long as it draws for us."""
+    program = renderer()
+    if program is None:
+        raise RuntimeError(ADVICE)
+    with _one_at_a_time:
+        usual, dot_command.DOT_BINARY = dot_command.DOT_BINARY, program
+        try:
+            yield
+        finally:
+            dot_command.DOT_BINARY = usual
+
+
+class Drawing(graphviz.Digraph):  # type: ignore[misc]
+    """A `graphviz.Digraph` that falls back on graphviz-pure, and on its text where neither is.
+
+    Attributes
+    ----------
+    scene : Scene
+        What is drawn, and under which keys.
+    """
+
+    scene: Scene
+
+    def save(self, filename: Any = None, directory: Any = None, **options: Any) -> Any:
+        """Write the picture into a file, in the format that its suffix names.
+
+        Parameters
+        ----------
+        filename : path
+            Ends in .svg, .png, .pdf or .dot; an existing file is replaced.
+        directory, **options
+            As `graphviz.Digraph.save` knows them: with any, or with a file name in .gv or none at
+            all, that is what is called.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ValueError
+            If the suffix is another.
+        RuntimeError
+            If no program that draws, or none that writes this format, is installed.
+
+        Examples
+        --------
+        >>> from autodiff import Value, draw
+        >>> draw(Value(2.0, "x") * 3).save("y.svg")  # doctest: +SKIP
+        PosixPath('y.svg')
+        """
+        if filename is None or directory or options or str(filename).endswith(".gv"):
+            return super().save(filename, directory=directory, **options)
+        path = Path(filename)
+        if path.suffix not in FORMATS:
+            raise ValueError(f"{path}: a picture's file name ends in one of {', '.join(FORMATS)}")
+        if path.suffix == ".dot":
+            data = self.source.encode()
+        elif path.suffix == ".pdf" and Path(renderer() or "").stem == "graphviz-pure":
+            raise RuntimeError(
+                f"{path}: graphviz-pure writes no PDF; install graphviz, or save an .svg or .png"
+            )
+        else:
+            data = self.pipe(format=path.suffix[1:])
+        path.write_bytes(data)
+        return path
+
+    def pipe(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
+        with _rendering():
+            return super().pipe(*args, quiet=quiet, **options)
+
+    def render(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
+        with _rendering():
+            return super().render(*args, quiet=quiet, **options)
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
+        try:
+            return dict(super()._repr_mimebundle_(*args, **options))
+        except Exception as error:  # a notebook is to show the text, not a traceback
+            return {"text/plain": f"{self.source}// {error}"}
+
+    def __str__(self) -> str:
+        return self.source if renderer() else f"{self.source}// {ADVICE}"
+
+    def __repr__(self) -> str:
+        return '<Drawing: .save("graph.svg") writes it into a file>'
