@@ -314,24 +314,25 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
     return live
 
 
-# Whether the chain rule's products look for a zero that absorbs an infinity (see `table.scaled`).
-# On arrays that costs a pass over memory each, so a walk does without until it has made a NaN.
-careful: ContextVar[bool] = ContextVar("careful", default=False)
+# Whether the chain rule's products do not look for a zero that absorbs an infinity (see
+# `table.scaled`): on arrays that costs a pass over memory each.
+hasty: ContextVar[bool] = ContextVar("hasty", default=False)
 
 
-def _carefully(
+def _hastily(
     walk: Callable[..., dict[Node, Any]], carried: Mapping[Node, Any], *args: Any
 ) -> dict[Node, Any]:
-    """What a walk finds; where there is a NaN in it, from a second and careful walk."""
-    found = walk(carried, *args)
-    if not careful.get():
-        for node, x in found.items():
-            if node.undefined(x):
-                token = careful.set(True)
-                try:
-                    return walk(carried, *args)
-                finally:
-                    careful.reset(token)
+    """What a hasty walk finds; where there is a NaN in that, what a careful one finds."""
+    if hasty.get():
+        return walk(carried, *args)  # whoever has begun the walk around this one will look
+    token = hasty.set(True)
+    try:
+        found = walk(carried, *args)
+    finally:
+        hasty.reset(token)
+    for node, x in found.items():
+        if node.undefined(x):
+            return walk(carried, *args)
     return found
 
 
@@ -348,7 +349,7 @@ def pull(
     """
     if record:
         return _pull(cotangents, wanted, True, order)
-    return _carefully(_pull, cotangents, wanted, False, order)
+    return _hastily(_pull, cotangents, wanted, False, order)
 
 
 def _pull(
@@ -393,7 +394,7 @@ def push(
     """Forward mode: carry tangents of some nodes onward to the wanted ones."""
     if record:
         return _push(tangents, wanted, True, order)
-    return _carefully(_push, tangents, wanted, False, order)
+    return _hastily(_push, tangents, wanted, False, order)
 
 
 def _push(

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Op, Params, careful, current, data_of, without_out
+from autodiff.graph import Args, Node, Op, Params, current, data_of, hasty, without_out
 
 TABLE: dict[str, Op] = {}
 """Every row by its name."""
@@ -242,7 +242,7 @@ class Elementwise(Row):
         rule = self.partials[k]
         if not callable(rule):
             return g if rule == 1 else scaled(g, rule)
-        if type(rule) is over and type(g) is np.ndarray and not careful.get():
+        if type(rule) is over and type(g) is np.ndarray and hasty.get():
             divisor = rule.divisor(out, args)
             if type(divisor) is np.ndarray:
                 return g / conj(divisor)
@@ -383,7 +383,7 @@ chain = elementwise(
 def scaled(g: Any, partial: Any) -> Any:
     """The chain rule's product of a cotangent (or tangent) and a local partial; None for zero."""
     if type(partial) is np.ndarray and type(g) is np.ndarray:
-        return _absorbing_product(g, partial) if careful.get() else g * partial
+        return g * partial if hasty.get() else _absorbing_product(g, partial)
     if isinstance(partial, (float, int)) and math.isfinite(partial):
         if partial == -1:
             return -g

@@ -227,6 +227,14 @@ def test_infinite_slopes_are_drawn_not_raised():
     assert [edge.gradient for edge in out_of("x", draw(y).source)] == ["-inf", "inf"]
 
 
+def test_the_branch_that_was_not_taken_hands_back_zero():
+    x = Tensor([0.0, 1.0], "x")
+    with np.errstate(divide="ignore"):
+        y = where(x.data > 0, log(x), 0.0).sum()
+    y.backward()
+    assert out_of("x", draw(y).source)[0].gradient == "[0, 1]"
+
+
 def test_constants_are_grey_and_have_no_gradient():
     x = Tensor(np.ones(2), "x")
     y = (np.ones((5, 2)) @ where(np.array([True, False]), x, 0) * np.full(5, 3.0) + 1.5).sum()
