@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autodiff.graph import Node
+from autodiff.graph import Node, stale
 from autodiff.views.formulas import number
 from autodiff.views.text import printable, table
 
@@ -27,6 +27,11 @@ def tree(
         How many operations deep it goes.
     lines : int
         How many lines it has at most.
+
+    Raises
+    ------
+    RuntimeError
+        If a variable was assigned after the graph had read it: the graph is no longer true.
 
     Examples
     --------
@@ -53,6 +58,9 @@ def tree(
     while todo and len(shown) < lines:
         lead, below, item, level = todo.pop()
         parts = list(item.inputs) if isinstance(item, Node) else []
+        for part in parts:
+            if isinstance(part, Node) and part.serial > item.serial:
+                raise stale(part, item)
         cut = bool(parts) and (level == depth or item in met)
         shown.append((lead, item, cut))
         if not parts:
