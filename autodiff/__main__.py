@@ -102,7 +102,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--explore",
         nargs="?",
-        const="",
+        default=False,
         type=_page,
         metavar="PAGE.html",
         help="step through the graph in the browser (and keep the page)",
@@ -134,7 +134,10 @@ class _Version(argparse.Action):
     """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        print(f"autodiff {metadata.version('autodiff-nn')}")
+        try:
+            print(f"autodiff {metadata.version('autodiff-nn')}")
+        except metadata.PackageNotFoundError:
+            print("autodiff (run from its source)")
         parser.exit()
 
 
@@ -146,33 +149,33 @@ def _run(options: argparse.Namespace) -> int:
     f = parse(options.expression)
     shared = dict(_values(options.values))
     points = [shared | dict(_values(_split(point))) for point in options.at or [""]]
-    if len(points) > 1 and (options.draw or options.explore is not None):
+    if len(points) > 1 and (options.draw or options.explore is not False):
         raise Misuse("a drawing is of one point: leave one --at")
     status = PASSED
     for i, point in enumerate(points):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what is infinite or no number is seen in the results
             report = Report(f, point, options.order, options.check)
-            _print(report, options, first=i == 0)
+            _show(report, options, first=i == 0)
             if report.failure:
                 print(f"autodiff: the check failed: {report.failure}", file=sys.stderr)
                 status = FAILED
     return status
 
 
-def _print(report: Report, options: argparse.Namespace, first: bool) -> None:
+def _show(report: Report, options: argparse.Namespace, first: bool) -> None:
+    try:
+        if options.draw:
+            report.draw(options.draw)
+        if options.explore is not False:
+            report.explore(options.explore)
+    except Exception as error:  # whatever is wrong with a picture, in its own words
+        raise Misuse(str(error)) from error
     if options.json:
         print(json.dumps(report.as_json(), allow_nan=False))
     else:
         paragraphs = report.as_latex() if options.latex else report.as_text(_painter())
         print("" if first else "\n", "\n\n".join(paragraphs), sep="")
-    try:
-        if options.draw:
-            report.draw(options.draw)
-        if options.explore is not None:
-            report.explore(options.explore or None)
-    except Exception as error:  # whatever is wrong with the picture, the numbers were good
-        raise Misuse(str(error)) from error
 
 
 def _painter() -> Callable[[int, str], str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import autodiff
-from autodiff.graph import Node
+from autodiff.graph import Node, by_serial, stale
 from autodiff.views.formulas import number
 from autodiff.views.text import printable
 from autodiff.views.tree import tree
@@ -58,7 +58,10 @@ def description(output: Node, names: dict[str, Any]) -> str:
         return repr(output)
     # not by the names under which a REPL keeps its last results
     called = {x: name for name, x in names.items() if isinstance(x, Node) and name[0] != "_"}
-    return "\n".join([repr(output), *_gradient(output, called), "", tree(output, called)])
+    try:
+        return "\n".join([repr(output), *_gradient(output, called), "", tree(output, called)])
+    except RuntimeError as error:  # a variable was assigned after it had been read
+        return f"{output!r}\n({error})"
 
 
 def _gradient(output: Node, called: dict[Node, str]) -> Iterator[str]:
@@ -72,8 +75,8 @@ def _gradient(output: Node, called: dict[Node, str]) -> Iterator[str]:
     shown = variables[:MOST_VARIABLES]
     try:
         slopes = autodiff.gradients(output, shown)
-    except (RuntimeError, TypeError, ValueError) as error:
-        yield f"({error})"  # a variable was assigned, a result is complex
+    except (TypeError, ValueError) as error:  # a complex result has none
+        yield f"({error})"
         return
     labels = [printable(x.name or called.get(x) or type(x).__name__) for x in shown]
     parts = [f"∂/∂{label} = {number(g)}" for label, g in zip(labels, slopes, strict=True)]
@@ -87,11 +90,14 @@ def _variables(output: Node) -> list[Node] | None:
     todo = [output]
     for node in todo:
         fresh = {arg for arg in node.inputs if isinstance(arg, Node)} - seen
+        for arg in fresh:
+            if arg.serial > node.serial:
+                raise stale(arg, node)
         seen |= fresh
         todo += fresh
         if len(todo) > MOST_NODES:
             return None
-    return sorted((node for node in todo if node.op is None), key=lambda node: node.serial)
+    return sorted((node for node in todo if node.op is None), key=by_serial)
 
 
 def run_piped(names: dict[str, Any]) -> int:
