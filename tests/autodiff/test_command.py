@@ -134,6 +134,7 @@ def test_arrays_have_jacobians(run, answer):
     assert status == 0
     assert "∂y/∂x = [[2., 0.],\n         [0., 2.]]" in out
     assert "Jacobian" in out
+    assert "y = [0.]" in run("x * 0", "x=[-1]")[1]
     assert "trace ↓" not in out
 
 
@@ -316,8 +317,7 @@ def test_a_terminal_without_the_signs_shows_others():
 
 
 def test_a_closed_pipe_is_no_trouble():
-    # more than a pipe holds, so that the command notices
-    process = command("sum(x)", f"x={[0] * 3000}", "--json")
+    process = command("x**2", "x=3")
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141

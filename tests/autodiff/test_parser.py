@@ -86,6 +86,7 @@ def number(constant):
 @example("x**y_1**2", 1.5, 2.0)
 @example("x-y_1-1/x/y_1", 1.5, 2.0)
 @example("-+-x", 1.5, 2.0)
+@example("-x % y_1 - -x // y_1", 2.0, 1.5)
 def test_it_means_what_python_means(text, x, y):
     values = {"x": x, "y_1": y, "温度": 0.7}
     f = parse(text)
@@ -125,6 +126,7 @@ def test_garbage_is_refused_and_its_place_marked(text):
         ("  ", "", "no expression"),
         ("x +", "", "missing at the end"),
         ("2 + (x", "(", "never closed"),
+        ("(" * 101 + "x" + ")" * 101, "(", "up to 100 deep"),
         ("2 + x)", ")", "closes nothing"),
         ("(x]", "]", "closes nothing"),
         ("2x", "x", r"write \*"),

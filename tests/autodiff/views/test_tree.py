@@ -75,4 +75,5 @@ def test_columns_are_those_of_a_terminal():
     y = sin(Value(1, name="温度")) + Value(2, name="x\N{COMBINING MACRON}")
     places = {width(line[: line.rindex("  ")]) for line in tree(y).splitlines()}
     assert len(places) == 1
+    assert [width("x"), width("x\N{COMBINING MACRON}"), width("温")] == [1, 1, 2]
     assert table([("a", "bb"), ("温", "c")], "><") == " a  bb\n温  c"
