@@ -317,7 +317,9 @@ def test_a_terminal_without_the_signs_shows_others():
 
 
 def test_a_closed_pipe_is_no_trouble():
-    process = command("x**2", "x=3")
+    # buffered, so that there is something left to write at the end
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    process = command("x**2", "x=3", env=buffered)
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141
