@@ -98,7 +98,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         help="compare both modes, and every order, with numerical differentiation and its error "
         "bound, along random directions",
     )
-    parser.add_argument("--draw", metavar="FILE", help="draw the graph: graph.svg, .png, .pdf")
+    parser.add_argument(
+        "--draw", metavar="FILE", help="draw the graph: graph.svg, .png, .pdf, .dot"
+    )
     parser.add_argument(
         "--explore",
         nargs="?",

@@ -199,7 +199,7 @@ class Report:
 
     def draw(self, path: str) -> None:
         """Draw the graph, with the gradients of a number."""
-        autodiff.draw(self._differentiated()).render(outfile=path, cleanup=True)
+        autodiff.draw(self._differentiated()).save(path)
 
     def explore(self, path: str | None) -> None:
         """Open the page that steps through the graph."""

@@ -57,7 +57,7 @@ def tree(
     again: dict[Node, int] = {}
     while todo and len(shown) < lines:
         lead, below, item, level = todo.pop()
-        parts = list(item.inputs) if isinstance(item, Node) else []
+        parts = item.inputs[:lines] if isinstance(item, Node) else []
         for part in parts:
             if isinstance(part, Node) and part.serial > item.serial:
                 raise stale(part, item)

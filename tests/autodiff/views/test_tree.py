@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff import Tensor, Value, exp, log, sin
+from autodiff import Tensor, Value, exp, log, sin, stack
 from autodiff.views.text import table, width
 from autodiff.views.tree import tree
 
@@ -77,3 +77,8 @@ def test_columns_are_those_of_a_terminal():
     assert len(places) == 1
     assert [width("x"), width("x\N{COMBINING MACRON}"), width("温")] == [1, 1, 2]
     assert table([("a", "bb"), ("温", "c")], "><") == " a  bb\n温  c"
+
+
+def test_one_operation_may_have_many_inputs():
+    many = stack([Value(i) for i in range(10_000)])
+    assert len(tree(many, lines=5).splitlines()) == 6
