@@ -138,7 +138,7 @@ class Report:
             lines.append(f"{label} = {paint(YELLOW, _shown(slope, label))}")
         for order, slope in enumerate(self.higher, 2):
             power = str(order).translate(SUPERSCRIPTS)
-            label = f"d{power}{self.name}/d{self.f.variables[0]}{power}"
+            label = f"∂{power}{self.name}/∂{self.f.variables[0]}{power}"
             lines.append(f"{label} = {paint(YELLOW, _shown(slope))}")
         yield "\n".join(lines)
         if self.hessian is not None:

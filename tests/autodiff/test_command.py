@@ -105,8 +105,8 @@ def test_one_variable_to_any_order(answer, run):
     found = answer("x**5", "x=2", "--order", "6")
     assert found["gradient"] == {"x": 80}
     np.testing.assert_allclose(found["higher"], [160, 240, 240, 120, 0], atol=1e-12)
-    assert "d²y/dx² = 160" in run("x**5", "x=2", "--order=6")[1]
-    assert "d⁶y/dx⁶ = 0" in run("x**5", "x=2", "--order=6")[1]
+    assert "∂²y/∂x² = 160" in run("x**5", "x=2", "--order=6")[1]
+    assert "∂⁶y/∂x⁶ = 0" in run("x**5", "x=2", "--order=6")[1]
 
 
 def test_hessians_are_labelled(run, answer):
