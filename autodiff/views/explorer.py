@@ -1,0 +1,430 @@
+"""A page that steps through a graph in the browser: forward node by node, back edge by edge.
+
+Every number in the page is computed here; what `explorer.html` adds is the stepping.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import webbrowser
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.graph import Node, careful, data_of, plain_data
+from autodiff.views import draw as drawing
+from autodiff.views.formulas import formula, number, partial, symbols
+
+NUMBERS = 64  # an array of up to so many elements is shown element by element, on request
+NAME = 24  # what is longer is abridged in formulas
+SVG = "http://www.w3.org/2000/svg"
+# the page says these by its own style sheet, which knows light and dark
+DEFAULTS = {
+    "{http://www.w3.org/XML/1998/namespace}space": "preserve",
+    "font-family": "Helvetica,sans-Serif",
+    "font-size": "12.00",
+    "text-anchor": "start",
+    "stroke": drawing.LINE,
+}
+FILLS = {
+    drawing.NODE["fillcolor"]: "body",
+    drawing.LINE: "line",
+    drawing.VALUE: "value",
+    drawing.GRADIENT: "gradient",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explorer:
+    """What `explore` returns: the page, and where it was written. A notebook shows the page."""
+
+    path: Path
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
+            'title="autodiff explorer" style="width:100%;height:44em;border:0"></iframe>'
+        )
+
+
+def explore(
+    output: Node,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    show: bool = True,
+    seed: Any = None,
+    max_nodes: int = 300,
+) -> Explorer:
+    """Step through the computation of `output`, and then of its derivatives, in the browser.
+
+    One HTML file is written, which needs neither network nor server: the picture that `draw`
+    makes, with controls that run the forward pass operation by operation and the backward pass
+    edge by edge, each with the line that it computes. The graph is only read: no `.grad` is
+    needed, and none is set.
+
+    Parameters
+    ----------
+    output : Value or Tensor
+        Of one element unless a seed is given.
+    path : path, optional
+        The file to write; a temporary one if left out.
+    show : bool
+        Whether to open the page in the browser. A notebook shows it in its place instead, if this
+        call is a cell's last line.
+    seed : number or array of output's shape, optional
+        The cotangent of `output`; 1 if left out.
+    max_nodes : int
+        How large a graph to accept, in nodes.
+
+    Returns
+    -------
+    Explorer
+        With the page as `.html`, and its file as `.path`.
+
+    Raises
+    ------
+    TypeError
+        If `output` is not a node.
+    ValueError
+        If the graph is larger than `max_nodes`, or `output` has several elements and no seed.
+    RuntimeError
+        If no program that draws is installed, or a variable was assigned after an operation had
+        read it.
+
+    Examples
+    --------
+    >>> from autodiff import Value, explore
+    >>> apple, number, tax = Value(100, "apple"), Value(2, "number"), Value(1.1, "tax")
+    >>> page = explore(apple * number * tax, show=False)
+    >>> page.path.suffix, len(page.html) < 100_000
+    ('.html', True)
+    """
+    page = _page(output, seed, max_nodes)
+    if path is None:
+        handle, path = tempfile.mkstemp(prefix="autodiff-", suffix=".html")
+        os.close(handle)
+    path = Path(path).absolute()
+    path.write_text(page, encoding="utf-8", newline="\n")  # the policy has told its digest
+    if show and not _in_notebook():
+        with suppress(OSError, webbrowser.Error):  # without a browser, there is still the file
+            webbrowser.open(path.as_uri())
+    return Explorer(path, page)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def _page(output: Node, seed: Any, max_nodes: int) -> str:
+    if not isinstance(output, Node):
+        raise TypeError(f"explore takes a Value or a Tensor, not {type(output).__name__}")
+    nodes = drawing._collect(output, max_nodes)
+    start = output.seed(data_of(seed))
+    with np.errstate(all="ignore"):
+        flows, adjoints = _backward(nodes, start)
+        names = _names(nodes)
+        index = {node: i for i, node in enumerate(nodes)}
+        data = {
+            "nodes": [_described(node, names[node], adjoints[node], index) for node in nodes],
+            "steps": _steps(nodes, names, flows, adjoints),
+        }
+    template = files("autodiff.views").joinpath("explorer.html").read_text(encoding="utf-8")
+    parts = {
+        "policy": _policy(template),
+        "title": html.escape(names[output]),
+        "picture": _picture(nodes, adjoints, names, max_nodes),
+        "data": _embedded(data),
+    }
+    return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
+
+
+def _policy(template: str) -> str:
+    """Allow the page its own style and script, and nothing else: above all, no network."""
+    digests = {}
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", template, re.DOTALL)
+        digests[tag] = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digests['style']}'; "
+        f"script-src 'sha256-{digests['script']}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _embedded(data: Any) -> str:
+    """JSON in which nothing can end the script element that it stands in."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
+
+
+# The numbers
+
+
+class Flow(NamedTuple):
+    """What flows back along one edge, from a node to its input k."""
+
+    node: Node
+    k: int
+    share: Any
+    before: Any  # the sum of the shares so far, None if this is the first
+    after: Any
+
+
+def _backward(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
+    """The reverse sweep, edge by edge, and the adjoint of every node."""
+    flows, adjoints = _sweep(nodes, seed)
+    if any(flow.node.inputs[flow.k].undefined(flow.share) for flow in flows):
+        # as the engine does: see `careful`
+        token = careful.set(True)
+        try:
+            flows, adjoints = _sweep(nodes, seed)
+        finally:
+            careful.reset(token)
+    return flows, {node: adjoints.get(node, node.zero()) for node in nodes}
+
+
+def _sweep(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
+    flows, adjoints = [], {nodes[-1]: seed}
+    for node in reversed(nodes):
+        args = plain_data(node.inputs)
+        for k, arg in enumerate(node.inputs):
+            if not isinstance(arg, Node):
+                continue
+            share = None
+            if node in adjoints:
+                assert node.op is not None
+                share = node.op.vjp(k, adjoints[node], node._data, args, node.params)
+            before = adjoints.get(arg)
+            if share is None:
+                flows.append(Flow(node, k, arg.zero(), before, before))
+            else:
+                share = arg.fit(share)
+                adjoints[arg] = share if before is None else before + share
+                flows.append(Flow(node, k, share, before, adjoints[arg]))
+    return flows, adjoints
+
+
+def _local(node: Node, k: int) -> float | None:
+    """The local partial derivative ∂node/∂input k, where it is one real number."""
+    arg = node.inputs[k]
+    if not (_is_real_number(node._data) and _is_real_number(arg._data)):
+        return None
+    assert node.op is not None
+    slope = node.op.vjp(k, node.seed(), node._data, plain_data(node.inputs), node.params)
+    return float(np.sum(arg.zero() if slope is None else arg.fit(slope)))
+
+
+def _is_real_number(data: Any) -> bool:
+    return _is_real(data) and np.size(data) == 1
+
+
+def _is_real(data: Any) -> bool:
+    return isinstance(data, float | np.ndarray | np.generic) and not np.iscomplexobj(data)
+
+
+# The texts
+
+
+def _names(nodes: list[Node]) -> dict[Node, str]:
+    """A node goes by the name that it was given, or else, if others go by it too, by a symbol."""
+    given = {node: _label(node.name) for node in nodes if node.name}
+    given.setdefault(nodes[-1], "y")
+    names = symbols(nodes)
+    taken = Counter([*given.values(), *names.values()])
+    return names | {node: name for node, name in given.items() if taken[name] == 1}
+
+
+def _label(name: str) -> str:
+    """A user's name as one word of a formula."""
+    text = "".join(char if char.isprintable() and char != " " else "\xa0" for char in str(name))
+    return text if len(text) <= NAME else text[: NAME - 1] + "…"
+
+
+def _text(data: Any) -> str:
+    if _is_real_number(data) or isinstance(data, complex):
+        return number(data + 0.0)  # no -0
+    return drawing._text(data).replace("-", "−")
+
+
+def _within(data: Any) -> str:
+    """As it stands in a formula, where a large array is told by its shape."""
+    return _text(data) if drawing._is_small(data) or isinstance(data, tuple) else f"{data.shape}"
+
+
+def _exact(data: Any) -> Any:
+    """A number, or a few numbers, for JSON, which has no infinity, NaN or complex numbers."""
+    if isinstance(data, list):
+        return [_exact(part) for part in data]
+    if isinstance(data, np.ndarray | np.generic):
+        return _exact(data.tolist())
+    return data if not isinstance(data, float) or math.isfinite(data) else str(data)
+
+
+def _summary(data: Any) -> dict[str, Any]:
+    """What the page tells of a number or an array without its numbers."""
+    summary = {"text": _text(data)}
+    if hasattr(data, "shape"):
+        summary |= {"shape": str(data.shape), "dtype": str(data.dtype)}
+    if _is_real(data) and np.size(data) > 1:
+        stats = {"min": np.min(data), "mean": np.mean(data), "max": np.max(data)}
+        summary |= {name: number(value) for name, value in stats.items()}
+    return summary
+
+
+def _numbers(data: Any) -> dict[str, Any]:
+    """What the page tells of a number or an array, with its numbers if they are few."""
+    few = _is_real(data) and 0 < np.size(data) <= NUMBERS
+    return _summary(data) | ({"numbers": _exact(data)} if few else {})
+
+
+def _described(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> dict[str, Any]:
+    """What the page tells of a node."""
+    described: dict[str, Any] = {"name": name}
+    if node.name:
+        described["given"] = "".join(c if c.isprintable() else " " for c in str(node.name))
+    if node.op is not None:
+        described |= {"op": node.op.name}
+    inputs = [index.get(arg) if isinstance(arg, Node) else None for arg in node.inputs]
+    return described | {
+        "inputs": inputs,
+        "value": _numbers(node._data),
+        "gradient": _numbers(adjoint),
+    }
+
+
+def _steps(
+    nodes: list[Node], names: dict[Node, str], flows: list[Flow], adjoints: dict[Node, Any]
+) -> list[dict[str, Any]]:
+    """Every step of the page: which part of the picture it is about, and its line."""
+    last = names[nodes[-1]]
+    variables = [node for node in nodes if node.op is None]
+    values = {node: _within(node._data) for node in nodes}
+    given = [[names[node], values[node]] for node in variables]
+    found = [[f"∂{last}/∂{names[node]}", _within(adjoints[node])] for node in variables]
+    return [
+        {"kind": "start", "given": given},
+        *(
+            {
+                "kind": "forward",
+                "node": i,
+                "line": [names[node], formula(node, names), formula(node, values), values[node]],
+            }
+            for i, node in enumerate(nodes)
+            if node.op is not None
+        ),
+        {
+            "kind": "seed",
+            "node": len(nodes) - 1,
+            "line": [f"∂{last}/∂{last}", _within(adjoints[nodes[-1]])],
+        },
+        *_backward_steps(nodes, names, flows, adjoints),
+        {"kind": "end", "given": found},
+    ]
+
+
+def _backward_steps(
+    nodes: list[Node], names: dict[Node, str], flows: list[Flow], adjoints: dict[Node, Any]
+) -> Iterator[dict[str, Any]]:
+    index = {node: i for i, node in enumerate(nodes)}
+    uses = Counter(node.inputs[k] for node, k, *_ in flows)
+    last = names[nodes[-1]]
+    for node, k, share, before, after in flows:
+        arg = node.inputs[k]
+        local = _local(node, k)
+        step = {
+            "kind": "backward",
+            "node": index[node],
+            "input": k,
+            "to": index[arg],
+            "joins": uses[arg] > 1,
+            "line": [f"∂{last}/∂{names[arg]}", f"∂{last}/∂{names[node]}"],
+            "partial": f"∂{names[node]}/∂{names[arg]}",
+            "rule": partial(node, k, names),
+            "upstream": _within(adjoints[node]),
+            "local": None if local is None else number(local),
+            "share": _summary(share),
+        }
+        if before is not None:
+            step["sum"] = [_within(before), _within(after)]
+        if local is not None:
+            parts = {"upstream": adjoints[node], "local": local, "share": share, "total": after}
+            step["exact"] = {name: _exact(part) for name, part in parts.items()}
+        yield step
+
+
+# The picture
+
+
+def _picture(
+    nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
+) -> str:
+    """The SVG that `draw` makes, whose parts tell which node (3) or edge (3_0) they belong to."""
+    twins: dict[Node, Node] = {}
+    for node in nodes:  # drawn with these adjoints, which the graph itself is not to keep
+        twin = twins[node] = copy(node)
+        twin.inputs = [twins.get(arg, arg) if isinstance(arg, Node) else arg for arg in node.inputs]
+        twin.grad = adjoints[node]
+    picture = drawing.draw(twins[nodes[-1]], max_nodes=max_nodes)
+    svg = ET.fromstring(picture.pipe(format="svg", encoding="utf-8"))
+    drawn = {f"n{i}": node for i, node in enumerate(nodes)}
+    joints = {f"{key}_{k}": arg for key, node in drawn.items() for k, arg in enumerate(node.inputs)}
+    joints["output"] = nodes[-1]
+    for group in svg.iter(f"{{{SVG}}}g"):
+        title = group.find(f"{{{SVG}}}title")
+        if title is None:
+            continue
+        group.remove(title)  # which a browser would show on hovering
+        ends = [end.partition(":")[0] for end in str(title.text).split("->")]
+        group.attrib.pop("id", None)
+        if ends[0] in drawn and len(ends) == 1:
+            group.set("data-node", ends[0][1:])
+            _tag(group, names[drawn[ends[0]]])
+        for joint in joints.keys() & ends:
+            group.set("data-edge", joint.removeprefix("n"))
+            if len(ends) == 2:
+                group.set("class", "tail" if ends[1] == joint else "head")
+            else:
+                group.set("class", "joint" if isinstance(joints[joint], Node) else "constant")
+    for element in svg.iter():
+        element.tail = None
+        for name, value in DEFAULTS.items():
+            if element.get(name) == value:
+                del element.attrib[name]
+        if element.get("fill") in FILLS:
+            element.set("class", FILLS[element.attrib.pop("fill")])
+    for name in ("width", "height"):
+        del svg.attrib[name]
+    svg.set("id", "picture")
+    ET.register_namespace("", SVG)
+    return ET.tostring(svg, encoding="unicode")
+
+
+def _tag(group: ET.Element, name: str) -> None:
+    """Write a node's name above its shape, unless it stands in it."""
+    circle, text = group.find(f"{{{SVG}}}ellipse"), group.find(f"{{{SVG}}}text")
+    if text is None or text.text == name:
+        return
+    place = {"x": text.get("x", "0"), "text-anchor": "middle", "class": "tag"}
+    if circle is None:
+        place["y"] = f"{float(text.get('y', 0)) - 18:.2f}"
+    else:
+        place["y"] = f"{float(circle.get('cy', 0)) - float(circle.get('ry', 0)) - 3:.2f}"
+    ET.SubElement(group, f"{{{SVG}}}text", place).text = name
