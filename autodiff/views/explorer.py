@@ -259,14 +259,10 @@ def _label(name: str) -> str:
 
 
 def _text(data: Any) -> str:
-    if _is_real_number(data) or isinstance(data, complex):
-        return number(data + 0.0)  # no -0
-    return drawing._text(data).replace("-", "−")
-
-
-def _within(data: Any) -> str:
     """As it stands in a formula, where a large array is told by its shape."""
-    return _text(data) if drawing._is_small(data) or isinstance(data, tuple) else f"{data.shape}"
+    if _is_real_number(data):
+        return number(data + 0.0)  # no -0
+    return drawing._gradient(data).replace("-", "−")
 
 
 def _exact(data: Any) -> Any:
@@ -280,7 +276,7 @@ def _exact(data: Any) -> Any:
 
 def _summary(data: Any) -> dict[str, Any]:
     """What the page tells of a number or an array without its numbers."""
-    summary = {"text": _text(data)}
+    summary = {"brief": _text(data)}
     if hasattr(data, "shape"):
         summary |= {"shape": str(data.shape), "dtype": str(data.dtype)}
     if _is_real(data) and np.size(data) > 1:
@@ -316,9 +312,9 @@ def _steps(
     """Every step of the page: which part of the picture it is about, and its line."""
     last = names[nodes[-1]]
     variables = [node for node in nodes if node.op is None]
-    values = {node: _within(node._data) for node in nodes}
+    values = {node: _text(node._data) for node in nodes}
     given = [[names[node], values[node]] for node in variables]
-    found = [[f"∂{last}/∂{names[node]}", _within(adjoints[node])] for node in variables]
+    found = [[f"∂{last}/∂{names[node]}", _text(adjoints[node])] for node in variables]
     return [
         {"kind": "start", "given": given},
         *(
@@ -333,7 +329,7 @@ def _steps(
         {
             "kind": "seed",
             "node": len(nodes) - 1,
-            "line": [f"∂{last}/∂{last}", _within(adjoints[nodes[-1]])],
+            "line": [f"∂{last}/∂{last}", _text(adjoints[nodes[-1]])],
         },
         *_backward_steps(nodes, names, flows, adjoints),
         {"kind": "end", "given": found},
@@ -358,12 +354,12 @@ def _backward_steps(
             "line": [f"∂{last}/∂{names[arg]}", f"∂{last}/∂{names[node]}"],
             "partial": f"∂{names[node]}/∂{names[arg]}",
             "rule": partial(node, k, names),
-            "upstream": _within(adjoints[node]),
+            "upstream": _text(adjoints[node]),
             "local": None if local is None else number(local),
             "share": _summary(share),
         }
         if before is not None:
-            step["sum"] = [_within(before), _within(after)]
+            step["sum"] = [_text(before), _text(after)]
         if local is not None:
             parts = {"upstream": adjoints[node], "local": local, "share": share, "total": after}
             step["exact"] = {name: _exact(part) for name, part in parts.items()}
@@ -373,36 +369,56 @@ def _backward_steps(
 # The picture
 
 
-def _picture(
-    nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
-) -> str:
-    """The SVG that `draw` makes, whose parts tell which node (3) or edge (3_0) they belong to."""
+def _drawn(
+    nodes: list[Node], adjoints: dict[Node, Any], max_nodes: int
+) -> tuple[str, dict[str, Node]]:
+    """The SVG that `draw` makes, and which node goes by which title in it."""
     twins: dict[Node, Node] = {}
     for node in nodes:  # drawn with these adjoints, which the graph itself is not to keep
         twin = twins[node] = copy(node)
         twin.inputs = [twins.get(arg, arg) if isinstance(arg, Node) else arg for arg in node.inputs]
         twin.grad = adjoints[node]
     picture = drawing.draw(twins[nodes[-1]], max_nodes=max_nodes)
-    svg = ET.fromstring(picture.pipe(format="svg", encoding="utf-8"))
-    drawn = {f"n{i}": node for i, node in enumerate(nodes)}
-    joints = {f"{key}_{k}": arg for key, node in drawn.items() for k, arg in enumerate(node.inputs)}
-    joints["output"] = nodes[-1]
+    svg: str = picture.pipe(format="svg", encoding="utf-8")
+    return svg, {f"n{i}": node for i, node in enumerate(nodes)}
+
+
+def _picture(
+    nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
+) -> str:
+    """The SVG, whose parts tell which node ("3") or edge ("3_0", its input 0) they belong to."""
+    source, drawn = _drawn(nodes, adjoints, max_nodes)
+    svg = ET.fromstring(source)
+    index = {node: i for i, node in enumerate(nodes)}
+    edges = {
+        f"{key}_{k}": f"{index[node]}_{k}"
+        for key, node in drawn.items()
+        for k in range(len(node.inputs))
+    }
+    edges["output"] = "output"
+    constants = {
+        f"{index[node]}_{k}"
+        for node in nodes
+        for k, arg in enumerate(node.inputs)
+        if not isinstance(arg, Node)
+    }
     for group in svg.iter(f"{{{SVG}}}g"):
         title = group.find(f"{{{SVG}}}title")
         if title is None:
             continue
         group.remove(title)  # which a browser would show on hovering
-        ends = [end.partition(":")[0] for end in str(title.text).split("->")]
         group.attrib.pop("id", None)
-        if ends[0] in drawn and len(ends) == 1:
-            group.set("data-node", ends[0][1:])
-            _tag(group, names[drawn[ends[0]]])
-        for joint in joints.keys() & ends:
-            group.set("data-edge", joint.removeprefix("n"))
+        ends = [end.partition(":")[0] for end in str(title.text).split("->")]
+        if len(ends) == 1 and ends[0] in drawn:
+            node = drawn[ends[0]]
+            group.set("data-node", str(index[node]))
+            _tag(group, names[node])
+        for joint in edges.keys() & ends:
+            group.set("data-edge", edges[joint])
             if len(ends) == 2:
                 group.set("class", "tail" if ends[1] == joint else "head")
             else:
-                group.set("class", "joint" if isinstance(joints[joint], Node) else "constant")
+                group.set("class", "constant" if edges[joint] in constants else "joint")
     for element in svg.iter():
         element.tail = None
         for name, value in DEFAULTS.items():
@@ -420,11 +436,13 @@ def _picture(
 def _tag(group: ET.Element, name: str) -> None:
     """Write a node's name above its shape, unless it stands in it."""
     circle, text = group.find(f"{{{SVG}}}ellipse"), group.find(f"{{{SVG}}}text")
-    if text is None or text.text == name:
+    if text is None or _label(str(text.text)) == name:
         return
     place = {"x": text.get("x", "0"), "text-anchor": "middle", "class": "tag"}
     if circle is None:
         place["y"] = f"{float(text.get('y', 0)) - 18:.2f}"
     else:
         place["y"] = f"{float(circle.get('cy', 0)) - float(circle.get('ry', 0)) - 3:.2f}"
-    ET.SubElement(group, f"{{{SVG}}}text", place).text = name
+    tag = ET.Element(f"{{{SVG}}}text", place)
+    tag.text = name
+    group.insert(0, tag)  # below the shape, which its halo is not to hide
