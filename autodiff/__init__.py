@@ -66,6 +66,7 @@ from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.views.draw import draw
+    from autodiff.views.explorer import explore
     from autodiff.views.trace import trace
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "custom_rule",
     "draw",
     "elementwise_grad",
+    "explore",
     "fft",
     "grad",
     "gradients",
@@ -129,8 +131,11 @@ Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
 Node.graph = _graph  # type: ignore[attr-defined]
 
 
+_VIEWS = {"draw": "draw", "explore": "explorer", "trace": "trace"}
+
+
 def __getattr__(name: str) -> Any:
     # Views load when first used: they bring libraries that a derivative does not need.
-    if name in ("draw", "trace"):
-        return getattr(import_module(f"autodiff.views.{name}"), name)
+    if name in _VIEWS:
+        return getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
