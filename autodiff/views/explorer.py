@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, careful, data_of, plain_data
+from autodiff.graph import Node, by_serial, careful, data_of, plain_data, stale
 from autodiff.views import draw as drawing
 from autodiff.views.formulas import formula, number, partial, symbols
 
@@ -136,7 +136,7 @@ def _in_notebook() -> bool:
 def _page(output: Node, seed: Any, max_nodes: int) -> str:
     if not isinstance(output, Node):
         raise TypeError(f"explore takes a Value or a Tensor, not {type(output).__name__}")
-    nodes = drawing._collect(output, max_nodes)
+    nodes = _collect(output, max_nodes)
     start = output.seed(data_of(seed))
     with np.errstate(all="ignore"):
         flows, adjoints = _backward(nodes, start)
@@ -154,6 +154,26 @@ def _page(output: Node, seed: Any, max_nodes: int) -> str:
         "data": _embedded(data),
     }
     return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
+
+
+def _collect(output: Node, max_nodes: int) -> list[Node]:
+    """The nodes to step through, oldest first; too many are refused without counting them all."""
+    found, seen, edges = [output], {output}, 0
+    for node in found:
+        edges += len(node.inputs)
+        if len(found) > max_nodes or edges > 2 * max_nodes:
+            raise ValueError(
+                f"this graph has more than {max_nodes} nodes (or twice as many edges), too many "
+                "to step through: explore one of its inner results, such as y.inputs[0], or a "
+                "smaller case of it; draw folds large graphs"
+            )
+        for arg in node.inputs:
+            if isinstance(arg, Node) and arg not in seen:
+                if arg.serial > node.serial:
+                    raise stale(arg, node)
+                seen.add(arg)
+                found.append(arg)
+    return sorted(found, key=by_serial)
 
 
 def _policy(template: str) -> str:
@@ -214,7 +234,8 @@ def _sweep(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
                 share = node.op.vjp(k, adjoints[node], node._data, args, node.params)
             before = adjoints.get(arg)
             if share is None:
-                flows.append(Flow(node, k, arg.zero(), before, before))
+                zero = arg.zero()
+                flows.append(Flow(node, k, zero, before, zero if before is None else before))
             else:
                 share = arg.fit(share)
                 adjoints[arg] = share if before is None else before + share
