@@ -448,7 +448,7 @@ def _picture(
         if element.get("fill") in FILLS:
             element.set("class", FILLS[element.attrib.pop("fill")])
     for name in ("width", "height"):
-        del svg.attrib[name]
+        svg.attrib.pop(name, None)
     svg.set("id", "picture")
     ET.register_namespace("", SVG)
     return ET.tostring(svg, encoding="unicode")

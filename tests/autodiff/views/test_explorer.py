@@ -410,6 +410,8 @@ def test_the_address_leads_to_a_step_and_follows(browser, page_of):
     wait(browser, lambda: step_of(browser) == 12)
     browser.forward()
     wait(browser, lambda: step_of(browser) == 13)
+    browser.execute_script("location.hash = ''")
+    wait(browser, lambda: step_of(browser) == 0)
     for wrong in ("#step=999", "#step=x", "#nothing"):
         browser.get("about:blank")
         load(browser, page, wrong)
