@@ -33,6 +33,7 @@ HOSTILE = [
     "&lt;",
     "りんご",
     "two\u2028lines",
+    "</title><img src=x>",
 ]
 
 
@@ -157,6 +158,14 @@ def test_names_that_others_have_too_give_way_to_symbols():
     a, b, c = Value(1.0, "a"), Value(2.0, "a"), Value(3.0, "v₁")
     data = data_of(explore(a * b * c, show=False))
     assert [node["name"] for node in data["nodes"]] == ["v₋₂", "v₋₁", "v₀", "v₁", "y"]
+
+
+def test_the_branch_not_taken_contributes_nothing():
+    x = Tensor([0.0, 2.0], "x")
+    with np.errstate(all="ignore"):
+        y = ad.where(np.array([False, True]), log(x), 0.0).sum()
+    node = data_of(explore(y, show=False))["nodes"][0]
+    assert node["gradient"]["numbers"] == [0.0, 0.5]
 
 
 def test_what_json_does_not_know_is_told_in_words():
@@ -367,8 +376,12 @@ def test_keys_and_buttons_step(browser, page_of):
         press(browser, key)
         assert step_of(browser) == step
         browser.execute_script("explorer.show(arguments[0])", {"next": 7, "back": 8}.get(button, 7))
+        after = {"next": 8, "back": 7, "last": 15, "first": 0}[button]
         find(browser, f"#{button}").click()
-        assert step_of(browser) == {"next": 8, "back": 7, "last": 15, "first": 0}[button]
+        assert step_of(browser) == after
+        press(browser, " ")  # on the button, which has the focus
+        assert step_of(browser) == {8: 9, 7: 6}.get(after, after)
+        assert not browser.execute_script("return explorer.playing")
         browser.execute_script("explorer.show(arguments[0]); document.activeElement.blur()", step)
 
 
@@ -650,7 +663,7 @@ def test_names_are_only_names(browser, page_of):
         assert {shown, f"← {shown}"} <= {*given}
         label = shown.replace(" ", "\xa0")
         assert label in listed or f"{label[:23]}…" in listed
-    assert browser.title.startswith("←\xa0two\xa0lines · ")
+    assert browser.title.startswith("←\xa0</title><img\xa0src=x> · ")
 
 
 def test_without_scripts_the_whole_picture_is_there(browser, page_of):
