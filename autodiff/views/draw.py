@@ -10,7 +10,9 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 from unicodedata import east_asian_width
 
@@ -165,19 +167,20 @@ def draw(
     except ValueError as error:
         raise ValueError(f"numbers={numbers!r} is no format of a float: {error}") from error
     picture = scene(output, depth=depth, max_nodes=max_nodes)
-    return _Artist(picture, partials, constants, numbers, tensors, direction).drawing(legend)
+    return Artist(picture, partials, constants, numbers, tensors, direction).drawing(legend)
 
 
 @dataclass(eq=False)
-class _Artist:
+class Artist:
     """Writes a scene as DOT: nodes into the frames of their boxes, and then the edges."""
 
     scene: Scene
-    partials: bool
-    constants: bool
-    numbers: str
-    tensors: Tensors
-    direction: Direction
+    partials: bool = False
+    constants: bool = True
+    numbers: str = ".6g"
+    tensors: Tensors = "shape"
+    direction: Direction = "LR"
+    gradient_of: Callable[[Node], Any] = attrgetter("grad")
 
     def drawing(self, legend: bool) -> Drawing:
         scene, output = self.scene, self.scene.output
@@ -220,7 +223,8 @@ class _Artist:
                 elif isinstance(each, Node):
                     self.constant(frames[box], key, each, k)
         drawing.node("end", "", **END)
-        grad = None if output.grad is None else self.gradient(output.grad)
+        gradient = self.gradient_of(output)
+        grad = None if gradient is None else self.gradient(gradient)
         self.joint(drawing, "output", VALUE, self.value(output), self.flowing_back(grad))
         self.line(scene.items[scene.last], ["output"], "end")
         for box in reversed(boxes[1:]):
@@ -234,7 +238,7 @@ class _Artist:
         _, _, back = PORTS[self.direction]
         across = self.direction in ("LR", "RL")
         shown = [f'<font color="{VALUE}">value {"above" if across else "left of"} the line</font>']
-        if self.scene.output.grad is not None:
+        if self.gradient_of(self.scene.output) is not None:
             place = "below" if across else "right of"
             shown.append(f'<font color="{GRADIENT}">{back} gradient {place} it</font>')
         if self.partials:
@@ -273,8 +277,8 @@ class _Artist:
     def mapped(self, node: Node) -> str:
         """A node's name or symbol above maps of its elements and of its gradient's."""
         maps = [(VALUE, node._data)]
-        if is_mappable(node.grad):
-            maps.append((GRADIENT, node.grad))
+        if is_mappable(gradient := self.gradient_of(node)):
+            maps.append((GRADIENT, gradient))
         title = _escape((node.op.symbol if node.op else node.name) or "·")
         pictures = "".join(f"<td>{heat_map(data)}</td>" for _, data in maps)
         ranges = "".join(
@@ -332,10 +336,11 @@ class _Artist:
     def share(self, edge: Edge) -> str | None:
         """What flows back along an edge: the part of the gradient that its readers account for."""
         readers = [edge.head] if isinstance(edge.head, Node) else edge.head.nodes
-        if edge.count > 1 or any(node.grad is None for node in readers):
+        if edge.count > 1 or any(self.gradient_of(node) is None for node in readers):
             return None
-        if self.uses[edge.node] == 1 and edge.node.grad is not None:
-            return self.gradient(edge.node.grad)
+        gradient = self.gradient_of(edge.node)
+        if self.uses[edge.node] == 1 and gradient is not None:
+            return self.gradient(gradient)
         if len(readers) > SUMMED:
             return None
         if not _is_small(edge.node._data):  # its shape is all that is shown
@@ -343,10 +348,10 @@ class _Artist:
         total = edge.node.zero()
         with np.errstate(all="ignore"):
             for node in readers:
-                args = plain_data(node.inputs)
+                args, g = plain_data(node.inputs), self.gradient_of(node)
                 for k, arg in enumerate(node.inputs):
                     if arg is edge.node and node.op and (k == edge.k or node is not edge.head):
-                        share = node.op.vjp(k, node.grad, node._data, args, node.params)
+                        share = node.op.vjp(k, g, node._data, args, node.params)
                         total = total if share is None else total + arg.fit(share)
         return self.gradient(total)
 

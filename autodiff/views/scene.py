@@ -147,11 +147,13 @@ def origin(node: Node) -> Node:
     return node.inputs[0] if node.op is item else node
 
 
-def scene(output: Node, *, depth: int | None = None, max_nodes: int = 500) -> Scene:
+def scene(
+    output: Node, *, depth: int | None = None, fold: bool = True, max_nodes: int = 500
+) -> Scene:
     """Read what there is to draw of the graph that `output` was computed from.
 
-    `depth` is how many levels of groups are opened (None: all); at most `max_nodes` operations are
-    drawn, the newest.
+    `depth` is how many levels of groups are opened (None: all), and `fold` whether repetitions are
+    folded; at most `max_nodes` operations are drawn, the newest.
     """
     nodes, unread = _newest(origin(output), READ)
     uses = Counter(arg for node in nodes for arg in _inputs(node))
@@ -163,10 +165,10 @@ def scene(output: Node, *, depth: int | None = None, max_nodes: int = 500) -> Sc
             continue
         if depth is not None and box.level > depth and box.parent:
             _hide(home, _layer(box), "layer", box.all_nodes(), box.parent)
-        else:
+        elif fold:
             for label, hidden in _loops(box, uses):
                 _hide(home, label, "fold", hidden, box)
-    for node in nodes:
+    for node in nodes if fold else []:
         hidden = [] if node in home else _repeated_inputs(node, uses, home)
         if hidden:
             label = f"variables\n× {len(hidden):,} more"
