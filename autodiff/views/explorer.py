@@ -19,7 +19,6 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -28,8 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.graph import Node, by_serial, careful, data_of, plain_data, stale
-from autodiff.views import draw as drawing
+from autodiff.views.draw import GRADIENT, LINE, NODE, VALUE, Artist, _is_small
 from autodiff.views.formulas import formula, number, partial, symbols
+from autodiff.views.scene import scene
 
 NUMBERS = 64  # an array of up to so many elements is shown element by element, on request
 NAME = 24  # what is longer is abridged in formulas
@@ -40,13 +40,13 @@ DEFAULTS = {
     "font-family": "Helvetica,sans-Serif",
     "font-size": "12.00",
     "text-anchor": "start",
-    "stroke": drawing.LINE,
+    "stroke": LINE,
 }
 FILLS = {
-    drawing.NODE["fillcolor"]: "body",
-    drawing.LINE: "line",
-    drawing.VALUE: "value",
-    drawing.GRADIENT: "gradient",
+    NODE["fillcolor"]: "body",
+    LINE: "line",
+    VALUE: "value",
+    GRADIENT: "gradient",
 }
 
 
@@ -283,7 +283,12 @@ def _text(data: Any) -> str:
     """As it stands in a formula, where a large array is told by its shape."""
     if _is_real_number(data):
         return number(data + 0.0)  # no -0
-    return drawing._gradient(data).replace("-", "−")
+    if isinstance(data, tuple):  # the several results of one operation
+        return "; ".join("0" if part is None else _text(part) for part in data)
+    if not _is_small(data):
+        return str(data.shape)
+    text = np.array2string(np.asarray(data), separator=", ", formatter={"all": number})
+    return " ".join(text.split())
 
 
 def _exact(data: Any) -> Any:
@@ -390,26 +395,17 @@ def _backward_steps(
 # The picture
 
 
-def _drawn(
-    nodes: list[Node], adjoints: dict[Node, Any], max_nodes: int
-) -> tuple[str, dict[str, Node]]:
-    """The SVG that `draw` makes, and which node goes by which title in it."""
-    twins: dict[Node, Node] = {}
-    for node in nodes:  # drawn with these adjoints, which the graph itself is not to keep
-        twin = twins[node] = copy(node)
-        twin.inputs = [twins.get(arg, arg) if isinstance(arg, Node) else arg for arg in node.inputs]
-        twin.grad = adjoints[node]
-    picture = drawing.draw(twins[nodes[-1]], max_nodes=max_nodes)
-    svg: str = picture.pipe(format="svg", encoding="utf-8")
-    return svg, {f"n{i}": node for i, node in enumerate(nodes)}
-
-
 def _picture(
     nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
 ) -> str:
-    """The SVG, whose parts tell which node ("3") or edge ("3_0", its input 0) they belong to."""
-    source, drawn = _drawn(nodes, adjoints, max_nodes)
-    svg = ET.fromstring(source)
+    """The SVG that `draw` would make, unfolded, with these adjoints.
+
+    Its parts tell which node ("3") or edge ("3_0", that of its input 0) they belong to.
+    """
+    seen = scene(nodes[-1], fold=False, max_nodes=max_nodes)
+    drawing = Artist(seen, gradient_of=adjoints.get).drawing(legend=False)
+    svg = ET.fromstring(drawing.pipe(format="svg", encoding="utf-8"))
+    drawn = {key: item for item, key in seen.items.items() if isinstance(item, Node)}
     index = {node: i for i, node in enumerate(nodes)}
     edges = {
         f"{key}_{k}": f"{index[node]}_{k}"
