@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, by_serial, careful, data_of, plain_data, stale
+from autodiff.graph import Node, by_serial, data_of, plain_data, stale
 from autodiff.views.draw import GRADIENT, LINE, NODE, VALUE, Artist, _is_small
 from autodiff.views.formulas import formula, number, partial, symbols
 from autodiff.views.scene import scene
@@ -210,18 +210,6 @@ class Flow(NamedTuple):
 
 def _backward(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
     """The reverse sweep, edge by edge, and the adjoint of every node."""
-    flows, adjoints = _sweep(nodes, seed)
-    if any(flow.node.inputs[flow.k].undefined(flow.share) for flow in flows):
-        # as the engine does: see `careful`
-        token = careful.set(True)
-        try:
-            flows, adjoints = _sweep(nodes, seed)
-        finally:
-            careful.reset(token)
-    return flows, {node: adjoints.get(node, node.zero()) for node in nodes}
-
-
-def _sweep(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
     flows, adjoints = [], {nodes[-1]: seed}
     for node in reversed(nodes):
         args = plain_data(node.inputs)
@@ -240,7 +228,7 @@ def _sweep(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
                 share = arg.fit(share)
                 adjoints[arg] = share if before is None else before + share
                 flows.append(Flow(node, k, share, before, adjoints[arg]))
-    return flows, adjoints
+    return flows, {node: adjoints.get(node, node.zero()) for node in nodes}
 
 
 def _local(node: Node, k: int) -> float | None:

@@ -52,7 +52,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     scene: Scene
 
-    def save(self, filename: Any = None, directory: Any = None, **options: Any) -> Any:
+    def save(self, filename: Any = None, directory: Any = None, **options: Any) -> Path:
         """Write the picture into a file, in the format that its suffix names.
 
         Parameters
@@ -81,7 +81,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         PosixPath('y.svg')
         """
         if filename is None or directory or options or str(filename).endswith(".gv"):
-            return super().save(filename, directory=directory, **options)
+            return Path(super().save(filename, directory=directory, **options))
         path = Path(filename)
         if path.suffix not in FORMATS:
             raise ValueError(f"{path}: a picture's file name ends in one of {', '.join(FORMATS)}")
