@@ -1,70 +1,293 @@
-"""Operations and their partial derivatives, as the formulas that people write."""
+"""Operations, their partial derivatives and whole expressions, as the formulas people write."""
 
 from __future__ import annotations
 
-import unicodedata
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
-from autodiff.graph import Node, ancestors, next_serial, recorded
+import numpy as np
+
+from autodiff.graph import Node, ancestors, by_serial, next_serial, recorded, stale
+from autodiff.ops.elementwise import power
+from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise
+from autodiff.tensor import Bundle
+from autodiff.views.notation import LATEX, QUOTIENT, TEXT, Notation, Term, shown, subscripted
 
-_INFIX = {"add": " + ", "subtract": " − ", "multiply": " × ", "divide": "/", "power": "^"}
-_SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
-_MACRON = "\N{COMBINING MACRON}"
+SHORT = 6  # a shared result of up to so many characters is written out wherever it is used
+WIDTH = 50  # a part of more characters than this has a line of its own
 
 
-def symbols(nodes: list[Node]) -> dict[Node, str]:
+def items_of(nodes: Iterable[Node]) -> dict[Node, list[Node | None]]:
+    """The operations of several results, with these; None for a result that nobody reads."""
+    found: dict[Node, list[Node | None]] = {}
+    for node in nodes:
+        if isinstance(node, Bundle):
+            found[node] = [*node.inputs] if node.op is pack else [None] * len(node)
+        elif node.op is item and node.inputs[0] in found:
+            found[node.inputs[0]][node.params["index"]] = node
+    return found
+
+
+def symbols(nodes: list[Node], notation: Notation = TEXT) -> dict[Node, str]:
     """Name nodes (oldest first) as the AD survey does.
 
-    Variables are v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ …
+    Variables are v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ … An operation
+    of several results is named by them, as in (v₂, v₃), with _ for those that nobody reads.
     """
     variables = [node for node in nodes if node.op is None]
-    results = [node for node in nodes if node.op is not None]
-    numbered = list(enumerate(variables, 1 - len(variables))) + list(enumerate(results, 1))
-    return {node: "v" + str(i).translate(_SUBSCRIPTS) for i, node in numbered}
+    results = [node for node in nodes if node.op and not isinstance(node, Bundle)]
+    numbered = [*enumerate(variables, 1 - len(variables)), *enumerate(results, 1)]
+    names = {node: notation.name(subscripted("v", i)) for i, node in numbered}
+    for node, items in items_of(nodes).items():
+        parts = ["" if part is None else names.get(part, "") for part in items]
+        names[node] = notation.grouped(", ".join(part or notation.name("_") for part in parts))
+    return names
 
 
-def formula(node: Node, names: dict[Node, str]) -> str:
-    """The node's operation, in the names of its inputs."""
+def formula(node: Node, names: Mapping[Node, str], notation: Notation = TEXT) -> str:
+    """The node's operation, in the names of its inputs: v₋₁ × v₀, log(v₁)."""
+    return operation(node, _terms(node.inputs, names, notation), notation).text
+
+
+def partial(node: Node, k: int, names: Mapping[Node, str], notation: Notation = TEXT) -> str:
+    """∂node/∂input k as a factor: cos(v₀), 1/v₁, (−1); ∂v₂/∂v₁ where no formula is told."""
+    slope = slope_of(node, k, names, notation)
+    if slope is None:
+        return notation.ratio(names[node], names[node.inputs[k]])
+    return notation.operand(slope, QUOTIENT)
+
+
+def number(x: Any, notation: Notation = TEXT) -> str:
+    """A number in six digits; a small array in full, a larger one by its shape and dtype."""
+    return notation.number(x).text
+
+
+def bar(name: str, notation: Notation = TEXT) -> str:
+    """The name of an adjoint: v̄₁."""
+    return notation.accented(name, "bar")
+
+
+def dot(name: str, notation: Notation = TEXT) -> str:
+    """The name of a tangent: v̇₁."""
+    return notation.accented(name, "dot")
+
+
+def operation(
+    node: Node, terms: Mapping[Node, Term], notation: Notation, digits: int | None = 6
+) -> Term:
+    """The node's operation on what is written for its inputs."""
     assert node.op is not None
-    args = [names[a] if isinstance(a, Node) else number(a) for a in node.inputs]
-    if node.op.name in _INFIX:
-        return _INFIX[node.op.name].join(map(_grouped, args))
-    if node.op.name == "negative":
-        return f"−{args[0]}"
-    return f"{node.op.name}({', '.join(args)})"
+    args = [Term("…")] * len(node.inputs)
+    for k in shown(node.inputs):
+        arg = node.inputs[k]
+        args[k] = terms[arg] if isinstance(arg, Node) else notation.constant(arg, digits)
+    return notation.operation(node.op, args, node.params)
 
 
-def partial(node: Node, k: int, names: dict[Node, str]) -> str:
-    """∂node/∂input k as a formula: the table's rule, run on the nodes and read off their graph."""
+def slope_of(
+    node: Node, k: int, names: Mapping[Node, str], notation: Notation = TEXT
+) -> Term | None:
+    """The table's rule for ∂node/∂input k, run on the nodes and read off their graph.
+
+    None where the operation is not elementwise, or its rule is for plain numbers only.
+    """
     if not isinstance(node.op, Elementwise):
-        return f"∂{names[node]}/∂{names[node.inputs[k]]}"
+        return None
     start = next_serial()  # what the rule makes is younger
-    with recorded():
-        slope = node.op.partial(k, node, node.inputs)
+    try:
+        with recorded(), np.errstate(all="ignore"):
+            slope = node.op.partial(k, node, node.inputs)
+    except (TypeError, ValueError):
+        return None
     if not isinstance(slope, Node):
-        return _grouped(number(slope))
-    known = dict(names)
+        return notation.constant(slope)
+    terms = _terms([node, *node.inputs], names, notation)
     for step in reversed(ancestors(slope, since=start)):
-        if step not in known:
-            known[step] = formula(step, known)
-    return _grouped(known[slope])
+        if _to_the_first(step):
+            terms[step] = terms[step.inputs[0]]
+        elif step not in terms:
+            terms[step] = operation(step, terms, notation)
+    return terms[slope]
 
 
-def number(x: Any) -> str:
-    """A number in six digits, an array by its shape."""
-    if isinstance(x, tuple):  # the several results of one operation
-        return f"({', '.join('0' if part is None else number(part) for part in x)})"
-    if getattr(x, "size", 1) != 1:
-        return f"array{x.shape}"
-    return f"{x.item() if hasattr(x, 'item') else x:.6g}".replace("-", "−")
+def _to_the_first(node: Node) -> bool:
+    """Whether this is x^1, which is x."""
+    return node.op is power and type(node.inputs[1]) in (int, float) and node.inputs[1] == 1
 
 
-def bar(name: str) -> str:
-    """The name of an adjoint."""
-    return unicodedata.normalize("NFC", name[0] + _MACRON) + name[1:]
+def _terms(nodes: Iterable[Any], names: Mapping[Node, str], notation: Notation) -> dict[Node, Term]:
+    return {node: notation.named(names[node]) for node in nodes if isinstance(node, Node)}
 
 
-def _grouped(text: str) -> str:
-    """In parentheses, if it would be misread as an operand."""
-    return f"({text})" if " " in text or text.startswith("−") else text
+def written(node: Node) -> list[Any]:
+    """The inputs of a node that its formula shows."""
+    return [node.inputs[k] for k in shown(node.inputs)]
+
+
+def newest(
+    output: Node, most: int, inputs: Callable[[Node], Iterable[Any]]
+) -> tuple[list[Node], list[Node]]:
+    """At most so many nodes that `output` was computed from, and those that they read beyond.
+
+    Oldest first. No more of the graph than that is looked at.
+    """
+    found: list[Node] = []
+    heap, seen = [(-output.serial, output)], {output}
+    while heap and len(found) < most:
+        _, node = heappop(heap)
+        found.append(node)
+        for arg in inputs(node):
+            if isinstance(arg, Node) and arg not in seen:
+                if arg.serial > node.serial:
+                    raise stale(arg, node)
+                seen.add(arg)
+                heappush(heap, (-arg.serial, arg))
+    return found[::-1], sorted((node for _, node in heap), key=by_serial)
+
+
+@dataclass(frozen=True, repr=False)
+class Expression:
+    """What `expression` returns: `str(...)` is the text, `.latex` the same in LaTeX.
+
+    Attributes
+    ----------
+    lets : tuple of (str, str)
+        Names and formulas of its parts, each before it is used.
+    formula : str
+        The expression itself.
+    latex : str
+        All of it, for math mode with amsmath, or MathJax.
+    """
+
+    lets: tuple[tuple[str, str], ...]
+    formula: str
+    latex: str
+
+    def __str__(self) -> str:
+        return "\n".join([*(f"let {name} = {part}" for name, part in self.lets), self.formula])
+
+    __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+
+def expression(output: Node, *, limit: int | None = 100) -> Expression:
+    """The formula of `output`, as text and in LaTeX.
+
+    Results that have a name or are used several times come first, in lines of their own
+    (`let v₁ = …`); so do parts of a long formula. The parentheses are those without which it would
+    be read as another computation: with Python's precedence, the text is computed as `output` was.
+
+    Parameters
+    ----------
+    output : Value or Tensor
+        The result to write out.
+    limit : int, optional
+        How many nodes to write out, the newest ones; an ellipsis stands for what they were
+        computed from. None for all.
+
+    Returns
+    -------
+    Expression
+        A notebook shows it typeset.
+
+    Raises
+    ------
+    TypeError
+        If `output` is not a node.
+    RuntimeError
+        If a variable was assigned after an operation had read it.
+
+    Examples
+    --------
+    >>> from autodiff import Value, exp, log, sin
+    >>> from autodiff.views.formulas import expression
+    >>> x1, x2 = Value(2, "x1"), Value(5, "x2")
+    >>> expression(log(x1) + x1 * x2 - sin(x2))
+    log(x1) + x1 × x2 − sin(x2)
+    >>> print(expression(log(x1) / x2**2).latex)
+    \\frac{\\ln(x_{1})}{x_{2}^{2}}
+    >>> e = exp(-x1)
+    >>> expression(e / (1 + e))
+    let v₁ = exp(−x1)
+    v₁/(1 + v₁)
+    """
+    if not isinstance(output, Node):
+        raise TypeError(f"expression takes a Value or a Tensor, not {type(output).__name__}")
+    nodes, rest = newest(output, sys.maxsize if limit is None else limit, written)
+    names = _Names()
+    beyond = {node for node in rest if node.op}
+    chosen = {
+        node: names.given(node.name)
+        for node in [*rest, *nodes]
+        if node.name and (node.op is None or node is not output)
+    }
+    for node in [*rest, *nodes]:
+        if node not in chosen and (node.op is None or node in beyond):
+            chosen[node] = names.fresh("v" if node.op else "x")
+    terms: dict[Notation, dict[Node, Term]] = {
+        notation: {node: notation.named(notation.name(name)) for node, name in chosen.items()}
+        for notation in (TEXT, LATEX)
+    }
+    lets = {
+        notation: [(known[node].text, notation.dots) for node in rest if node.op]
+        for notation, known in terms.items()
+    }
+    uses = Counter(arg for node in nodes for arg in written(node) if isinstance(arg, Node))
+    for node in nodes:
+        if node.op is None:
+            continue
+        parts = {n: operation(node, known, n, digits=None) for n, known in terms.items()}
+        length = len(parts[TEXT].text)
+        if node is output or not (
+            node in chosen or length > WIDTH or (uses[node] > 1 and length > SHORT)
+        ):
+            for notation, term in parts.items():
+                terms[notation][node] = term
+            continue
+        name = chosen.get(node) or names.fresh("v")
+        for notation, term in parts.items():
+            lets[notation].append((notation.name(name), term.text))
+            terms[notation][node] = notation.named(notation.name(name))
+    last = terms[LATEX][output].text
+    if lets[LATEX]:
+        head = LATEX.name(names.given(output.name or "y"))
+        rows = [f"{name} &= {part}" for name, part in [*lets[LATEX], (head, last)]]
+        body = " \\\\\n".join(rows)
+        last = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+    return Expression(tuple(lets[TEXT]), terms[TEXT][output].text, last)
+
+
+def latex_of(node: Node, limit: int = 50) -> str | None:
+    """What a notebook typesets for a node; None if its formula has more than so many nodes."""
+    _, rest = newest(node, limit, written)
+    return None if rest else expression(node, limit=None)._repr_latex_()
+
+
+class _Names:
+    """Names of which no two are alike, not even in LaTeX, where x1 and x_1 are."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.last: Counter[str] = Counter()
+
+    def given(self, name: str) -> str:
+        """The name that a user gave, with a prime if another node has it already."""
+        while LATEX.name(name) in self.taken:
+            name += "'"
+        self.taken.add(LATEX.name(name))
+        return name
+
+    def fresh(self, letter: str) -> str:
+        """The letter with the next subscript that is free."""
+        while True:
+            self.last[letter] += 1
+            name = subscripted(letter, self.last[letter])
+            if LATEX.name(name) not in self.taken:
+                return name

@@ -1,118 +1,487 @@
-"""The evaluation trace and the adjoint trace of an expression, as the AD literature prints them."""
+"""The evaluation of an expression, line by line, beside its adjoints or its tangents.
+
+Layout after A. G. Baydin et al., Automatic Differentiation in Machine Learning: a Survey, JMLR 18
+(2018), tables 2 and 3.
+"""
 
 from __future__ import annotations
 
-import unicodedata
+import html
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
+from unicodedata import combining, east_asian_width
 
 import numpy as np
 
-from autodiff.graph import Node, ancestors, plain_data
-from autodiff.views.formulas import bar, formula, number, partial, symbols
+from autodiff.graph import Node, by_serial, careful, plain_data
+from autodiff.ops.general import item, pack
+from autodiff.ops.table import Elementwise, Linear
+from autodiff.views.formulas import (
+    bar,
+    dot,
+    formula,
+    items_of,
+    newest,
+    number,
+    slope_of,
+    symbols,
+    written,
+)
+from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
+
+MOST = 20_000  # of a graph of more nodes only the end is traced, unless all of it is asked for
+
+PAGE = """\
+<table style="border-collapse: collapse; font-variant-numeric: tabular-nums">
+<caption>Evaluation of {output} beside its {column}s</caption>
+<thead><tr>{heads}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+# the colours are the page's own, be it light or dark
+CELL = "text-align: left; vertical-align: top; padding: 0.1em 1em; border: 1px solid #8888"
+HEAD = f'<th scope="col" style="{CELL}">{{}}</th>'
+DATA = f'<td style="{CELL}">{{}}</td>'
+
+Names = Mapping[Node, str]
+Line = list[str]  # the sides of an equation
+Found = TypeVar("Found")
 
 
-class Line(NamedTuple):
-    """One assignment of a trace: `symbol = formula = value`."""
+class Trace:
+    """What `trace` returns: `str(...)` is the table as text.
 
-    symbol: str
-    formula: str
-    value: Any
+    Attributes
+    ----------
+    markdown : str
+        The table in Markdown.
+    latex : str
+        The table as an `align*` environment, for a document with amsmath, or MathJax.
+    html : str
+        The table as an HTML element; a notebook shows it.
+    """
+
+    column: ClassVar[str]  # what stands beside the evaluation
+    heading: ClassVar[str]
+    arrow: ClassVar[str]
+
+    def __init__(self, output: Node, nodes: list[Node], lines: _Lines) -> None:
+        self.output, self.nodes, self.lines = output, nodes, lines
+        self.items = items_of(nodes)
+
+    def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
+        """What stands beside a node's own line."""
+        raise NotImplementedError
+
+    def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
+        raise NotImplementedError
+
+    def _rows(self, notation: Notation) -> Iterator[tuple[Line, list[Line]]]:
+        names = symbols(self.nodes, notation)
+        for node in self.lines.head:
+            yield self._evaluation(node, names, notation), self._beside(node, names, notation)
+        if self.lines.gap:
+            said = notation.words(f"{self.lines.gap} more lines (limit=None for all)")
+            yield [f"{notation.dots} {said}"], [[notation.dots]]
+        for node in self.lines.tail:
+            yield self._evaluation(node, names, notation), self._beside(node, names, notation)
+        name, result = notation.name(self.output.name or "y"), names[self.output]
+        last = [name, result, number(self.output._data, notation)]
+        yield last, [self._beside_output(name, result, notation)]
+
+    def _evaluation(self, node: Node, names: Names, notation: Notation) -> Line:
+        if node.op is None:
+            return [names[node], _called(node, names, notation), number(node._data, notation)]
+        if node not in self.items:
+            return [names[node], formula(node, names, notation), number(node._data, notation)]
+        left, right = [], []
+        for part, data in zip(self.items[node], node._data, strict=True):
+            left.append(notation.name("_") if part is None else names[part])
+            right.append(notation.name("_") if part is None else number(data, notation))
+        return [", ".join(left), formula(node, names, notation), ", ".join(right)]
+
+    def _parts(self, node: Node) -> list[Node]:
+        """The results of an operation that somebody reads."""
+        return [part for part in self.items.get(node, [node]) if part is not None]
+
+    def _headings(self, notation: Notation) -> list[str]:
+        return [
+            f"{notation.words('Forward evaluation trace')} {notation.arrows['down']}",
+            f"{notation.words(self.heading)} {notation.arrows[self.arrow]}",
+        ]
 
     def __str__(self) -> str:
-        return f"{self.symbol} = {self.formula} = {number(self.value)}"
-
-
-class Step(NamedTuple):
-    """One line of the evaluation trace, and the adjoint lines that reverse mode does for it."""
-
-    primal: Line
-    adjoints: list[Line]
-
-
-class Trace(NamedTuple):
-    """What `trace` returns; `str(...)` is the two-column table."""
-
-    steps: list[Step]
-
-    def __str__(self) -> str:
-        rows = [("Forward evaluation trace ↓", "Reverse adjoint trace ↑")]
-        for step in self.steps:
-            beside = [str(line) for line in reversed(step.adjoints)]
-            rows += zip_longest([str(step.primal)], beside, fillvalue="")
+        rows = [tuple(self._headings(TEXT))]
+        for line, beside in self._rows(TEXT):
+            rows += zip_longest([" = ".join(line)], map(" = ".join, beside), fillvalue="")
         width = max(_width(left) for left, _ in rows)
         return "\n".join(
             f"{left}{' ' * (width - _width(left))} │ {right}".rstrip() for left, right in rows
         )
 
+    __repr__ = __str__
 
-def trace(output: Node, seed: Any = None) -> Trace:
-    """The evaluation of `output`, operation by operation, beside the reverse sweep.
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        rows = [self._headings(TEXT), [":--", ":--"]]
+        for line, beside in self._rows(TEXT):
+            rows.append([_markdown(line), "<br>".join(map(_markdown, beside))])
+        return "\n".join(f"| {left} | {right} |" for left, right in rows)
 
-    Variables are numbered v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ …; a
-    bar marks an adjoint. The reverse sweep runs upwards: beside each operation stand the adjoints
-    that it hands to its inputs, `v̄₀ = v̄₀ + v̄₂ × v₋₁` where paths join. Layout after A. G. Baydin
-    et al., Automatic Differentiation in Machine Learning: a Survey, JMLR 18 (2018), tables 2, 3.
+    @property
+    def html(self) -> str:
+        """The table as an HTML element."""
+        rows = []
+        for line, beside in self._rows(TEXT):
+            cells = [_html(line), "<br>".join(map(_html, beside))]
+            rows.append(f"<tr>{''.join(map(DATA.format, cells))}</tr>")
+        return PAGE.format(
+            output=_html([TEXT.name(self.output.name or "y")]),
+            column=self.column,
+            heads="".join(map(HEAD.format, self._headings(TEXT))),
+            rows="\n".join(rows),
+        )
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    @property
+    def latex(self) -> str:
+        """The table as an `align*` environment."""
+        rows = ["& " + " & & ".join(self._headings(LATEX))]
+        for line, beside in self._rows(LATEX):
+            for left, right in zip_longest([line], beside, fillvalue=[""]):
+                rows.append(f"{_aligned(left)} & {_aligned(right)}")
+        body = " \\\\\n".join(rows)
+        return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+
+def trace(
+    output: Node,
+    seed: Any = None,
+    *,
+    tangents: Mapping[Any, Any] | None = None,
+    limit: int | None = 200,
+) -> Trace:
+    """The evaluation of `output`, operation by operation, beside its derivatives.
+
+    Variables are numbered v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ … Beside
+    them stands the reverse sweep, which runs upwards: each operation hands adjoints (with a bar)
+    to its inputs, `v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀` where paths join. Or, in forward mode, the tangent
+    (with a dot) of each line: the derivative along the given tangents of the variables.
 
     Parameters
     ----------
     output : Value or Tensor
-        Of one element unless a seed is given.
+        Of one element unless a seed or tangents are given.
     seed : number or array of output's shape, optional
         The adjoint of `output`; 1 if left out.
+    tangents : dict, optional
+        Forward mode: tangents by variable, or by the variable's name; 0 for those left out.
+    limit : int, optional
+        How many lines to show; the middle of a longer trace is left out. Of more than 20,000
+        nodes the end is traced. None for all.
+
+    Returns
+    -------
+    Trace
+        `str(...)` is the table as text; `.markdown`, `.latex` and `.html` are the same.
+
+    Raises
+    ------
+    TypeError
+        If `output` is not a node, or both a seed and tangents are given.
+    ValueError
+        If several elements have no seed, a tangent is for no variable of the graph or of another
+        shape, or if the graph is too large for forward mode within `limit`.
+    RuntimeError
+        If a variable was assigned after an operation had read it.
 
     Examples
     --------
     >>> from autodiff import Value, trace
     >>> x = Value(3.0, name="x")
-    >>> print(trace(x * x))
+    >>> trace(x * x)
     Forward evaluation trace ↓ │ Reverse adjoint trace ↑
     v₀ = x = 3                 │ x̄ = v̄₀ = 6
-    v₁ = v₀ × v₀ = 9           │ v̄₀ = v̄₀ + v̄₁ × v₀ = 6
-                               │ v̄₀ = v̄₁ × v₀ = 3
+    v₁ = v₀ × v₀ = 9           │ v̄₀ = v̄₀ + v̄₁·∂v₁/∂v₀ = v̄₀ + v̄₁ × v₀ = 6
+                               │ v̄₀ = v̄₁·∂v₁/∂v₀ = v̄₁ × v₀ = 3
     y = v₁ = 9                 │ v̄₁ = ȳ = 1
+    >>> trace(x * x, tangents={x: 1.0})
+    Forward evaluation trace ↓ │ Forward tangent trace ↓
+    v₀ = x = 3                 │ v̇₀ = ẋ = 1
+    v₁ = v₀ × v₀ = 9           │ v̇₁ = v̇₀ × v₀ + v̇₀ × v₀ = 1 × 3 + 1 × 3 = 6
+    y = v₁ = 9                 │ ẏ = v̇₁ = 6
     """
-    nodes = ancestors(output)[::-1]
-    variables = [node for node in nodes if node.op is None]
-    results = [node for node in nodes if node.op is not None]
-    names = symbols(nodes)
-    adjoints: dict[Node, Any] = {output: output.seed(seed)}
-    last = output.name or "y"
-    steps = [
-        Step(
-            Line(last, names[output], output._data),
-            [Line(bar(names[output]), bar(last), adjoints[output])],
+    if not isinstance(output, Node):
+        raise TypeError(f"trace takes a Value or a Tensor, not {type(output).__name__}")
+    if seed is not None and tangents is not None:
+        raise TypeError("trace takes a seed (reverse mode) or tangents (forward mode), not both")
+    most = sys.maxsize if limit is None else MOST
+    nodes, rest = newest(output, most, lambda node: node.inputs)
+    if tangents is not None:
+        if rest:
+            raise ValueError(
+                f"this graph has more than {MOST:,} nodes, and tangents start at the oldest: trace "
+                "an inner result, or all of it with limit=None"
+            )
+        return _Tangents(output, nodes, _lines(nodes, limit, cut=False), tangents)
+    if rest:  # the end, which is where reverse mode starts
+        lines = _lines(nodes, limit, cut=True)
+        read = {arg for node in lines.tail for arg in written(node) if isinstance(arg, Node)}
+        nodes = sorted({*read, *nodes[-len(lines.tail) :]}, key=by_serial)
+    else:
+        lines = _lines(nodes, limit, cut=False)
+    return _Adjoints(output, nodes, lines, output.seed(seed))
+
+
+class _Lines(NamedTuple):
+    """The nodes that have a line, and how many are left out between them."""
+
+    head: list[Node]
+    tail: list[Node]
+    gap: str = ""
+
+
+def _lines(nodes: list[Node], limit: int | None, cut: bool) -> _Lines:
+    # the several results of one operation stand in its line
+    nodes = [node for node in nodes if node.op is not item and node.op is not pack]
+    nodes.sort(key=lambda node: node.op is not None)  # variables first, then by age
+    most = len(nodes) if limit is None else max(limit, 2) - 1  # the output has one more
+    hidden = len(nodes) - most
+    if hidden <= 0:
+        return _Lines(nodes, [])
+    if cut:
+        return _Lines([], nodes[hidden:], f"more than {hidden:,}")
+    head = most // 2
+    return _Lines(nodes[:head], nodes[head + hidden :], f"{hidden:,}")
+
+
+class _Share(NamedTuple):
+    """What reverse mode hands to input `k` of an operation: its adjoint is `total` from then on."""
+
+    k: int
+    joins: bool
+    total: Any
+
+
+class _Adjoints(Trace):
+    """An evaluation beside the reverse sweep, which runs upwards."""
+
+    column, heading, arrow = "adjoint", "Reverse adjoint trace", "up"
+
+    def __init__(self, output: Node, nodes: list[Node], lines: _Lines, seed: Any) -> None:
+        super().__init__(output, nodes, lines)
+        self.seed = seed
+        self.adjoints, self.shares = _carefully(self._walk)
+
+    def _walk(self) -> tuple[tuple[dict[Node, Any], dict[Node, list[_Share]]], bool]:
+        """The variables' adjoints, what the lines to be shown hand on; if there is a NaN."""
+        adjoints = {self.output: self.seed}
+        kept = {*self.lines.head, *self.lines.tail}
+        shares: dict[Node, list[_Share]] = {}
+        live, undefined = set(self.nodes), False
+        for node in reversed(self.nodes):
+            if node.op is None or node not in adjoints:
+                continue
+            g, data, given = adjoints.pop(node), plain_data(node.inputs), []
+            for k, arg in enumerate(node.inputs):
+                if not isinstance(arg, Node) or arg not in live:
+                    continue
+                share = node.op.vjp(k, g, node._data, data, node.params)
+                share = arg.zero() if share is None else arg.fit(share)
+                undefined = undefined or arg.undefined(share)
+                joins = arg in adjoints
+                adjoints[arg] = adjoints[arg] + share if joins else share
+                given.append(_Share(k, joins, adjoints[arg]))
+            if node in kept or node.op is pack:
+                shares[node] = given
+        return (adjoints, shares), undefined
+
+    def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
+        return [bar(result, notation), bar(name, notation), number(self.seed, notation)]
+
+    def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
+        if node.op is None:
+            adjoint = self.seed if node is self.output else self.adjoints.get(node, node.zero())
+            name = bar(_called(node, names, notation), notation)
+            return [[name, bar(names[node], notation), number(adjoint, notation)]]
+        lines = []
+        for source in (node, *node.inputs):
+            if source is node or getattr(source, "op", None) is pack:
+                shares = self.shares.get(source, [])
+                seen = {*shown(source.inputs)}
+                lines += [
+                    self._handed(node, source.inputs[share.k], share, names, notation)
+                    for share in shares
+                    if share.k in seen and source.inputs[share.k].op is not pack
+                ]
+        return lines[::-1]
+
+    def _handed(
+        self, node: Node, arg: Node, share: _Share, names: Names, notation: Notation
+    ) -> Line:
+        """`v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀ = v̄₀ + v̄₂ × v₋₁ = 1.71634`."""
+        adjoint = bar(names[arg], notation)
+        start = f"{adjoint} + " if share.joins else ""
+        chain = " + ".join(
+            f"{bar(names[part], notation)}{notation.by}{notation.ratio(names[part], names[arg])}"
+            for part in self._parts(node)
         )
-    ]
+        line = [adjoint, start + chain]
+        slope = slope_of(node, share.k, names, notation)
+        if slope:
+            line.append(start + notation.product(Term(bar(names[node], notation)), slope).text)
+        return [*line, number(share.total, notation)]
+
+
+class _Tangents(Trace):
+    """An evaluation beside the tangents along a direction in the variables."""
+
+    column, heading, arrow = "tangent", "Forward tangent trace", "down"
+
+    def __init__(
+        self, output: Node, nodes: list[Node], lines: _Lines, tangents: Mapping[Any, Any]
+    ) -> None:
+        super().__init__(output, nodes, lines)
+        self.start = _by_variable([node for node in nodes if node.op is None], tangents)
+        self.tangents = _carefully(self._walk)
+
+    def _walk(self) -> tuple[dict[Node, Any], bool]:
+        """The tangents of all nodes, and if there is a NaN among them."""
+        tangents: dict[Node, Any] = dict(self.start)
+        for node in self.nodes:
+            if node.op is None:
+                continue
+            total, data = None, plain_data(node.inputs)
+            for k, arg in enumerate(node.inputs):
+                if isinstance(arg, Node):
+                    share = node.op.jvp(k, tangents[arg], node._data, data, node.params)
+                    if share is not None:
+                        total = share if total is None else total + share
+            tangents[node] = node.zero() if total is None else node.spread(total)
+        return tangents, any(node.undefined(tangent) for node, tangent in tangents.items())
+
+    def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
+        value = number(self.tangents[self.output], notation)
+        return [dot(name, notation), dot(result, notation), value]
+
+    def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
+        if node.op is None:
+            name = dot(_called(node, names, notation), notation)
+            return [[dot(names[node], notation), name, number(self.tangents[node], notation)]]
+        return [
+            [
+                dot(names[part], notation),
+                *self._sums(node, part, names, notation),
+                number(self.tangents[part], notation),
+            ]
+            for part in self._parts(node)
+        ]
+
+    def _sums(self, node: Node, part: Node, names: Names, notation: Notation) -> Line:
+        """`v̇₋₁ × v₀ + v̇₀ × v₋₁`, and `1 × 5 + 0 × 2`."""
+        dots = {
+            k: Term(dot(names[node.inputs[k]], notation))
+            for k in shown(node.inputs)
+            if isinstance(node.inputs[k], Node)
+        }
+        if isinstance(node.op, Linear):
+            return [notation.sum(_along(node, dots, names, notation))]
+        formulas, numbers = [], []
+        for k, tangent in dots.items():
+            arg = node.inputs[k]
+            slope = slope_of(node, k, names, notation)
+            if slope:
+                formulas.append(notation.product(tangent, slope, brief=True))
+                local = notation.number(_slope(node, k))
+                flowing = notation.number(self.tangents[arg])
+                numbers.append(notation.product(flowing, local, brief=True))
+                continue
+            for source in arg.inputs if arg.op is pack else [arg]:
+                ratio = notation.ratio(names[part], names[source])
+                product = f"{ratio}{notation.by}{dot(names[source], notation)}"
+                formulas.append(Term(product, PRODUCT))
+        sides = [notation.sum(formulas)]
+        if numbers and np.ndim(node._data) == 0:
+            sides.append(notation.sum(numbers))
+        return sides
+
+
+def _slope(node: Node, k: int) -> Any:
+    assert isinstance(node.op, Elementwise)
     with np.errstate(all="ignore"):
-        for node in reversed(results):
-            primal = Line(names[node], formula(node, names), node._data)
-            steps.append(Step(primal, _hand_back(node, adjoints, names)))
-    for node in reversed(variables):
-        name = node.name or "x" + names[node][1:]
-        adjoint = Line(bar(name), bar(names[node]), adjoints.get(node, node.zero()))
-        steps.append(Step(Line(names[node], name, node._data), [adjoint]))
-    return Trace(steps[::-1])
+        return node.op.partial(k, node._data, plain_data(node.inputs))
 
 
-def _hand_back(node: Node, adjoints: dict[Node, Any], names: dict[Node, str]) -> list[Line]:
-    """Carry a node's adjoint to its inputs, a line for each."""
-    assert node.op is not None
-    lines = []
-    g = adjoints.get(node, node.zero())
-    data = plain_data(node.inputs)
-    for k, arg in enumerate(node.inputs):
-        if not isinstance(arg, Node):
-            continue
-        share = node.op.vjp(k, g, node._data, data, node.params)
-        share = arg.zero() if share is None else arg.fit(share)
-        product = f"{bar(names[node])} × {partial(node, k, names)}"
-        if arg in adjoints:
-            product, share = f"{bar(names[arg])} + {product}", adjoints[arg] + share
-        adjoints[arg] = share
-        lines.append(Line(bar(names[arg]), product, share))
-    return lines
+def _along(node: Node, dots: dict[int, Term], names: Names, notation: Notation) -> list[Term]:
+    """A linear operation on the tangents: of all inputs at once, or of one beside the others."""
+    assert isinstance(node.op, Linear)
+    args = [
+        notation.named(names[arg]) if isinstance(arg, Node) else notation.constant(arg)
+        for arg in node.inputs
+    ]
+    if node.op.jointly:
+        moved = [Term("0") if k not in dots else dots[k] for k in range(len(args))]
+        return [notation.operation(node.op, moved, node.params)]
+    return [
+        notation.operation(node.op, [*args[:k], dots[k], *args[k + 1 :]], node.params) for k in dots
+    ]
+
+
+def _carefully(walk: Callable[[], tuple[Found, bool]]) -> Found:
+    """What a walk finds; where there is a NaN in it, from a second and careful walk."""
+    with np.errstate(all="ignore"):
+        found, undefined = walk()
+        if undefined:
+            token = careful.set(True)
+            try:
+                found, _ = walk()
+            finally:
+                careful.reset(token)
+    return found
+
+
+def _by_variable(variables: list[Node], tangents: Mapping[Any, Any]) -> dict[Node, Any]:
+    """A tangent for each variable, from those given by variable or by name."""
+    start = {node: node.zero() for node in variables}
+    for key, tangent in tangents.items():
+        found = [v for v in variables if v is key or (isinstance(key, str) and v.name == key)]
+        if len(found) != 1:
+            what = "names several variables" if found else "is no variable"
+            known = ", ".join(repr(v.name) for v in variables[:20] if v.name)
+            raise ValueError(f"tangents: {key!r} {what} of this graph (it has {known})")
+        if np.shape(tangent) not in ((), np.shape(found[0]._data)):
+            raise ValueError(
+                f"tangents: {key!r} has the shape {np.shape(found[0]._data)}, its tangent "
+                f"{np.shape(tangent)}"
+            )
+        start[found[0]] = found[0].spread(np.asarray(tangent)[()])
+    return start
+
+
+def _called(node: Node, names: Names, notation: Notation) -> str:
+    """The name of a variable; for one without, x and its number."""
+    return notation.name(node.name) if node.name else f"x{names[node][1:]}"
+
+
+def _markdown(line: Line) -> str:
+    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", " = ".join(line))
+
+
+def _html(line: Line) -> str:
+    return html.escape(" = ".join(line))
+
+
+def _aligned(line: Line) -> str:
+    """Two columns of an alignment, which meet at the first sign of equality."""
+    return f"{line[0]} &{'= ' if line[1:] else ''}{' = '.join(line[1:])}"
 
 
 def _width(text: str) -> int:
-    return sum(not unicodedata.combining(c) for c in text)
+    return sum((east_asian_width(c) in "WF") + 1 for c in text if not combining(c))
