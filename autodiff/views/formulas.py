@@ -51,7 +51,7 @@ def symbols(nodes: list[Node], notation: Notation = TEXT) -> dict[Node, str]:
 
 def formula(node: Node, names: Mapping[Node, str], notation: Notation = TEXT) -> str:
     """The node's operation, in the names of its inputs: v₋₁ × v₀, log(v₁)."""
-    return operation(node, _terms(node.inputs, names, notation), notation).text
+    return operation(node, _terms(written(node), names, notation), notation).text
 
 
 def partial(node: Node, k: int, names: Mapping[Node, str], notation: Notation = TEXT) -> str:

@@ -230,13 +230,13 @@ def trace(
                 f"this graph has more than {MOST:,} nodes, and tangents start at the oldest: trace "
                 "an inner result, or all of it with limit=None"
             )
-        return _Tangents(output, nodes, _lines(nodes, limit, cut=False), tangents)
+        return _Tangents(output, nodes, _lines(nodes, limit), tangents)
+    lines = _lines(nodes, limit)
     if rest:  # the end, which is where reverse mode starts
-        lines = _lines(nodes, limit, cut=True)
-        read = {arg for node in lines.tail for arg in written(node) if isinstance(arg, Node)}
-        nodes = sorted({*read, *nodes[-len(lines.tail) :]}, key=by_serial)
-    else:
-        lines = _lines(nodes, limit, cut=False)
+        nodes = nodes[-max((limit or 0) - 1, 1) :]
+        lines = _Lines([], _lines(nodes, None).head, f"more than {MOST - len(nodes):,}")
+        read = {arg for node in nodes for arg in written(node) if isinstance(arg, Node)}
+        nodes = sorted({*read, *nodes}, key=by_serial)
     return _Adjoints(output, nodes, lines, output.seed(seed))
 
 
@@ -248,7 +248,7 @@ class _Lines(NamedTuple):
     gap: str = ""
 
 
-def _lines(nodes: list[Node], limit: int | None, cut: bool) -> _Lines:
+def _lines(nodes: list[Node], limit: int | None) -> _Lines:
     # the several results of one operation stand in its line
     nodes = [node for node in nodes if node.op is not item and node.op is not pack]
     nodes.sort(key=lambda node: node.op is not None)  # variables first, then by age
@@ -256,8 +256,6 @@ def _lines(nodes: list[Node], limit: int | None, cut: bool) -> _Lines:
     hidden = len(nodes) - most
     if hidden <= 0:
         return _Lines(nodes, [])
-    if cut:
-        return _Lines([], nodes[hidden:], f"more than {hidden:,}")
     head = most // 2
     return _Lines(nodes[:head], nodes[head + hidden :], f"{hidden:,}")
 

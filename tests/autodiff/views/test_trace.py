@@ -208,13 +208,17 @@ def test_a_long_trace_leaves_out_its_middle():
 
 
 def test_of_a_huge_graph_the_end_is_traced():
-    y = chain(30_000)
+    x, y = Value(2.0, "x"), chain(30_000)
     lines = str(trace(y)).splitlines()
     assert len(lines) == 1 + 1 + 200
     assert lines[1].startswith("… more than 19,801 more lines")
     assert lines[-2].endswith("v̄₁₉₉ = v̄₂₀₀·∂v₂₀₀/∂v₁₉₉ = v̄₂₀₀ × 1.01 = 1.01")
     with pytest.raises(ValueError, match=r"more than 20,000 nodes.*limit=None"):
         trace(y, tangents={"x": 1.0})
+    z = x * stack([x * Value(float(i), f"x{i}") for i in range(15_000)]).sum()
+    lines = str(trace(z, limit=7)).splitlines()
+    assert lines[2].startswith("v₀ = x14999 = 14999 ")
+    assert lines[2].endswith("x̄14999 = v̄₀ = 4")  # z = x² (0 + 1 + …)
 
 
 def test_an_operation_on_many_shows_some():
