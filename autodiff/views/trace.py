@@ -35,7 +35,7 @@ from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
 MOST = 20_000  # of a graph of more nodes only the end is traced, unless all of it is asked for
 
 PAGE = """\
-<table style="border-collapse: collapse; font-variant-numeric: tabular-nums">
+<table style="color: inherit; border-collapse: collapse; font-variant-numeric: tabular-nums">
 <caption>Evaluation of {output} beside its {column}s</caption>
 <thead><tr>{heads}</tr></thead>
 <tbody>

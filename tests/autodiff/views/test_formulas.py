@@ -25,7 +25,7 @@ from autodiff import (
 )
 from autodiff.views import formulas
 from autodiff.views.formulas import bar, expression, formula, latex_of, number, partial, symbols
-from autodiff.views.notation import LATEX
+from autodiff.views.notation import ATOM, LATEX, Form, Term
 
 FUNCTIONS = {name: getattr(np, name) for name in ("sin", "cos", "tanh", "hypot", "abs", "maximum")}
 
@@ -153,6 +153,13 @@ def test_tensors_are_written_with_their_parameters():
         assert text is None or str(written) == text
         assert latex is None or written.latex == latex
         assert balanced(written.latex)
+
+
+def test_signs_of_the_template_language_are_only_signs():
+    x = Value(1.0, "50%§")
+    assert str(expression(x * 2)) == "(50%§) × 2"
+    form = Form(r"\sum§ %s", ATOM, (ATOM,))
+    assert LATEX.fill(form, Term("%s§"), given="5%").text == r"\sum_{\mathrm{5\%}} %s§"
 
 
 def test_shared_and_named_results_come_first():
