@@ -67,6 +67,7 @@ from autodiff.value import Value
 if TYPE_CHECKING:
     from autodiff.views.draw import draw
     from autodiff.views.explorer import explore
+    from autodiff.views.formulas import expression
     from autodiff.views.trace import trace
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "draw",
     "elementwise_grad",
     "explore",
+    "expression",
     "fft",
     "grad",
     "gradients",
@@ -132,6 +134,9 @@ Node.graph = _graph  # type: ignore[attr-defined]
 
 
 _VIEWS = {"draw": "draw", "explore": "explorer", "trace": "trace"}
+
+
+_VIEWS = {"draw": "draw", "expression": "formulas", "trace": "trace"}
 
 
 def __getattr__(name: str) -> Any:

@@ -206,8 +206,7 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
 
     Examples
     --------
-    >>> from autodiff import Value, exp, log, sin
-    >>> from autodiff.views.formulas import expression
+    >>> from autodiff import Value, exp, expression, log, sin
     >>> x1, x2 = Value(2, "x1"), Value(5, "x2")
     >>> expression(log(x1) + x1 * x2 - sin(x2))
     log(x1) + x1 × x2 − sin(x2)
