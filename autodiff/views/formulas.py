@@ -16,7 +16,16 @@ from autodiff.ops.elementwise import power
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise
 from autodiff.tensor import Bundle
-from autodiff.views.notation import LATEX, QUOTIENT, TEXT, Notation, Term, shown, subscripted
+from autodiff.views.notation import (
+    LATEX,
+    QUOTIENT,
+    TEXT,
+    Notation,
+    Term,
+    is_small,
+    shown,
+    subscripted,
+)
 
 SHORT = 6  # a shared result of up to so many characters is written out wherever it is used
 WIDTH = 50  # a part of more characters than this has a line of its own
@@ -94,7 +103,8 @@ def slope_of(
 ) -> Term | None:
     """The table's rule for ∂node/∂input k, run on the nodes and read off their graph.
 
-    None where the operation is not elementwise, or its rule is for plain numbers only.
+    None where the operation is not elementwise, or its rule is for plain numbers only, or gives
+    an array of numbers too large to show.
     """
     if not isinstance(node.op, Elementwise):
         return None
@@ -105,7 +115,7 @@ def slope_of(
     except (TypeError, ValueError):
         return None
     if not isinstance(slope, Node):
-        return notation.constant(slope)
+        return notation.constant(slope) if is_small(slope) else None
     terms = _terms([node, *node.inputs], names, notation)
     for step in reversed(ancestors(slope, since=start)):
         if _to_the_first(step):

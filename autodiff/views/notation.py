@@ -206,7 +206,7 @@ def _digits(x: Any, digits: int | None) -> str:
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
     if digits is not None:
-        return f"{x.item() if hasattr(x, 'item') else x:.{digits}g}"
+        return f"{(x.item() if hasattr(x, 'item') else x) + 0:.{digits}g}"  # no −0
     return re.sub(r"\.0(?=$|e)", "", str(x)).strip("()")
 
 

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from cases import CASES
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodiff import (
@@ -22,7 +23,10 @@ from autodiff import (
     sin,
     sqrt,
     tanh,
+    trace,
 )
+from autodiff.graph import Node, ancestors
+from autodiff.ops.table import TABLE
 from autodiff.views import formulas
 from autodiff.views.formulas import bar, expression, formula, latex_of, number, partial, symbols
 from autodiff.views.notation import ATOM, LATEX, Form, Term
@@ -153,6 +157,25 @@ def test_tensors_are_written_with_their_parameters():
         assert text is None or str(written) == text
         assert latex is None or written.latex == latex
         assert balanced(written.latex)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() & TABLE.keys() - {"einsum"}))
+@settings(max_examples=1)
+@given(data=st.data())
+def test_every_operation_can_be_written_and_traced(name, data):
+    case = data.draw(CASES[name])
+    arrays = case.arrays(np.random.default_rng(0))
+    out = case(TABLE[name], [Tensor(array) for array in arrays])
+    for node in out if isinstance(out, tuple | list) else [out]:
+        if isinstance(node, Node):
+            assert balanced(expression(node).latex)
+            variables = [n for n in ancestors(node) if n.op is None]
+            for table in (
+                trace(node, np.ones(node.shape)),
+                trace(node, tangents=dict.fromkeys(variables, 1.0)),
+            ):
+                assert balanced(table.latex)
+                assert "None" not in str(table)
 
 
 def test_signs_of_the_template_language_are_only_signs():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff import Tensor, Value, checkpoint, custom_rule, log, sin, stack, trace
+from autodiff import Tensor, Value, checkpoint, custom_rule, log, relu, sin, stack, trace
 
 # Baydin et al. 2018, tables 3 and 2, values to six digits and results numbered as made here.
 ADJOINTS = """\
@@ -168,6 +168,13 @@ def test_a_rule_for_plain_numbers_only_has_no_formula():
     shifted = custom_rule(partials=lambda out, x: math.cos(x))(lambda x: math.sin(x))
     x = Value(0.5, "x")
     assert "v̄₀ = v̄₁·∂v₁/∂v₀ = 0.877583" in str(trace(shifted(x)))
+
+
+def test_zero_has_no_sign_and_large_partials_no_numbers():
+    x = Tensor(np.linspace(0, 9, 10), "x")
+    text = str(trace((relu(x) * Value(0.0, "w") * -1).sum()))
+    assert "−0" not in text
+    assert "v̄₀ = v̄₁·∂v₁/∂v₀ = (10,) float64" in text.replace("₋₁", "₀")
 
 
 def test_no_zero_times_infinity():
