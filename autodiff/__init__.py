@@ -133,10 +133,7 @@ Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
 Node.graph = _graph  # type: ignore[attr-defined]
 
 
-_VIEWS = {"draw": "draw", "explore": "explorer", "trace": "trace"}
-
-
-_VIEWS = {"draw": "draw", "expression": "formulas", "trace": "trace"}
+_VIEWS = {"draw": "draw", "explore": "explorer", "expression": "formulas", "trace": "trace"}
 
 
 def __getattr__(name: str) -> Any:

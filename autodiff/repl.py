@@ -183,7 +183,8 @@ def run_ipython(names: dict[str, Any]) -> None:
 
     config = Config()
     config.TerminalInteractiveShell.banner1 = f"{GREETING}\n"
-    app = TerminalIPythonApp.instance(user_ns=names, config=config)
+    application: Any = TerminalIPythonApp  # without types in older releases
+    app = application.instance(user_ns=names, config=config)
     app.initialize([])
     # asked before the node itself, which would have its picture drawn
     app.shell.display_formatter.mimebundle_formatter.for_type(

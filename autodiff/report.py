@@ -195,7 +195,7 @@ class Report:
         """The formula, and the trace of a number."""
         yield autodiff.expression(self._graph()).latex
         if self.is_number:
-            yield autodiff.trace(self._graph()).latex  # type: ignore[attr-defined]
+            yield autodiff.trace(self._graph()).latex
 
     def draw(self, path: str) -> None:
         """Draw the graph, with the gradients of a number."""

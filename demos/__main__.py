@@ -9,6 +9,7 @@ from demos.show import Trouble
 NAMES = (
     "log_sin",
     "price_graphs",
+    "gallery",
     "relu_fit",
     "newton",
     "pendulum",

@@ -9,14 +9,14 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 from unicodedata import combining, east_asian_width
 
 import numpy as np
 
-from autodiff.graph import Node, by_serial, careful, plain_data
+from autodiff.graph import Node, by_serial, plain_data
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise, Linear
 from autodiff.views.formulas import (
@@ -49,7 +49,6 @@ DATA = f'<td style="{CELL}">{{}}</td>'
 
 Names = Mapping[Node, str]
 Line = list[str]  # the sides of an equation
-Found = TypeVar("Found")
 
 
 class Trace:
@@ -276,14 +275,15 @@ class _Adjoints(Trace):
     def __init__(self, output: Node, nodes: list[Node], lines: _Lines, seed: Any) -> None:
         super().__init__(output, nodes, lines)
         self.seed = seed
-        self.adjoints, self.shares = _carefully(self._walk)
+        with np.errstate(all="ignore"):
+            self.adjoints, self.shares = self._walk()
 
-    def _walk(self) -> tuple[tuple[dict[Node, Any], dict[Node, list[_Share]]], bool]:
-        """The variables' adjoints, what the lines to be shown hand on; if there is a NaN."""
+    def _walk(self) -> tuple[dict[Node, Any], dict[Node, list[_Share]]]:
+        """The variables' adjoints, and what the lines to be shown hand on."""
         adjoints = {self.output: self.seed}
         kept = {*self.lines.head, *self.lines.tail}
         shares: dict[Node, list[_Share]] = {}
-        live, undefined = set(self.nodes), False
+        live = set(self.nodes)
         for node in reversed(self.nodes):
             if node.op is None or node not in adjoints:
                 continue
@@ -293,13 +293,12 @@ class _Adjoints(Trace):
                     continue
                 share = node.op.vjp(k, g, node._data, data, node.params)
                 share = arg.zero() if share is None else arg.fit(share)
-                undefined = undefined or arg.undefined(share)
                 joins = arg in adjoints
                 adjoints[arg] = adjoints[arg] + share if joins else share
                 given.append(_Share(k, joins, adjoints[arg]))
             if node in kept or node.op is pack:
                 shares[node] = given
-        return (adjoints, shares), undefined
+        return adjoints, shares
 
     def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
         return [bar(result, notation), bar(name, notation), number(self.seed, notation)]
@@ -348,10 +347,11 @@ class _Tangents(Trace):
     ) -> None:
         super().__init__(output, nodes, lines)
         self.start = _by_variable([node for node in nodes if node.op is None], tangents)
-        self.tangents = _carefully(self._walk)
+        with np.errstate(all="ignore"):
+            self.tangents = self._walk()
 
-    def _walk(self) -> tuple[dict[Node, Any], bool]:
-        """The tangents of all nodes, and if there is a NaN among them."""
+    def _walk(self) -> dict[Node, Any]:
+        """The tangents of all nodes."""
         tangents: dict[Node, Any] = dict(self.start)
         for node in self.nodes:
             if node.op is None:
@@ -363,7 +363,7 @@ class _Tangents(Trace):
                     if share is not None:
                         total = share if total is None else total + share
             tangents[node] = node.zero() if total is None else node.spread(total)
-        return tangents, any(node.undefined(tangent) for node, tangent in tangents.items())
+        return tangents
 
     def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
         value = number(self.tangents[self.output], notation)
@@ -430,19 +430,6 @@ def _along(node: Node, dots: dict[int, Term], names: Names, notation: Notation) 
     return [
         notation.operation(node.op, [*args[:k], dots[k], *args[k + 1 :]], node.params) for k in dots
     ]
-
-
-def _carefully(walk: Callable[[], tuple[Found, bool]]) -> Found:
-    """What a walk finds; where there is a NaN in it, from a second and careful walk."""
-    with np.errstate(all="ignore"):
-        found, undefined = walk()
-        if undefined:
-            token = careful.set(True)
-            try:
-                found, _ = walk()
-            finally:
-                careful.reset(token)
-    return found
 
 
 def _by_variable(variables: list[Node], tangents: Mapping[Any, Any]) -> dict[Node, Any]:

@@ -47,7 +47,7 @@ def test_constants_and_names():
     assert "y = +" in text
     assert "─ a " in text
     assert "─ 2.5" in text
-    assert "array(2, 3)" in text
+    assert "[[8.5, 8.5, 8.5], [8.5, 8.5, 8.5]]" in text
     assert "─ Value" in tree(y)
 
 
