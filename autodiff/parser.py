@@ -55,6 +55,7 @@ UNARY: dict[type[ast.unaryop], Op] = {
     ast.USub: elementwise.negative,
     ast.UAdd: elementwise.positive,
 }
+OPERATORS = {*BINARY.values(), *UNARY.values()} - {products.matmul}
 # Families whose results are no larger than their operands multiplied, by any parameter.
 FAMILIES = (
     elementwise,
@@ -301,7 +302,22 @@ class _Parser:
             step, parts = self.step(todo.pop())
             steps.append(step)
             todo += parts
+        self.refuse_huge(steps[::-1])
         return Function(self.text, steps[::-1])
+
+    def refuse_huge(self, steps: list[Step]) -> None:
+        """Refuse numbers that overflow wherever they are written as operations on numbers."""
+        results: list[float] = []  # NaN for what is not known yet
+        for step in steps:
+            inputs = [results.pop() for _ in range(step.inputs)][::-1]
+            result = math.nan
+            if callable(step.compute) and all(map(math.isfinite, inputs)):
+                if not inputs or step.compute in OPERATORS:
+                    with np.errstate(all="ignore"):
+                        result = step.compute(*inputs)
+                if inputs and math.isinf(result) and step.compute is elementwise.power:
+                    self.refuse("this power is too large for a float", step.start, step.end)
+            results.append(result)
 
     def look_through(self) -> None:
         """Refuse what is no part of an expression, or would take Python's parser long."""

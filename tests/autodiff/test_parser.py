@@ -325,3 +325,15 @@ def test_no_name_is_read_as_another():
         if usual != unicodedata.normalize("NFKC", char) and char.isalnum():
             assert refused(char).text == usual
     assert parse("\N{ANGSTROM SIGN}").variables == ("Å",) == parse("A\u030a").variables
+
+
+@pytest.mark.parametrize("text", ["9**9**9**9", "x + 2**(10*200)", "(1 + 9)**400 * x", "10**309"])
+def test_huge_powers_of_numbers_are_refused(text):
+    with pytest.raises(ExpressionError, match="this power is too large for a float") as error:
+        parse(text)
+    assert "**" in text[error.value.start : error.value.end]
+
+
+@pytest.mark.parametrize("text", ["9**9**2", "x**1000000", "0**-1", "inf**2", "2**-5000"])
+def test_other_powers_are_numbers(text):
+    parse(text)
