@@ -315,7 +315,7 @@ class _Parser:
                 if not inputs or step.compute in OPERATORS:
                     with np.errstate(all="ignore"):
                         result = step.compute(*inputs)
-                if inputs and math.isinf(result) and step.compute is elementwise.power:
+                if math.isinf(result) and step.compute is elementwise.power and inputs[0]:
                     self.refuse("this power is too large for a float", step.start, step.end)
             results.append(result)
 

@@ -8,26 +8,43 @@ from contextlib import suppress
 
 from autodiff.graph import Node
 from autodiff.views.draw import draw
-from autodiff.views.render import renderer
+from autodiff.views.formulas import latex_of
+from autodiff.views.render import ADVICE, renderer
 
 NODES, SECONDS = 100, 3  # what is spent on a picture unasked
-SVG = "image/svg+xml"
+SVG, LATEX = "image/svg+xml", "text/latex"
 
 
 def mimebundle(
     node: Node, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """What a notebook shows for a node: its graph if that is small and can be drawn, its text."""
+    """What a notebook shows for a node: its text, and its graph; its formula if none is drawn."""
+
+    def asked_for(kind: str) -> bool:
+        return kind in (include or [kind]) and kind not in (exclude or [])
+
     bundle = {"text/plain": repr(node)}
-    program = renderer()
-    if program and SVG in (include or [SVG]) and SVG not in (exclude or []):
-        # whatever is wrong with the picture, the text is still good
-        with suppress(Exception):
-            bundle[SVG] = subprocess.run(
-                [program, "-Kdot", "-Tsvg"],
-                input=draw(node, max_nodes=NODES).source.encode(),
-                capture_output=True,
-                timeout=SECONDS,
-                check=True,
-            ).stdout.decode()
+    # whatever is wrong with the picture or the formula, the text is still good
+    with suppress(Exception):
+        if asked_for(SVG):
+            bundle[SVG] = _picture(node)
+    with suppress(Exception):
+        # not beside a picture, which JupyterLab would not show then
+        if asked_for(LATEX) and SVG not in bundle and (formula := latex_of(node)):
+            bundle[LATEX] = formula
     return bundle
+
+
+def _picture(node: Node) -> str:
+    program = renderer()
+    if program is None:
+        raise RuntimeError(ADVICE)
+    drawn = subprocess.run(
+        [program, "-Kdot", "-Tsvg"],
+        input=draw(node, max_nodes=NODES).source,
+        capture_output=True,
+        timeout=SECONDS,
+        check=True,
+        encoding="utf-8",
+    )
+    return drawn.stdout

@@ -207,8 +207,6 @@ def test_bombs_are_refused(text):
 
 
 def test_powers_and_large_integers_are_floats():
-    with np.errstate(all="ignore"):
-        assert parse("9**9**9**9")() == math.inf
     assert type(parse("2**3")()) is float
     assert parse("9007199254740993 + 0*x")(0) == 9007199254740992
 
