@@ -1,4 +1,4 @@
-"""Pictures of graphs: each of docs/gallery.md, by the few lines that make it."""
+"""Pictures of graphs: those of demos/README.md, each by the few lines that make it."""
 
 from __future__ import annotations
 

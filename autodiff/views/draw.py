@@ -72,7 +72,6 @@ DOWN = f'<{TABLE}{COLUMN_FLANK}<tr><td port="p">{TABLE}{COLUMNS}</td></tr>{COLUM
 
 SHOWN_CONSTANTS = 12  # of one operation
 SMALL = 4  # an array of up to so many elements is shown by its numbers, a larger one by its shape
-SUMMED = 200  # nodes of a block over which the gradient of an edge into it is summed
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
 
 Direction = Literal["LR", "RL", "TB", "BT"]
@@ -188,6 +187,7 @@ class Artist:
         self.uses = Counter(edge.node for edge in scene.edges)
         self.names = formulas.symbols(sorted(known, key=by_serial)) if self.partials else {}
         self.names |= {node: node.name for node in known if node.name}
+        self.read_in: dict[Block, dict[Node, list[tuple[Any, int]]]] = {}
         self.lines: list[tuple[str, str, dict[str, str]]] = []
 
         drawing = Drawing(format="svg", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
@@ -335,25 +335,35 @@ class Artist:
 
     def share(self, edge: Edge) -> str | None:
         """What flows back along an edge: the part of the gradient that its readers account for."""
-        readers = [edge.head] if isinstance(edge.head, Node) else edge.head.nodes
-        if edge.count > 1 or any(self.gradient_of(node) is None for node in readers):
-            return None
-        gradient = self.gradient_of(edge.node)
-        if self.uses[edge.node] == 1 and gradient is not None:
-            return self.gradient(gradient)
-        if len(readers) > SUMMED:
+        whole = self.gradient_of(edge.node)
+        if edge.count > 1 or whole is None:
             return None
         if not _is_small(edge.node._data):  # its shape is all that is shown
             return self.gradient(edge.node._data)
+        if self.uses[edge.node] == 1:
+            return self.gradient(whole)
         total = edge.node.zero()
         with np.errstate(all="ignore"):
-            for node in readers:
-                args, g = plain_data(node.inputs), self.gradient_of(node)
-                for k, arg in enumerate(node.inputs):
-                    if arg is edge.node and node.op and (k == edge.k or node is not edge.head):
-                        share = node.op.vjp(k, g, node._data, args, node.params)
-                        total = total if share is None else total + arg.fit(share)
+            for node, k in self.readings(edge):
+                g = self.gradient_of(node)
+                if g is None:
+                    return None
+                share = node.op.vjp(k, g, node._data, plain_data(node.inputs), node.params)
+                total = total if share is None else total + edge.node.fit(share)
         return self.gradient(total)
+
+    def readings(self, edge: Edge) -> list[tuple[Any, int]]:
+        """Which operations read an edge's value, and as which of their inputs."""
+        if isinstance(edge.head, Node):
+            return [(edge.head, edge.k)]
+        known = self.read_in.get(edge.head)
+        if known is None:
+            known = self.read_in[edge.head] = {}
+            for node in edge.head.nodes:
+                for k, arg in enumerate(node.inputs):
+                    if isinstance(arg, Node):
+                        known.setdefault(arg, []).append((node, k))
+        return known[edge.node]
 
     def partial(self, node: Node, k: int) -> tuple[str, str]:
         """The partial derivative of a node by its input k: what it is called, and what it is."""
