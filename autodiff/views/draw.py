@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
-from unicodedata import east_asian_width
 
 import graphviz
 import numpy as np
@@ -23,8 +22,10 @@ from autodiff.graph import Node, by_serial, plain_data
 from autodiff.ops.table import Elementwise
 from autodiff.views import formulas
 from autodiff.views.heat import heat_map, is_mappable
+from autodiff.views.notation import is_small
 from autodiff.views.render import Drawing
 from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
+from autodiff.views.text import printable, width
 
 # Mid-tones that stand out from white and from black pages alike. The colours differ to every eye;
 # in grey print the gradient is still told by its place, its slope and its arrow.
@@ -254,8 +255,8 @@ class Artist:
         elif node.op is None:
             name = node.name or "·"
             # Graphviz guesses wide characters too narrow
-            width = 0.3 + sum(east_asian_width(char) in "WF" for char in name) / 6
-            frame.node(key, _escape(name), **VARIABLE, width=f"{width:.2f}")
+            inches = 0.3 + (width(name) - len(name)) / 6
+            frame.node(key, _escape(name), **VARIABLE, width=f"{inches:.2f}")
         else:
             symbol = node.op.symbol
             # The first operand is put first, unless that says nothing and could make lines cross.
@@ -338,7 +339,7 @@ class Artist:
         whole = self.gradient_of(edge.node)
         if edge.count > 1 or whole is None:
             return None
-        if not _is_small(edge.node._data):  # its shape is all that is shown
+        if not is_small(edge.node._data, SMALL):  # its shape is all that is shown
             return self.gradient(edge.node._data)
         if self.uses[edge.node] == 1:
             return self.gradient(whole)
@@ -384,14 +385,14 @@ class Artist:
     def value(self, node: Node) -> str:
         name = self.names.get(node) if node.op or self.partials else None
         text = _escape((f"{name} = " if name else "") + self.text(node._data))
-        if self.tensors == "shape" or _is_small(node._data) or self.is_mapped(node):
+        if self.tensors == "shape" or is_small(node._data, SMALL) or self.is_mapped(node):
             return text
         return f"{text}<br/>{self.range(node._data)}"
 
     def text(self, data: Any) -> str:
         if isinstance(data, tuple):  # the several results of one operation
             return "; ".join("0" if part is None else self.text(part) for part in data)
-        if not _is_small(data):
+        if not is_small(data, SMALL):
             return f"{data.shape} {data.dtype}"
         text = np.array2string(
             np.asarray(data), separator=", ", formatter={"all": self.number}, threshold=SMALL
@@ -402,7 +403,7 @@ class Artist:
         """A gradient has its variable's dtype, so that need not be said again; and no -0."""
         if isinstance(data, tuple):
             return self.text(data)
-        return self.text(data + 0.0) if _is_small(data) else str(data.shape)
+        return self.text(data + 0.0) if is_small(data, SMALL) else str(data.shape)
 
     def range(self, data: Any, mean: bool = True) -> str:
         data = np.abs(data) if data.dtype.kind == "c" else data
@@ -415,20 +416,13 @@ class Artist:
         return str(x) if isinstance(x, bool | np.bool_) else format(x, self.numbers)
 
 
-def _is_small(data: Any) -> bool:
-    if not hasattr(data, "shape"):
-        return True
-    return isinstance(data, np.ndarray | np.generic) and (data.ndim == 0 or 0 < data.size <= SMALL)
-
-
 def _width(label: str) -> int:
     """About how many points wide a text is, of a label in which it has been marked up."""
     text = re.sub("<[^>]*>", "", label)
-    return sum(14 if east_asian_width(char) in "WF" else 9 for char in html.unescape(text))
+    return 9 * width(html.unescape(text))
 
 
 def _escape(text: str) -> str:
     """Text for a label, plain or HTML, in which no character is special."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    escaped: str = graphviz.escape(html.escape(printable, quote=False))
+    escaped: str = graphviz.escape(html.escape(printable(text), quote=False))
     return escaped

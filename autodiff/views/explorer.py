@@ -26,10 +26,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, by_serial, data_of, plain_data, stale
-from autodiff.views.draw import GRADIENT, LINE, NODE, VALUE, Artist, _is_small
+from autodiff.graph import Node, data_of, plain_data
+from autodiff.views.draw import GRADIENT, LINE, NODE, SMALL, VALUE, Artist
 from autodiff.views.formulas import formula, number, partial, symbols
-from autodiff.views.scene import scene
+from autodiff.views.notation import is_small
+from autodiff.views.scene import newest, scene
+from autodiff.views.text import printable
 
 NUMBERS = 64  # an array of up to so many elements is shown element by element, on request
 NAME = 24  # what is longer is abridged in formulas
@@ -158,22 +160,14 @@ def _page(output: Node, seed: Any, max_nodes: int) -> str:
 
 def _collect(output: Node, max_nodes: int) -> list[Node]:
     """The nodes to step through, oldest first; too many are refused without counting them all."""
-    found, seen, edges = [output], {output}, 0
-    for node in found:
-        edges += len(node.inputs)
-        if len(found) > max_nodes or edges > 2 * max_nodes:
-            raise ValueError(
-                f"this graph has more than {max_nodes} nodes (or twice as many edges), too many "
-                "to step through: explore one of its inner results, such as y.inputs[0], or a "
-                "smaller case of it; draw folds large graphs"
-            )
-        for arg in node.inputs:
-            if isinstance(arg, Node) and arg not in seen:
-                if arg.serial > node.serial:
-                    raise stale(arg, node)
-                seen.add(arg)
-                found.append(arg)
-    return sorted(found, key=by_serial)
+    nodes, unread = newest(output, max_nodes, lambda node: node.inputs[: 2 * max_nodes + 1])
+    if unread or sum(len(node.inputs) for node in nodes) > 2 * max_nodes:
+        raise ValueError(
+            f"this graph has more than {max_nodes} nodes (or twice as many edges), too many to "
+            "step through: explore one of its inner results, such as y.inputs[0], or a smaller "
+            "case of it; draw folds large graphs"
+        )
+    return nodes
 
 
 def _policy(template: str) -> str:
@@ -263,7 +257,7 @@ def _names(nodes: list[Node]) -> dict[Node, str]:
 
 def _label(name: str) -> str:
     """A user's name as one word of a formula."""
-    text = "".join(char if char.isprintable() and char != " " else "\xa0" for char in str(name))
+    text = printable(str(name)).replace(" ", "\xa0")
     return text if len(text) <= NAME else text[: NAME - 1] + "…"
 
 
@@ -273,7 +267,7 @@ def _text(data: Any) -> str:
         return number(data + 0.0)  # no -0
     if isinstance(data, tuple):  # the several results of one operation
         return "; ".join("0" if part is None else _text(part) for part in data)
-    if not _is_small(data):
+    if not is_small(data, SMALL):
         return str(data.shape)
     text = np.array2string(np.asarray(data), separator=", ", formatter={"all": number})
     return " ".join(text.split())
@@ -309,7 +303,7 @@ def _described(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> d
     """What the page tells of a node."""
     described: dict[str, Any] = {"name": name}
     if node.name:
-        described["given"] = "".join(c if c.isprintable() else " " for c in str(node.name))
+        described["given"] = printable(str(node.name))
     if node.op is not None:
         described |= {"op": node.op.name}
     inputs = [index.get(arg) if isinstance(arg, Node) else None for arg in node.inputs]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, ancestors, by_serial, next_serial, recorded, stale
+from autodiff.graph import Node, ancestors, next_serial, recorded
 from autodiff.ops.elementwise import power
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise
@@ -26,6 +25,7 @@ from autodiff.views.notation import (
     shown,
     subscripted,
 )
+from autodiff.views.scene import newest
 
 SHORT = 6  # a shared result of up to so many characters is written out wherever it is used
 WIDTH = 50  # a part of more characters than this has a line of its own
@@ -137,27 +137,6 @@ def _terms(nodes: Iterable[Any], names: Mapping[Node, str], notation: Notation) 
 def written(node: Node) -> list[Any]:
     """The inputs of a node that its formula shows."""
     return [node.inputs[k] for k in shown(node.inputs)]
-
-
-def newest(
-    output: Node, most: int, inputs: Callable[[Node], Iterable[Any]]
-) -> tuple[list[Node], list[Node]]:
-    """At most so many nodes that `output` was computed from, and those that they read beyond.
-
-    Oldest first. No more of the graph than that is looked at.
-    """
-    found: list[Node] = []
-    heap, seen = [(-output.serial, output)], {output}
-    while heap and len(found) < most:
-        _, node = heappop(heap)
-        found.append(node)
-        for arg in inputs(node):
-            if isinstance(arg, Node) and arg not in seen:
-                if arg.serial > node.serial:
-                    raise stale(arg, node)
-                seen.add(arg)
-                heappush(heap, (-arg.serial, arg))
-    return found[::-1], sorted((node for _, node in heap), key=by_serial)
 
 
 @dataclass(frozen=True, repr=False)

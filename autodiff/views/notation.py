@@ -11,6 +11,7 @@ import numpy as np
 
 from autodiff.graph import Op, Params
 from autodiff.ops.table import TABLE
+from autodiff.views.text import printable
 
 SMALL = 6  # an array of up to so many elements is shown by its numbers, a larger one by its shape
 MANY = 8  # of so many operands all are written out
@@ -45,16 +46,11 @@ def shown(inputs: Sequence[Any]) -> list[int]:
     return list(range(n)) if n <= MANY else [0, 1, 2, n - 1]
 
 
-def printable(text: str) -> str:
-    """The text with spaces for what a terminal would obey rather than print."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def is_small(x: Any) -> bool:
+def is_small(x: Any, most: int = SMALL) -> bool:
     """Whether something is shown by its numbers: any number, an array of a few elements."""
     if not hasattr(x, "shape"):
         return True
-    return isinstance(x, np.ndarray | np.generic) and (x.ndim == 0 or 0 < x.size <= SMALL)
+    return isinstance(x, np.ndarray | np.generic) and (x.ndim == 0 or 0 < x.size <= most)
 
 
 class Notation:

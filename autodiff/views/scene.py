@@ -8,7 +8,7 @@ much each become one block, which has a label and edges like a node. Nothing is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from operator import attrgetter
@@ -155,7 +155,7 @@ def scene(
     `depth` is how many levels of groups are opened (None: all), and `fold` whether repetitions are
     folded; at most `max_nodes` operations are drawn, the newest.
     """
-    nodes, unread = _newest(origin(output), READ)
+    nodes, unread = newest(origin(output), READ, _inputs)
     uses = Counter(arg for node in nodes for arg in _inputs(node))
     root = _boxes(nodes)
     boxes = {node: box for box in root.all_boxes() for node in box.nodes}
@@ -192,20 +192,25 @@ def _inputs(node: Node) -> list[Node]:
     return [arg for arg in node.inputs[:READ] if isinstance(arg, Node)]
 
 
-def _newest(output: Node, limit: int) -> tuple[list[Node], list[Node]]:
-    """The newest nodes that `output` was computed from, oldest first; and those left unread."""
-    heap, seen = [(-output.serial, output)], {output}
+def newest(
+    output: Node, most: int, inputs: Callable[[Node], Iterable[Any]]
+) -> tuple[list[Node], list[Node]]:
+    """At most so many nodes that `output` was computed from, and those that they read beyond.
+
+    Oldest first. No more of the graph than that is looked at.
+    """
     found: list[Node] = []
-    while heap and len(found) < limit:
+    heap, seen = [(-output.serial, output)], {output}
+    while heap and len(found) < most:
         _, node = heappop(heap)
         found.append(node)
-        for arg in _inputs(node):
-            if arg.serial > node.serial:
-                raise stale(arg, node)
-            if arg not in seen:
+        for arg in inputs(node):
+            if isinstance(arg, Node) and arg not in seen:
+                if arg.serial > node.serial:
+                    raise stale(arg, node)
                 seen.add(arg)
                 heappush(heap, (-arg.serial, arg))
-    return found[::-1], [node for _, node in heap]
+    return found[::-1], sorted((node for _, node in heap), key=by_serial)
 
 
 def _hide(home: dict[Node, Block], label: str, kind: str, nodes: list[Node], box: Box) -> None:

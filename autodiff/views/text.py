@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal."""
+"""Text in columns, and on one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def width(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """A text on one line that does nothing to the terminal."""
+    """The text with spaces for what a terminal would obey, or a picture not show."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, ClassVar, NamedTuple
-from unicodedata import combining, east_asian_width
 
 import numpy as np
 
@@ -24,13 +23,14 @@ from autodiff.views.formulas import (
     dot,
     formula,
     items_of,
-    newest,
     number,
     slope_of,
     symbols,
     written,
 )
 from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
+from autodiff.views.scene import newest
+from autodiff.views.text import width
 
 MOST = 20_000  # of a graph of more nodes only the end is traced, unless all of it is asked for
 
@@ -117,9 +117,9 @@ class Trace:
         rows = [tuple(self._headings(TEXT))]
         for line, beside in self._rows(TEXT):
             rows += zip_longest([" = ".join(line)], map(" = ".join, beside), fillvalue="")
-        width = max(_width(left) for left, _ in rows)
+        columns = max(width(left) for left, _ in rows)
         return "\n".join(
-            f"{left}{' ' * (width - _width(left))} │ {right}".rstrip() for left, right in rows
+            f"{left}{' ' * (columns - width(left))} │ {right}".rstrip() for left, right in rows
         )
 
     __repr__ = __str__
@@ -466,7 +466,3 @@ def _html(line: Line) -> str:
 def _aligned(line: Line) -> str:
     """Two columns of an alignment, which meet at the first sign of equality."""
     return f"{line[0]} &{'= ' if line[1:] else ''}{' = '.join(line[1:])}"
-
-
-def _width(text: str) -> int:
-    return sum((east_asian_width(c) in "WF") + 1 for c in text if not combining(c))
