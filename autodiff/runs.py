@@ -217,7 +217,7 @@ def _no_tangent(constant: Any) -> Any:
 
 
 def name_of(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", repr(f))
+    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)
 
 
 def _position(f: Callable[..., Any], k: int | str, argnums: Any, args: Any, kwargs: Any) -> int:

@@ -13,6 +13,8 @@ from autodiff.ops.reductions import sum
 from autodiff.ops.table import shape_of
 from autodiff.runs import run_on_variables
 
+_STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
+
 
 class Check(NamedTuple):
     """One comparison: a derivative along a random direction, three ways."""
@@ -145,3 +147,12 @@ def _compare(
             f"{forward!r}, numerical {numerical!r} ± {error:.2g}"
         )
     return check
+
+
+def __getattr__(name: str) -> Any:
+    # Hypothesis is an extra, and takes long to import
+    if name in _STRATEGIES:
+        from autodiff import strategies
+
+        return getattr(strategies, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
