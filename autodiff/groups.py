@@ -25,13 +25,13 @@ class Group(NamedTuple):
         What a picture writes on the box.
     since : int
         The serial number of the graph when the computation began.
-    given : frozenset of int
+    given : list of int
         The serial numbers of the arguments: variables among these stand outside the box.
     """
 
     label: str
     since: int
-    given: frozenset[int]
+    given: list[int]
 
 
 class _Result(ref[Node]):
@@ -84,7 +84,7 @@ def grouped(label: str | None = None) -> Callable[[Callable[..., Any]], Callable
             returned = function(*args, **kwargs)
             for node in [returned] if isinstance(returned, Node) else trees.leaves(returned):
                 if isinstance(node, Node) and node.serial > since:
-                    given = frozenset(arg.serial for arg in args if isinstance(arg, Node))
+                    given = [arg.serial for arg in args if isinstance(arg, Node)]
                     _remember(node, Group(own or type(args[0]).__name__, since, given))
             return returned
 
