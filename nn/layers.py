@@ -124,11 +124,19 @@ class Sigmoid(Layer):
         return ad.sigmoid(x)
 
 
+def _numbered(name: str, number: int) -> str:
+    """`W` of layer 2 is `W2`, its `W1` is `W2.1`: no two names become the same."""
+    letters = name.rstrip("0123456789.")
+    inner = name[len(letters) :]
+    return f"{letters}{number}.{inner}" if inner else f"{letters}{number}"
+
+
 class Sequential(Layer):
     """Layers one after the other.
 
     Their parameters are gathered in one dictionary, numbered by the layers that have any: `W1`,
-    `b1`, `W2`, … What is assigned there (in place or anew) holds from the next call on.
+    `b1`, `W2`, …; those of a `Sequential` in second place are `W2.1`, `b2.1`, `W2.2`, … What is
+    assigned there (in place or anew) holds from the next call on.
 
     Examples
     --------
@@ -145,9 +153,9 @@ class Sequential(Layer):
         number = 0
         for layer in layers:
             number += bool(layer.params)
-            self._names.append({name: f"{name}{number}" for name in layer.params})
-            for name, value in layer.params.items():
-                self.params[f"{name}{number}"] = value
+            names = {name: _numbered(name, number) for name in layer.params}
+            self._names.append(names)
+            self.params.update({names[name]: value for name, value in layer.params.items()})
 
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         params = self.params if params is None else params

@@ -124,6 +124,50 @@ def test_sequential_numbers_the_layers_that_have_parameters():
     assert [network.params[f"W{k}"].shape for k in (1, 2, 3)] == [(4, 3), (3, 3), (3, 2)]
 
 
+NAMED = st.lists(st.sampled_from(["W", "W1", "W.", "W1.1"]), unique=True, min_size=1).map(
+    lambda names: Named(*names)
+)
+NESTED = st.recursive(
+    NAMED, lambda layers: st.lists(layers, max_size=3).map(lambda layers: Sequential(*layers))
+)
+
+
+class Named(Layer):
+    """Adds its parameters, whatever they are called, to x."""
+
+    def __init__(self, *names):
+        self.params = {name: np.array(random(seed=len(name))) for name in names}
+
+    def __call__(self, x, params=None):
+        return x + sum((self.params if params is None else params).values())
+
+
+def arrays(layer):
+    """The parameters of all the layers inside."""
+    if isinstance(layer, Sequential):
+        return [array for inner in layer.layers for array in arrays(inner)]
+    return list(layer.params.values())
+
+
+@given(NESTED)
+def test_every_parameter_of_nested_layers_has_a_name_of_its_own(layer):
+    network = Sequential(*[layer] * 12)  # numbers of one digit and of two
+    found = list(network.params.values())
+    assert list(map(id, found)) == list(map(id, arrays(network)))
+    np.testing.assert_allclose(network(np.zeros(2)), sum(map(float, found)), atol=1e-12)
+
+
+def test_layers_in_layers_are_numbered_like_sections():
+    inner = Sequential(*(Affine(np.eye(2) * k, np.zeros(2)) for k in (1, 2)))
+    network = Sequential(inner, *(Affine(np.eye(2) * k, np.zeros(2)) for k in range(3, 13)))
+    assert [name for name in network.params if "W" in name] == [
+        *("W1.1", "W1.2"),
+        *(f"W{k}" for k in range(2, 12)),  # W11 is not the W1 of layer 1
+    ]
+    assert network(np.ones(2)).tolist() == [math.factorial(12)] * 2
+    assert "W2.1.1" in Sequential(inner, network).params
+
+
 def test_sequential_is_the_composition():
     first, second = Affine(random(3, 4), random(4)), Affine(random(4, 2), random(2))
     x = random(5, 3)
