@@ -4,16 +4,12 @@
 it uses the small real subset that ships with this package, and says so.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
 import math
 import os
-import shutil
 import struct
-import tempfile
-import time
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -24,6 +20,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
+
+from nn.files import DataError, sweep, write_whole, wrong_file
 
 __all__ = ["SUBSET", "DataError", "DataWarning", "Mnist", "mnist", "read_idx", "to_one_hot"]
 
@@ -70,16 +68,10 @@ SUBSET = Path(__file__).with_name("mnist_subset")
 SUBSET_TEST_ACCURACY = "about 0.93"  # what a network trained on the subset reaches
 
 _TIMEOUT = (3, 10)  # seconds to connect to one address of a mirror, and to wait for more bytes
-_STRAY_AFTER = 60  # seconds: storing one file takes far less
-_FILE_HELP = "Check the path, or fetch the file again."
 _FOLDER_HELP = (
     "Give a folder (or MNIST_DIR) that holds the four MNIST files, gzipped or not; "
     "or neither, to have them downloaded."
 )
-
-
-class DataError(ValueError):
-    """A data file is missing, damaged or not what it should be; the message names it."""
 
 
 class DataWarning(UserWarning):
@@ -183,7 +175,7 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
         content = Path(path).read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise _wrong(path, f"nothing readable ({reason})", "an IDX file") from error
+        raise wrong_file(path, f"nothing readable ({reason})", "an IDX file") from error
     return _parse_idx(content, path)
 
 
@@ -221,33 +213,27 @@ def to_one_hot(labels: npt.ArrayLike, classes: int = 10) -> npt.NDArray[np.float
     return one_hot
 
 
-def _wrong(
-    path: str | os.PathLike[str], found: str, expected: str, remedy: str = _FILE_HELP
-) -> DataError:
-    return DataError(f"{os.fspath(path)}: found {found}, expected {expected}. {remedy}")
-
-
 def _parse_idx(content: bytes, path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise _wrong(path, f"damaged gzip data ({error})", "a whole gzip file") from error
+            raise wrong_file(path, f"damaged gzip data ({error})", "a whole gzip file") from error
     # Two zero bytes, the element type (8: uint8), the number of axes, each axis's length, elements.
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         found = f"the first bytes {content[:4].hex(' ')}" if content else "no data"
-        raise _wrong(path, found, "00 00 08 and more, an IDX file of uint8")
+        raise wrong_file(path, found, "00 00 08 and more, an IDX file of uint8")
     start = 4 + 4 * content[3]
     if len(content) < start:
-        raise _wrong(path, f"{len(content)} bytes", f"an IDX header of {start} bytes")
+        raise wrong_file(path, f"{len(content)} bytes", f"an IDX header of {start} bytes")
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
         expected = f"{math.prod(shape)} for its shape {shape}"
-        raise _wrong(path, f"{len(content) - start} elements", expected)
+        raise wrong_file(path, f"{len(content) - start} elements", expected)
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
     except ValueError as error:  # an empty array with axes beyond NumPy's limits
-        raise _wrong(path, f"the shape {shape}", "one that NumPy can hold") from error
+        raise wrong_file(path, f"the shape {shape}", "one that NumPy can hold") from error
 
 
 def _load(folder: Path, source: str) -> Mnist:
@@ -258,7 +244,7 @@ def _load(folder: Path, source: str) -> Mnist:
         if not present:
             entered = os.access(folder, os.X_OK)
             found = "no such file" if entered else "no such folder, or no right to enter it"
-            raise _wrong(names[0], found, "this file, gzipped or not", _FOLDER_HELP)
+            raise wrong_file(names[0], found, "this file, gzipped or not", _FOLDER_HELP)
         paths.append(present[0])
     return _checked([read_idx(path) for path in paths], paths, source)
 
@@ -267,7 +253,7 @@ def _checked(arrays: Sequence[npt.NDArray[np.uint8]], paths: Sequence[Path], sou
     for array, path, file in zip(arrays, paths, FILES, strict=True):
         if array.shape[1:] != file.shape[1:] or array.ndim == 0 or len(array) == 0:
             expected = f"one like {file.shape}, of any length but 0"
-            raise _wrong(path, f"shape {array.shape}", expected, _FOLDER_HELP)
+            raise wrong_file(path, f"shape {array.shape}", expected, _FOLDER_HELP)
     train_images, train_labels, test_images, test_labels = arrays
     for labels, path, images in (
         (train_labels, paths[1], train_images),
@@ -275,11 +261,11 @@ def _checked(arrays: Sequence[npt.NDArray[np.uint8]], paths: Sequence[Path], sou
     ):
         if len(labels) != len(images):
             expected = f"{len(images)}, one for each image in the file beside it"
-            raise _wrong(path, f"{len(labels)} labels", expected, _FOLDER_HELP)
+            raise wrong_file(path, f"{len(labels)} labels", expected, _FOLDER_HELP)
         outside = np.flatnonzero(labels > 9)
         if outside.size:
             found = f"the label {labels[outside[0]]} at position {outside[0]}"
-            raise _wrong(path, found, "labels 0 to 9", _FOLDER_HELP)
+            raise wrong_file(path, found, "labels 0 to 9", _FOLDER_HELP)
     return Mnist(
         train_images,
         train_labels,
@@ -295,15 +281,16 @@ def _originals() -> tuple[Mnist, str]:
     import platformdirs
 
     cache = Path(platformdirs.user_cache_dir("autodiff-nn", appauthor=False))
-    _sweep(cache)
     arrays, not_stored = [], ""
     for file in FILES:
         path = cache / file.name
+        sweep(path)
         content = _cached(path, file)
         if content is None:
             content = _download(file)
             try:
-                _store(content, path)
+                cache.mkdir(parents=True, exist_ok=True)
+                write_whole(path, content)
             except OSError as error:
                 not_stored = str(error)
         arrays.append(_parse_idx(content, path))
@@ -346,23 +333,6 @@ def _download(file: File) -> bytes:
             content = received.getvalue()
             if hashlib.sha256(content).hexdigest() == file.sha256:
                 return content
-            reason = f"{file.name} has the wrong SHA-256"
+            reason = "the wrong SHA-256"
         failures.append(f"{urlsplit(mirror).netloc}: {reason}")
-    raise _Unavailable("; ".join(failures))
-
-
-def _store(content: bytes, path: Path) -> None:
-    """Write the file whole or not at all, whoever else is writing it and whenever we are killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="part-", dir=path.parent) as part:
-        whole = Path(part, path.name)
-        whole.write_bytes(content)
-        whole.replace(path)
-
-
-def _sweep(cache: Path) -> None:
-    """Remove what a process killed inside `_store` left behind."""
-    with contextlib.suppress(OSError):
-        for part in cache.glob("part-*"):
-            if time.time() - part.stat().st_mtime > _STRAY_AFTER:
-                shutil.rmtree(part, ignore_errors=True)
+    raise _Unavailable(f"{file.name} from {'; from '.join(failures)}")
