@@ -98,10 +98,11 @@ def read_arrays(
     except Exception as error:  # zipfile has no one error for all that can be wrong with a file
         raise wrong_file(path, f"no archive ({error})", "a whole .npz file", remedy) from error
     entries = Counter(entry.filename.removesuffix(".npy") for entry in archive.infolist())
-    if extra := entries - Counter(expected):
+    wanted = Counter(list(expected))
+    if extra := entries - wanted:
         known = ", ".join(expected) or "none"
         raise wrong_file(path, f"the entry {min(extra)}", f"once each: {known}", remedy)
-    if missing := Counter(expected) - entries:
+    if missing := wanted - entries:
         raise wrong_file(path, f"no entry {min(missing)}", "one", remedy)
     arrays = {}
     for name, (dtype, shape) in expected.items():
@@ -121,6 +122,20 @@ def read_arrays(
                 remedy,
             )
     return arrays
+
+
+def types_and_shapes(arrays: Mapping[str, Any]) -> dict[str, tuple[DTypeLike, Shape]]:
+    """What `read_arrays` is to expect of arrays like these."""
+    return {name: (array.dtype, array.shape) for name, array in arrays.items()}
+
+
+def overwrite(arrays: Mapping[str, Any], values: Mapping[str, NDArray[Any]]) -> None:
+    """Set the arrays in place, all of them or none."""
+    for name, array in arrays.items():
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only: put a copy of it in its place")
+    for name, array in arrays.items():
+        array[...] = values[name]
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

@@ -8,6 +8,7 @@ records, and autodiff knows the derivatives. No layer states one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autodiff as ad
+from nn.files import overwrite, read_arrays, types_and_shapes, write_arrays
 
 Params = dict[str, Any]
 
@@ -42,6 +44,51 @@ class Layer:
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         """The output for a batch `x`; `params` stand in for the layer's own if given."""
         raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters to an .npz file, an entry for each, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Exactly this name; what is there already is replaced once all is written.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        See `load`.
+        """
+        write_arrays(path, self.params)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Set the parameters, in place, to what `save` wrote.
+
+        Nothing in the file is executed: it may come from anyone.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged, or its entries are not the parameters by name, shape and type;
+            the message names the file and the entry, and the parameters are as they were.
+        OSError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from nn import Affine
+        >>> trained, fresh = Affine([[1.5]], [3.0]), Affine([[0.0]], [0.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trained.save(f"{folder}/weights.npz")
+        ...     fresh.load(f"{folder}/weights.npz")
+        >>> fresh.params
+        {'W': array([[1.5]]), 'b': array([3.])}
+        """
+        overwrite(self.params, read_arrays(path, types_and_shapes(self.params)))
 
 
 class Affine(Layer):
