@@ -3,17 +3,21 @@
 No derivative is stated here: everything is assembled from autodiff's primitives.
 """
 
-from nn.data import DataError, Mnist, mnist, to_one_hot
+from nn.data import Mnist, mnist, to_one_hot
+from nn.files import DataError
+from nn.history import DivergenceError, History, Row
 from nn.layers import Affine, Layer, ReLU, Sequential, Sigmoid
 from nn.losses import softmax_cross_entropy
 from nn.networks import Classifier, TwoLayerNet
-from nn.training import SGD, History, Row, train
+from nn.optimisers import SGD
+from nn.training import train
 
 __all__ = [
     "SGD",
     "Affine",
     "Classifier",
     "DataError",
+    "DivergenceError",
     "History",
     "Layer",
     "Mnist",

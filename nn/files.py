@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-Shape = tuple[int | None, ...]
-"""Of an array; None is any length."""
+Kind = tuple[DTypeLike, tuple[int | None, ...]]
+"""Type and shape of an array; a length of None may be any."""
 
 _REMEDY = "Check the path, or fetch the file again."
 _STRAY_AFTER = 60  # seconds: writing one file takes far less
@@ -78,7 +78,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Non
 
 def read_arrays(
     path: str | os.PathLike[str],
-    expected: Mapping[str, tuple[DTypeLike, Shape]],
+    expected: Mapping[str, Kind],
     remedy: str = _REMEDY,
 ) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz file with exactly the entries expected, of these types and shapes.
@@ -124,7 +124,7 @@ def read_arrays(
     return arrays
 
 
-def types_and_shapes(arrays: Mapping[str, Any]) -> dict[str, tuple[DTypeLike, Shape]]:
+def kinds(arrays: Mapping[str, Any]) -> dict[str, Kind]:
     """What `read_arrays` is to expect of arrays like these."""
     return {name: (array.dtype, array.shape) for name, array in arrays.items()}
 

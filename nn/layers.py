@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import autodiff as ad
-from nn.files import overwrite, read_arrays, types_and_shapes, write_arrays
+from nn.files import kinds, overwrite, read_arrays, write_arrays
 
 Params = dict[str, Any]
 
@@ -88,7 +88,7 @@ class Layer:
         >>> fresh.params
         {'W': array([[1.5]]), 'b': array([3.])}
         """
-        overwrite(self.params, read_arrays(path, types_and_shapes(self.params)))
+        overwrite(self.params, read_arrays(path, kinds(self.params)))
 
 
 class Affine(Layer):

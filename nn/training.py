@@ -1,65 +1,21 @@
-"""Optimisers and the training loop."""
+"""The training loop."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nn.checkpoints import Checkpoint, fingerprint, random_state
+from nn.history import DivergenceError, History, Row
 from nn.losses import class_indices
 from nn.networks import Classifier, not_finite
+from nn.optimisers import SGD
 
 Data = tuple[Any, Any]
 """Samples of shape (n, ...) and their labels."""
-
-
-class SGD:
-    """Stochastic gradient descent: every parameter takes a step against its slope, in place.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nn import SGD
-    >>> params = {"w": np.array([1.0, 2.0])}
-    >>> SGD(0.5).update(params, {"w": np.array([2.0, 0.0])})
-    >>> params["w"]
-    array([0., 2.])
-    """
-
-    def __init__(self, learning_rate: float = 0.1) -> None:
-        self.learning_rate = learning_rate
-        self._steps: dict[str, NDArray[Any]] = {}  # kept, so that no update allocates
-
-    def update(self, params: dict[str, Any], slopes: dict[str, NDArray[Any]]) -> None:
-        """Change `params` in place."""
-        for name, slope in slopes.items():
-            step = self._steps.get(name)
-            if step is None or step.shape != slope.shape or step.dtype != slope.dtype:
-                step = self._steps[name] = np.empty_like(slope)
-            params[name] -= np.multiply(slope, self.learning_rate, out=step)
-
-
-class Row(NamedTuple):
-    """How far training had come after an iteration."""
-
-    iteration: int
-    epoch: float
-    loss: float
-    train_accuracy: float
-    test_accuracy: float
-
-
-@dataclass
-class History:
-    """What training leaves behind, whole even if it was interrupted."""
-
-    rows: list[Row] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    """The batch's loss at every iteration."""
-    interrupted: bool = False
 
 
 def _checked(name: str, data: Data, network: Classifier) -> Data:
@@ -88,6 +44,7 @@ def train(
     every: int | None = None,
     progress: Callable[[range], Iterator[int]] = iter,
     report: Callable[[Row], None] = lambda row: None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> History:
     """Train by random batches; evaluate on all data once an epoch.
 
@@ -109,6 +66,12 @@ def train(
         Wraps the range of iterations: `tqdm` shows a bar.
     report : callable
         Is given each row as it is made.
+    checkpoint : path, optional
+        A file for the state of the run, replaced at every evaluation and at the end, and whole at
+        any time. If it is there, training goes on from it: parameters, learning rate, random
+        numbers and history become what it holds, and the result is, bit for bit, that of a run
+        that was never stopped. That must have been this run: the same data, settings and kinds of
+        layers, and the same `rng` if one is given.
 
     Returns
     -------
@@ -120,8 +83,11 @@ def train(
     ValueError
         Before the first step, if the data are empty or not finite, shapes do not fit, or a label
         is out of range; the message names the place in the data.
-    FloatingPointError
-        If the loss or a score is no longer finite; the parameters stay as they were at that point.
+    DataError
+        If the checkpoint is damaged or of another run; the message says what differs.
+    DivergenceError
+        If the loss or a score is no longer finite: a FloatingPointError, with the history until
+        then as its attribute `history`. The parameters stay as they were at that point.
 
     Examples
     --------
@@ -138,12 +104,23 @@ def train(
     x, t = train_data = _checked("training", train_data, network)
     test_data = _checked("test", test_data, network)
     optimiser = optimiser or SGD()
-    rng = np.random.default_rng(rng)
+    seeded, rng = rng is not None, np.random.default_rng(rng)
     epoch = max(len(x) // batch_size, 1)
     every = every or epoch
-    history = History()
+    history, kept = History(), None
+    if checkpoint is not None:
+        settings = {
+            "training data": fingerprint(*train_data),
+            "test data": fingerprint(*test_data),
+            "iterations": iterations,
+            "batch_size": batch_size,
+            "every": every,
+            "rng": random_state(rng) if seeded else None,
+        }
+        kept = Checkpoint(checkpoint, network, optimiser, rng, settings)
+        history = kept.restore()
     try:
-        for iteration in progress(range(iterations)):
+        for iteration in progress(range(len(history.losses), iterations)):
             batch = rng.choice(len(x), batch_size)
             loss, slopes = network.loss_and_gradient(x[batch], t[batch])
             optimiser.update(network.params, slopes)
@@ -152,6 +129,12 @@ def train(
                 accuracies = network.accuracy(*train_data), network.accuracy(*test_data)
                 history.rows.append(Row(iteration, iteration / epoch, loss, *accuracies))
                 report(history.rows[-1])
+                if kept:
+                    kept.save(history)
+        if kept:
+            kept.save(history)
     except KeyboardInterrupt:
         history.interrupted = True
+    except FloatingPointError as error:
+        raise DivergenceError(str(error), history) from error
     return history

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nn import Affine, DataError, ReLU, Sequential, TwoLayerNet
-from nn.files import read_arrays, types_and_shapes, write_arrays, write_whole
+from nn.files import kinds, read_arrays, write_arrays, write_whole
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def entry(array, **settings):
 def test_arrays_come_back_bit_for_bit(one_path, arrays):
     write_arrays(one_path, arrays)
     content = one_path.read_bytes()
-    found = read_arrays(one_path, types_and_shapes(arrays))
+    found = read_arrays(one_path, kinds(arrays))
     assert list(found) == list(arrays)
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype

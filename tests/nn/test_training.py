@@ -1,9 +1,11 @@
 """nn.training: it learns, it can be repeated, and an interruption loses nothing."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from nn import SGD, Affine, Classifier, History, TwoLayerNet, train
+from nn import SGD, Affine, Classifier, DivergenceError, History, TwoLayerNet, train
 
 
 def two_clouds(n=60, seed=0, dtype=float):
@@ -198,6 +200,22 @@ def test_data_that_cannot_be_used_are_refused_before_the_first_step(name, data, 
 def test_sizes_below_one_are_refused(settings):
     with pytest.raises(ValueError, match="batch_size and every must be at least 1, not"):
         learn(**settings)
+
+
+def test_divergence_keeps_the_history():
+    def worse(row):
+        optimiser.learning_rate = 1e200 if row.iteration == 6 else 0.1
+
+    whole = learn(every=2)[1]
+    optimiser = SGD()
+    with pytest.raises(DivergenceError) as caught:
+        learn(optimiser=optimiser, every=2, report=worse)
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert str(error).startswith("the ")
+        assert error.history.rows == whole.rows[:4]
+        assert error.history.losses[:8] == whole.losses[:8]
+        assert len(error.history.losses) < 10
+    assert DivergenceError("").history == History()
 
 
 @pytest.mark.parametrize("every", [1, 40])

@@ -1,0 +1,35 @@
+"""Optimisers: what to do with a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SGD:
+    """Stochastic gradient descent: every parameter takes a step against its slope, in place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nn import SGD
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> SGD(0.5).update(params, {"w": np.array([2.0, 0.0])})
+    >>> params["w"]
+    array([0., 2.])
+    """
+
+    def __init__(self, learning_rate: float = 0.1) -> None:
+        self.learning_rate = learning_rate
+        self._steps: dict[str, NDArray[Any]] = {}  # kept, so that no update allocates
+
+    def update(self, params: dict[str, Any], slopes: dict[str, NDArray[Any]]) -> None:
+        """Change `params` in place."""
+        rate = float(self.learning_rate)  # a NumPy number could raise the precision
+        for name, slope in slopes.items():
+            step = self._steps.get(name)
+            if step is None or step.shape != slope.shape or step.dtype != slope.dtype:
+                step = self._steps[name] = np.empty_like(slope)
+            params[name] -= np.multiply(slope, rate, out=step)
