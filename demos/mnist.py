@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.show import folder, load_digits, options, plot, save_graph
-from nn import SGD, History, Row, TwoLayerNet, train
+from demos.show import Trouble, folder, load_digits, options, plot, save_graph
+from nn import SGD, DataError, History, Row, TwoLayerNet, train
 
 HEADING = "iteration   epoch      loss   train acc.   test acc."
 
@@ -22,6 +23,11 @@ def main(argv: list[str] | None = None) -> None:
         "--iterations", type=int, default=10_000, metavar="N", help="10000 if left out"
     )
     parser.add_argument("--seed", type=int, default=3, metavar="N", help="of weights and batches")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep a checkpoint beside the results, and go on from the one that is there",
+    )
     arguments = parser.parse_args(argv)
     from tqdm import tqdm
 
@@ -40,21 +46,30 @@ def main(argv: list[str] | None = None) -> None:
             f"  {row.test_accuracy:10.4f}"
         )
 
+    def progress(steps: range) -> Iterator[int]:
+        if steps.start:
+            print(f"going on from iteration {steps.start}")
+        return iter(tqdm(steps, unit="step", leave=False, initial=steps.start, total=steps.stop))
+
     print(HEADING)
     start = perf_counter()
-    history = train(
-        network,
-        data["train"],
-        data["test"],
-        iterations=arguments.iterations,
-        batch_size=100,
-        optimiser=SGD(0.1),
-        rng=rng,
-        # with few images an epoch is short: as many rows as on all of MNIST will do
-        every=600,
-        progress=lambda steps: iter(tqdm(steps, unit="step", leave=False)),
-        report=report,
-    )
+    try:
+        history = train(
+            network,
+            data["train"],
+            data["test"],
+            iterations=arguments.iterations,
+            batch_size=100,
+            optimiser=SGD(0.1),
+            rng=rng,
+            # with few images an epoch is short: as many rows as on all of MNIST will do
+            every=600,
+            progress=progress,
+            report=report,
+            checkpoint=out / "mnist_checkpoint.npz" if arguments.resume else None,
+        )
+    except DataError as error:
+        raise Trouble(str(error)) from error
     seconds = perf_counter() - start
     done = "interrupted" if history.interrupted else "done"
     print(f"{done} after {len(history.losses)} iterations, {seconds:.1f} s")

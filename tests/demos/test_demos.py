@@ -328,6 +328,39 @@ def test_mnist_interrupted_at_once_has_no_plot(run, monkeypatch):
     assert files == {"mnist_graph.svg"}
 
 
+def test_mnist_goes_on_to_the_same_end(tmp_path, monkeypatch, capsys):
+    class Bar(tqdm.tqdm):
+        def __iter__(self):
+            for i in super().__iter__():
+                if i == 5:
+                    raise SystemError("power cut")
+                yield i
+
+    def mnist(folder, *options):
+        argv = ["mnist", "--resume", "--iterations", "9", "--out", str(tmp_path / folder), *options]
+        status = command.main(argv)
+        printed = capsys.readouterr()
+        return status, printed.out.splitlines()[1:], printed.err
+
+    assert mnist("whole")[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(tqdm, "tqdm", Bar)
+        with pytest.raises(SystemError):
+            mnist("broken")
+    capsys.readouterr()
+    status, lines, _ = mnist("broken")
+    assert status == 0
+    assert lines[0] == "going on from iteration 1"
+    assert lines[1].startswith("done after 9 iterations")
+    whole, broken = (tmp_path / name / "mnist_checkpoint.npz" for name in ("whole", "broken"))
+    assert broken.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "broken" / "mnist_accuracy.png").exists()
+
+    status, _, said = mnist("broken", "--seed", "4")
+    assert status == 1
+    assert said.startswith(f"mnist: {broken}: found a run with rng PCG64")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_ctrl_c_from_the_keyboard(tmp_path):
     """The real signal, to a real process, once its first row has appeared."""
