@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -189,18 +190,20 @@ def report(row):
 
 x = np.random.default_rng(0).standard_normal((30, 2))
 data = x, np.arange(30) % 2
-network, checkpoint, weights = TwoLayerNet(2, 4, 2, rng=1), *sys.argv[1:]
-train(network, data, data, iterations=90, batch_size=7, every=1, rng=2, report=report,
-      checkpoint=checkpoint)
+iterations, checkpoint, weights = sys.argv[1:]
+network = TwoLayerNet(2, 4, 2, rng=1)
+train(network, data, data, iterations=int(iterations), batch_size=7, every=1, rng=2,
+      report=report, checkpoint=checkpoint)
 network.save(weights)
 """
 
 
-def training(folder):
-    """A process that trains; before each step but the first it waits to be told."""
+def training(folder, iterations):
+    """A process that trains; after each step it waits to be told to go on."""
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, folder / "run.npz", folder / "weights.npz"],
-        cwd=Path(nn.__file__).parents[1],
+        [sys.executable, "-c", PROGRAM, str(iterations), "run.npz", "weights.npz"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(nn.__file__).parents[1])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -211,25 +214,27 @@ def test_a_process_killed_again_and_again_comes_to_the_same_end(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    uninterrupted = training(whole)
+    kills = hypothesis.settings().max_examples
+    iterations = 10 * kills  # more than it is allowed before the last of them
+    uninterrupted = training(whole, iterations)
     random = np.random.default_rng(4)
-    for _ in range(8):
+    for _ in range(kills):
         allowed = random.integers(2, 10)
-        with training(broken) as process:
+        with training(broken, iterations) as process:
             process.stdin.write("\n" * allowed)
             process.stdin.flush()
             for _ in range(random.integers(2, allowed + 1)):  # it is somewhere beyond this
                 assert process.stdout.readline()
             process.kill()
-            process.communicate()
         assert process.returncode != 0
         with np.load(broken / "run.npz") as file:
             assert all(file[name] is not None for name in file.files)
-    for process in (uninterrupted, training(broken)):
+    for process in (uninterrupted, training(broken, iterations)):
         process.communicate()
         assert process.returncode == 0
     for name in ("run.npz", "weights.npz"):  # history and random numbers included
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
+    print(f"{kills} kills survived")
 
 
 # Refused
