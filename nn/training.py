@@ -85,6 +85,8 @@ def train(
         is out of range; the message names the place in the data.
     DataError
         If the checkpoint is damaged or of another run; the message says what differs.
+    TypeError
+        If a checkpoint is wanted with an optimiser other than `SGD`, whose state it cannot know.
     DivergenceError
         If the loss or a score is no longer finite: a FloatingPointError, with the history until
         then as its attribute `history`. The parameters stay as they were at that point.
@@ -98,6 +100,11 @@ def train(
     >>> history = train(TwoLayerNet(2, 8, 2, rng=0), data, data, iterations=200, every=199, rng=0)
     >>> history.rows[-1].test_accuracy
     1.0
+
+    Started again by the same lines, this goes on from where it was killed:
+
+    >>> network = TwoLayerNet(2, 8, 2, rng=0)
+    >>> train(network, data, data, rng=0, checkpoint="run.npz")  # doctest: +SKIP
     """
     if batch_size < 1 or (every is not None and every < 1):
         raise ValueError(f"batch_size and every must be at least 1, not {batch_size} and {every}")

@@ -241,6 +241,12 @@ def test_a_process_killed_again_and_again_comes_to_the_same_end(tmp_path):
 # Refused
 
 
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path):
+    for path in (tmp_path / "nowhere" / "run.npz", tmp_path):
+        with pytest.raises(OSError, match=tmp_path.name):
+            learn(path)
+
+
 def other_network():
     return Classifier(Affine.initial(2, 4, rng=1), Sigmoid(), Affine.initial(4, 2, rng=2))
 
