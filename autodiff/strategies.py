@@ -134,6 +134,9 @@ class Program:
         given = ", ".join(np.array_repr(x) if np.ndim(x) else repr(x) for x in self.point)
         return "\n".join([*text, f"    return {names[-1]}", f"program({given})"])
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # or Hypothesis would write out the fields
+
 
 @dataclass(frozen=True, repr=False)
 class Graph:
@@ -145,6 +148,9 @@ class Graph:
 
     def __repr__(self) -> str:
         return repr(self.program)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
 
 def _is_smooth(row: Elementwise, *operands: Any) -> bool:

@@ -13,4 +13,5 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 settings.register_profile(
     "repeatable", max_examples=5, deadline=None, derandomize=True, print_blob=True
 )
-settings.load_profile("repeatable")
+settings.register_profile("thorough", settings.get_profile("repeatable"), max_examples=200)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 
 from autodiff import Tensor, Value, custom_rule, gradients, jvp, sin
 from autodiff.graph import Node, ancestors
@@ -76,10 +77,10 @@ def test_a_program_prints_as_the_python_that_it_is(program):
     import autodiff
 
     text = repr(program)
-    definition, _, call = text.rpartition("\n")
+    definition, call = text.split("\nprogram(")
     names = {**vars(autodiff), "array": np.array}
     exec(compile(ast.parse(definition), "program", "exec"), names)
-    result = eval(call, names)
+    result = eval(f"program({call}", names)
     np.testing.assert_array_equal(result, program(*program.point))
 
 
@@ -104,6 +105,7 @@ def test_a_wrong_rule_shrinks_to_one_line(monkeypatch):
     found = find(expressions(), is_wrong, settings=settings(max_examples=2000, database=None))
     assert [line.operation.text for line in found.lines] == ["tanh({0})"]
     assert repr(found).splitlines()[1] == "    v0 = tanh(x0)"
+    assert pretty(found) == repr(found)
 
 
 def test_a_rule_of_ones_own_becomes_a_test():

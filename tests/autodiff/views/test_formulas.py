@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autodiff import (
     Tensor,
     Value,
+    absolute,
     concatenate,
     cos,
     exp,
@@ -31,18 +32,18 @@ from autodiff.views import formulas
 from autodiff.views.formulas import bar, expression, formula, latex_of, number, partial, symbols
 from autodiff.views.notation import ATOM, LATEX, Form, Term
 
-FUNCTIONS = {name: getattr(np, name) for name in ("sin", "cos", "tanh", "hypot", "abs", "maximum")}
+FUNCTIONS = {f.name: f for f in (sin, cos, tanh, hypot, maximum)} | {"abs": absolute}
 
 
 def read(text, **variables):
     """The value of an expression's text: Python's precedence, with other signs."""
-    known = FUNCTIONS | {name: np.float64(x) for name, x in variables.items()}
+    known = FUNCTIONS | {name: Value(x) for name, x in variables.items()}
     signs = str.maketrans("×−₀₁₂₃₄₅₆₇₈₉", "*-0123456789")
     for line in text.translate(signs).replace("^", "**").splitlines():
         name, _, part = line.rpartition(" = ")
         value = eval(compile(ast.parse(part, mode="eval"), "", "eval"), known)
         known[name.removeprefix("let ")] = value
-    return value
+    return getattr(value, "data", value)
 
 
 def balanced(latex):
