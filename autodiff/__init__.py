@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autodiff.graph import Node, no_grad
 from autodiff.groups import grouped
 from autodiff.jacobians import hessian, jacobian
-from autodiff.numerical import numerical_gradient
+from autodiff.numerical import numerical_gradient, numerical_jacobian
 from autodiff.ops import (
     elementwise,
     fft,
@@ -92,6 +92,7 @@ __all__ = [
     "linalg",
     "no_grad",
     "numerical_gradient",
+    "numerical_jacobian",
     "stop_gradient",
     "trace",
     "value_and_grad",
