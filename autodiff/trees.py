@@ -69,3 +69,21 @@ def checked(tree: Any, like: Any, what: str) -> list[Any]:
     if shapes[0] != shapes[1]:
         raise ValueError(f"{what} has shapes {shapes[0]}, what it belongs to has {shapes[1]}")
     return found
+
+
+def paths(tree: Any, name: str = "") -> list[str]:
+    """How to write each leaf, as in name['weights'][0], in the order of `leaves`."""
+    if is_leaf(tree):
+        return [name]
+    parts: Iterable[tuple[str, Any]] = ()
+    if isinstance(tree, dict):
+        parts = [(f"[{key!r}]", part) for key, part in tree.items()]
+    elif isinstance(tree, list | tuple):
+        fields = getattr(tree, "_fields", None)
+        words = (
+            [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(tree))]
+        )
+        parts = zip(words, tree, strict=True)
+    elif hasattr(type(tree), "__dataclass_fields__"):
+        parts = [(f".{key}", getattr(tree, key)) for key in type(tree).__dataclass_fields__]
+    return [path for word, part in parts for path in paths(part, name + word)]
