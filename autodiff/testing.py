@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autodiff.graph import data_of
-from autodiff.numerical import directional_derivative
+from autodiff import trees
+from autodiff.graph import Node, Op, Params, ancestors, current, data_of
+from autodiff.numerical import (
+    Estimate,
+    Point,
+    agree,
+    along,
+    complex_step,
+    directional_derivative,
+    flat,
+    precision,
+)
+from autodiff.ops.elementwise import real
 from autodiff.ops.reductions import sum
-from autodiff.ops.table import shape_of
-from autodiff.runs import run_on_variables
+from autodiff.ops.table import conj, is_complex, shape_of
+from autodiff.runs import name_of, run_on_variables
 
-_STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
+Vector = list[Any]
+"""An array for each leaf of a container."""
 
 
 class Check(NamedTuple):
-    """One comparison: a derivative along a random direction, three ways."""
+    """One comparison: the derivative of ⟨w, f⟩ along v, three ways."""
 
     order: int
     argument: int
@@ -26,6 +42,33 @@ class Check(NamedTuple):
     numerical: float
     error: float
     """What the numerical derivative may be off by, plus the rounding of the analytic ones."""
+    rounding: float
+    """What the two analytic ones may be apart."""
+    at: str
+    """Along what: a random direction of the argument, or an element of it."""
+    method: str
+    """How the numerical derivative was found: "richardson" or "complex"."""
+    step: float
+    """The (longest) step of that."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all three agree."""
+        return (
+            abs(self.reverse - self.numerical) <= self.error
+            and abs(self.forward - self.numerical) <= self.error
+            and abs(self.reverse - self.forward) <= self.rounding
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"reverse mode {self.reverse!r}, forward mode {self.forward!r}, numerical "
+            f"{self.numerical!r} ± {self.error:.2g} ({self.method}, step {self.step:.2g})"
+        )
+
+
+class KinkError(ValueError):
+    """There is no derivative at the point, or none that values around it could confirm."""
 
 
 def check_grads(
@@ -34,25 +77,35 @@ def check_grads(
     order: int = 1,
     directions: int = 2,
     seed: int = 0,
+    elementwise: bool = False,
 ) -> list[Check]:
     """Compare the derivatives of `f`, both modes, with numerical differentiation.
 
     For every argument and a few random directions v in its space (and w in the result's) the
-    derivative of ⟨w, f⟩ along v is taken by reverse mode, by forward mode, and by extrapolated
-    central differences; they must agree within the bound that the last states for itself.
+    derivative of ⟨w, f⟩ along v is taken by reverse mode, ⟨v, Jᵀw⟩, by forward mode, ⟨Jv, w⟩, and
+    by extrapolated central differences or, where it takes complex numbers and is analytic, by the
+    complex step. The first two must be equal but for rounding, and both be within the bound that
+    the third states for itself. Higher orders do the same to the sum of both modes' derivatives.
+
+    Besides, `f` must return the same bits when it is called again and leave its arguments alone,
+    and the derivatives must have the shapes and dtypes of what they belong to.
 
     Parameters
     ----------
     f : callable
-        Takes numbers and arrays, returns a number or an array; smooth around the point.
-    *args : numbers and arrays
-        The point. It is not changed.
+        Takes numbers, arrays and nested containers of them, real or complex, and returns the like;
+        smooth around the point.
+    *args : numbers, arrays and containers
+        The point. It is not changed. What holds no number is passed on as it is.
     order : int
         The highest derivative to check.
     directions : int
         How many random directions per argument.
     seed : int
         Of the random directions.
+    elementwise : bool
+        Whether to compare each element of the result by each element of the arguments instead
+        (at orders above the first, the derivatives along a random direction).
 
     Returns
     -------
@@ -62,7 +115,11 @@ def check_grads(
     Raises
     ------
     AssertionError
-        If any two disagree; the message says where, the values and the bound.
+        If any two disagree. The message names the argument and, where it can be told, the element
+        of it, the three values and the bound, and the smallest operation whose own rule
+        disagrees when it is checked alone on the inputs that it had.
+    KinkError
+        If the point is at a kink or a jump, so that there is nothing to compare with.
 
     Examples
     --------
@@ -71,88 +128,342 @@ def check_grads(
     >>> checks = check_grads(lambda x, y: np.sum(np.exp(x) * y), np.ones(3), 2.0, order=2)
     >>> max(check.error for check in checks) < 1e-7
     True
+    >>> for check in check_grads(lambda p: p["a"] ** 2, {"a": np.array([1.0, 3.0])},
+    ...                          elementwise=True):
+    ...     print(check.at, round(check.reverse))
+    p['a'][0] → [0] 2
+    p['a'][0] → [1] 0
+    p['a'][1] → [0] 0
+    p['a'][1] → [1] 6
     """
-    random = np.random.default_rng(seed)
+    args = trees.mapped(_copied, args)
+    names = _argument_names(f, args)
+    chosen = [k for k, arg in enumerate(args) if trees.leaves(arg)]
+    if not chosen:
+        raise TypeError("check_grads: the arguments hold no number to differentiate by")
+    for k in chosen:
+        _require_repeatable(f, args, k, names)
     checks = []
-    for k in range(len(args)):
-        checks += [_compare(f, args, k, random) for _ in range(directions)]
-    if order > 1:
-        for k in range(len(args)):
-            slope = _slope(f, k, _direction(random, args[k]), seed)
-            deeper = check_grads(
-                slope, *args, order=order - 1, directions=directions, seed=seed + 1
-            )
-            checks += [check._replace(order=check.order + 1) for check in deeper]
+    for trial in _trials(f, args, names, order, directions, seed, elementwise):
+        for found in _compared(trial):
+            check = found.checks[0]
+            if not check.passed:
+                culprit = None if found.kink else _culprit(f, args, check.order)
+                # a function that is not quite analytic is no fault of any rule
+                check = found.checks[-1]
+                if culprit or not check.passed:
+                    raise _complaint(name_of(f), trial, found, culprit)
+            checks.append(check)
     return checks
 
 
-def _direction(random: np.random.Generator, like: Any) -> Any:
-    like = np.asarray(like)
-    dtype = like.dtype if like.dtype.kind == "f" else np.dtype(float)
-    return random.standard_normal(like.shape).astype(dtype)
+def _copied(leaf: Any) -> Any:
+    leaf = current(leaf)
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
-def _inner(v: Any, w: Any) -> Any:
-    return sum(v * w) if shape_of(w) else v * w
+def _argument_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    try:
+        bound = inspect.signature(f).bind(*args)
+    except (TypeError, ValueError):
+        return [f"args[{k}]" for k in range(len(args))]
+    names = []
+    for name, value in bound.arguments.items():
+        several = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}[{i}]" for i in range(len(value))] if several else [name]
+    return names
 
 
-def _slope(f: Callable[..., Any], k: int, direction: Any, seed: int) -> Callable[..., Any]:
-    """The derivative of ⟨w, f⟩ by argument k along `direction`, as a function to check in turn."""
+def _require_repeatable(
+    f: Callable[..., Any], args: tuple[Any, ...], k: int, names: list[str]
+) -> None:
+    given = (*args[:k], Point(args[k]).tree, *args[k + 1 :])
+    before = _bits(given)
+    first, second = (_bits(f(*given)) for _ in range(2))
+    paths = [path for arg, name in zip(args, names, strict=True) for path in trees.paths(arg, name)]
+    for path, one, other in zip(paths, before, _bits(given), strict=True):
+        if one != other:
+            raise AssertionError(
+                f"{name_of(f)} changed its argument {path} in place: let it work on a copy"
+            )
+    if first != second:
+        raise AssertionError(
+            f"{name_of(f)} returned something else when it was called again with the same "
+            "arguments, so it has no derivative to check: fix the seed of what is random in it"
+        )
+
+
+def _bits(tree: Any) -> list[Any]:
+    arrays = [np.asarray(leaf) for leaf in trees.leaves(tree)]
+    return [(x.dtype, x.shape, x.tobytes()) for x in arrays]
+
+
+class _Compared(NamedTuple):
+    """The derivative along one direction, compared; the sharpest comparison first."""
+
+    checks: list[Check]
+    direction: Vector
+    kink: bool
+
+
+class _Trial(NamedTuple):
+    """What to compare the derivatives of, and along which directions."""
+
+    f: Callable[..., Any]
+    args: tuple[Any, ...]
+    names: list[str]
+    order: int
+    argument: int
+    directions: list[tuple[str, Vector]]
+    weights: Callable[[Point], list[tuple[str, Vector]]]
+
+
+def _trials(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    names: list[str],
+    order: int,
+    directions: int,
+    seed: int,
+    elementwise: bool,
+    depth: int = 1,
+) -> Iterator[_Trial]:
+    """The function, and after it its derivatives."""
+    random = np.random.default_rng(seed)
+    for k, arg in enumerate(args):
+        point = Point(arg)
+        if not point.leaves:
+            continue
+        if elementwise:
+            yield _Trial(f, args, names, depth, k, _units(point, names[k]), _units)
+            continue
+        for number in range(directions):
+            lines = [(names[k], point.random(random))]
+            weights = partial(_random_weights, (seed, k, number))
+            yield _Trial(f, args, names, depth, k, lines, weights)
+    if depth < order:
+        for k, arg in enumerate(args):
+            point = Point(arg)
+            if point.leaves:
+                slope = _slope(f, k, point.random(random), seed)
+                yield from _trials(
+                    slope, args, names, order, directions, seed + 1, elementwise, depth + 1
+                )
+
+
+def _random_weights(seed: tuple[int, ...], output: Point) -> list[tuple[str, Vector]]:
+    return [("", output.random(np.random.default_rng(seed)))]
+
+
+def _units(point: Point, name: str = "") -> list[tuple[str, Vector]]:
+    """Each element's name and unit vector."""
+    names = [
+        part + element
+        for element, leaf in _elements(point, name)
+        for part in (("Re ", "Im ") if leaf.dtype.kind == "c" else ("",))
+    ]
+    return [(at, unit) for at, (_, unit) in zip(names, point.units(), strict=True)]
+
+
+def _elements(point: Point, name: str) -> Iterator[tuple[str, Any]]:
+    """How to write each element, and the leaf that it belongs to."""
+    for path, leaf in zip(trees.paths(point.tree, name), point.leaves, strict=True):
+        for index in np.ndindex(leaf.shape):
+            yield f"{path}[{', '.join(map(str, index))}]" if index else path, leaf
+
+
+def _inner(one: Any, other: Any) -> Any:
+    """The real inner product of two containers of the same make; the first may hold nodes."""
+    total: Any = 0.0
+    for a, b in zip(trees.leaves(one), trees.leaves(other), strict=True):
+        product = conj(a) * b
+        product = real(product) if is_complex(product) else product
+        total = total + (sum(product) if shape_of(product) else product)
+    return total
+
+
+def _slope(f: Callable[..., Any], k: int, v: Vector, seed: int) -> Callable[..., Any]:
+    """The derivative of ⟨w, f⟩ by argument k along v, by both modes, to be checked in turn."""
 
     def slope(*args: Any) -> Any:
         with run_on_variables(f, k, args, {}) as run:
-            weights = _direction(np.random.default_rng(seed), data_of(run.output))
-            return _inner(run.pull(weights), direction)
+            w = Point(trees.mapped(data_of, run.output)).random(np.random.default_rng(seed))
+            pulled = run.pull(trees.rebuilt(run.output, w))
+            pushed = run.push(trees.rebuilt(run.arguments, v))
+            return (_inner(pulled, v) + _inner(pushed, w)) / 2
 
     return slope
 
 
-def _compare(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    k: int,
-    random: np.random.Generator,
-) -> Check:
-    point = np.asarray(args[k])
-    point = point if point.dtype.kind == "f" else point.astype(float)
-    v = _direction(random, point)
-    with run_on_variables(f, k, args, {}) as run:
-        w = _direction(random, data_of(run.output))
-        pulled = run.pull(w)
-        reverse = float(_inner(pulled, v))
-        pushed = run.push(v)
-        forward = float(_inner(pushed, w))
+def _compared(trial: _Trial) -> list[_Compared]:
+    """Each direction with each of the result's weights."""
+    f, args, k = trial.f, trial.args, trial.argument
+    point = Point(args[k])
 
-    def along(t: float) -> Any:
-        moved = (point + point.dtype.type(t) * v)[()]
-        value = f(*args[:k], moved, *args[k + 1 :])
-        return np.asarray(value) * w
+    def by_one(x: Any) -> Any:
+        return f(*args[:k], x, *args[k + 1 :])
 
-    scale = max(1.0, float(np.max(np.abs(point), initial=0))) / max(
-        1.0, float(np.max(np.abs(v), initial=0))
+    plain = by_one(point.tree)
+    found = []
+    with run_on_variables(f, k, (*args[:k], point.tree, *args[k + 1 :]), {}) as run:
+        output = Point(trees.mapped(data_of, run.output))
+        _require_like(f"the result of {name_of(f)} on nodes", output.leaves, plain, dtypes=False)
+        eps = max(point.eps, precision(plain))
+        rows = []
+        for label, w in trial.weights(output):
+            pulled = [data_of(x) for x in trees.leaves(run.pull(trees.rebuilt(run.output, w)))]
+            _require_like(f"the cotangent of {trial.names[k]}", pulled, args[k])
+            rows.append((label, w, pulled))
+        for name, v in trial.directions:
+            tangent = run.push(trees.rebuilt(run.arguments, v))
+            pushed = [data_of(x) for x in trees.leaves(tangent)]
+            _require_like(f"the tangent of {name_of(f)}", pushed, output.tree)
+            line, scale = along(by_one, point, v), point.scale(v)
+            estimates = _estimates(line, scale, eps, trial.order == 1)
+            for label, w, pulled in rows:
+                reverse, forward = float(_inner(pulled, v)), float(_inner(pushed, w))
+                lengths = _length(pulled) * _length(v) + _length(w) * _length(pushed)
+                rounding = 512 * eps * (lengths + _length(w) * _length(plain) / scale)
+                analytic = 32 * eps * float(np.sum(abs(flat(pulled) * flat(v))))
+                at = f"{name} → {label}" if label else name
+                checks = []
+                for method, estimate in estimates:
+                    numerical, error = _weighted(estimate, flat(w))
+                    values = reverse, forward, numerical, error + analytic, rounding
+                    checks.append(Check(trial.order, k, *values, at, method, estimate.step))
+                checks.sort(key=lambda check: check.error)
+                kink = bool(np.any(estimates[0][1].kink & (flat(w) != 0)))
+                found.append(_Compared(checks, v, kink))
+    return found
+
+
+def _estimates(
+    line: Callable[..., NDArray[Any]], scale: float, eps: float, analytic: bool
+) -> list[tuple[str, Estimate]]:
+    """The numerical derivatives along a line: by differences, and by complex step if it agrees."""
+    difference = directional_derivative(line, scale, eps)
+    estimates = [("richardson", difference)]
+    if analytic:
+        try:
+            step = complex_step(line, scale, eps)
+        except TypeError:
+            return estimates
+        if agree(step, difference):
+            estimates.append(("complex", step))
+    return estimates
+
+
+def _weighted(estimate: Estimate, w: NDArray[Any]) -> tuple[float, float]:
+    used = w != 0  # the others may have no derivative
+    value = np.sum((np.conj(w) * estimate.value).real, where=used)
+    return float(value), float(np.sum(abs(w) * estimate.error, where=used))
+
+
+def _length(tree: Any) -> float:
+    return float(np.linalg.norm(flat(tree)))
+
+
+def _require_like(what: str, found: Vector, tree: Any, dtypes: bool = True) -> None:
+    """Shapes, and dtypes where it is not Python's numbers, are those of a container's leaves."""
+    for x, leaf in zip(found, trees.leaves(tree), strict=True):
+        x, like = np.asarray(x), np.asarray(leaf)
+        expected = like.dtype if like.dtype.kind in "fc" else np.dtype(float)
+        same = not dtypes or not isinstance(leaf, np.ndarray) or x.dtype == expected
+        if x.shape != like.shape or not same:
+            raise AssertionError(
+                f"{what} has shape {x.shape} and dtype {x.dtype}, but what it belongs to has "
+                f"shape {like.shape} and dtype {like.dtype}"
+            )
+
+
+def _complaint(
+    name: str, trial: _Trial, found: _Compared, culprit: str | None
+) -> AssertionError | KinkError:
+    """One message: where, what, by how much, and whose fault."""
+    k = trial.argument
+    found = _narrowed(trial, found)
+    check = found.checks[0]
+    leaves = [np.asarray(leaf) for leaf in trees.leaves(trial.args[k])]
+    kinds = "; ".join(f"shape {leaf.shape}, {leaf.dtype}" for leaf in leaves[:3])
+    kinds += "; …" if len(leaves) > 3 else ""
+    alone = np.count_nonzero(flat(found.direction)) == 1
+    where = f"argument {k} ({'' if alone else 'a random direction of '}{check.at}: {kinds})"
+    order = f" at order {check.order}" if check.order > 1 else ""
+    if found.kink:
+        return KinkError(
+            f"{name} has a kink or a jump{order} at this point, or nearer than the finest step of "
+            f"the differences, for {where}: there is no derivative to compare with; reverse mode "
+            f"says {check.reverse!r}, forward mode {check.forward!r}. Check at another point"
+        )
+    if not np.isfinite(check.error):
+        return AssertionError(
+            f"{name} has no numerical derivative{order} for {where} to compare with: a value of it "
+            "near the point is not finite"
+        )
+    blame = culprit or (
+        "each operation's own rule agrees on the inputs that it had: look for what left the graph "
+        "(.data, stop_gradient, a number kept from another call)"
     )
-    numerical, error = (float(np.sum(part)) for part in directional_derivative(along, scale)[:2])
-    eps = float(np.finfo(point.dtype).eps)
-    error += 32 * eps * float(np.sum(np.abs(pulled * v)))
-    if not np.isfinite(error):
-        raise AssertionError(
-            f"{getattr(f, '__name__', f)} has no numerical derivative for argument {k} to compare "
-            "with: a value of it near the point is not finite"
-        )
-    check = Check(1, k, reverse, forward, numerical, error)
-    if not (abs(reverse - numerical) <= error and abs(forward - numerical) <= error):
-        raise AssertionError(
-            f"derivatives of {getattr(f, '__name__', f)} disagree for argument {k} "
-            f"(shape {point.shape}, {point.dtype}): reverse mode {reverse!r}, forward mode "
-            f"{forward!r}, numerical {numerical!r} ± {error:.2g}"
-        )
-    return check
+    return AssertionError(f"derivatives of {name}{order} disagree for {where}: {check}; {blame}")
 
 
-def __getattr__(name: str) -> Any:
-    # Hypothesis is an extra, and takes long to import
-    if name in _STRATEGIES:
-        from autodiff import strategies
+def _narrowed(trial: _Trial, found: _Compared) -> _Compared:
+    """The same for one element, if halving the direction again and again leads to one."""
+    point, name = Point(trial.args[trial.argument]), trial.names[trial.argument]
+    places = np.flatnonzero(flat(found.direction))
+    while places.size > 1:
+        for half in np.array_split(places, 2):
+            at = next(islice(_elements(point, name), half[0], None))[0] if half.size == 1 else name
+            direction = _only(found.direction, half)
+            (part,) = _compared(trial._replace(directions=[(at, direction)]))
+            if part.kink or not part.checks[0].passed:
+                places, found = half, part
+                break
+        else:
+            break
+    return found
 
-        return getattr(strategies, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def _only(direction: Vector, places: NDArray[Any]) -> Vector:
+    """A direction without all but some of its elements."""
+    kept = np.zeros(flat(direction).shape, bool)
+    kept[places] = True
+    ends = np.cumsum([x.size for x in direction])[:-1]
+    parts = zip(direction, np.split(kept, ends), strict=True)
+    return [np.where(part.reshape(x.shape), x, np.zeros_like(x)) for x, part in parts]
+
+
+def _culprit(f: Callable[..., Any], args: tuple[Any, ...], order: int) -> str | None:
+    """The first operation, from the inputs on, that does not pass this check by itself."""
+    chosen = [k for k, arg in enumerate(args) if trees.leaves(arg)]
+    with run_on_variables(f, chosen, args, {}) as run:
+        nodes = [node for node in reversed(ancestors(*run.nodes)) if node.op]
+    for number, node in enumerate(nodes, 1):
+        op, inputs = node.op, [data_of(x) for x in node.inputs]
+        which = [i for i, x in enumerate(node.inputs) if isinstance(x, Node)]
+        if op is None or any(isinstance(inputs[i], tuple) for i in which):
+            continue  # one of several results, which are checked together
+        alone = partial(_operation, op, node.params, inputs, which)
+        names = [f"input {i}" for i in which]
+        try:
+            trials = _trials(alone, tuple(inputs[i] for i in which), names, order, 2, 0, False)
+            bad = next((c for t in trials for c in _compared(t) if not c.checks[0].passed), None)
+        except Exception:  # what cannot be run alone cannot be blamed
+            continue
+        if bad and not bad.kink and np.isfinite(bad.checks[0].error):
+            shapes = ", ".join(str(np.shape(x)) for x in inputs)
+            check = bad.checks[0]
+            return (
+                f"the smallest operation whose own rule disagrees is {op.name}, number {number} of "
+                f"{len(nodes)} from the inputs, on inputs of shape {shapes}, by its {check.at}: "
+                f"{check}"
+            )
+    return None
+
+
+def _operation(op: Op, params: Params, inputs: list[Any], which: list[int], *given: Any) -> Any:
+    """An operation as a function of those of its inputs that were nodes."""
+    inputs = list(inputs)
+    for i, x in zip(which, given, strict=True):
+        inputs[i] = x
+    return op(inputs, **params) if op.arity < 0 else op(*inputs, **params)
