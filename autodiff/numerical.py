@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,14 +103,12 @@ def _kinks(
     steps: Array, here: Array, above: list[Array], below: list[Array], grain: Array, finest: Array
 ) -> Array:
     """Where the slopes of the two sides, or the values themselves, do not meet at step zero."""
-    differences = [high - low for high, low in zip(above, below, strict=True)]
-    jump = _settled(differences[3:]) & (abs(differences[-1]) > 1024 * grain)
-    bends = [
-        ((high - here) - (here - low)) / step
-        for step, high, low in zip(steps, above, below, strict=True)
-    ]
+    high, low = np.stack(above), np.stack(below)
+    jumps = high - low
+    jump = _settled(jumps[3:]) & (abs(jumps[-1]) > 1024 * grain)
+    bends = ((high - here) - (here - low)) / steps.reshape(-1, *[1] * here.ndim)
     # what is smooth bends in proportion to the step: extrapolated to zero, that leaves nothing
-    bends = [(CUT * b - a) / (CUT - 1) for a, b in pairwise(bends)]
+    bends = (CUT * bends[1:] - bends[:-1]) / (CUT - 1)
     seen = abs(bends[-3]) > 64 * grain / steps[-3]
     kink = seen & _settled(bends[2:-2])
     # one between the two finest steps does no harm if these agree in spite of it
@@ -120,9 +117,10 @@ def _kinks(
     return either
 
 
-def _settled(sequence: Sequence[Array]) -> Array:
+def _settled(sequence: Array) -> Array:
     """Where neighbours differ by a factor of less than 2."""
-    near = [abs(a - b) < 0.5 * np.maximum(abs(a), abs(b)) for a, b in pairwise(sequence)]
+    size = abs(sequence)
+    near = abs(np.diff(sequence, axis=0)) < 0.5 * np.maximum(size[1:], size[:-1])
     settled: Array = np.all(near, axis=0)
     return settled
 

@@ -21,6 +21,7 @@ from autodiff.numerical import (
     complex_step,
     directional_derivative,
     flat,
+    normal,
     precision,
 )
 from autodiff.ops.elementwise import real
@@ -283,14 +284,20 @@ def _inner(one: Any, other: Any) -> Any:
 
 
 def _slope(f: Callable[..., Any], k: int, v: Vector, seed: int) -> Callable[..., Any]:
-    """The derivative of ⟨w, f⟩ by argument k along v, by both modes, to be checked in turn."""
+    """The derivative of ⟨w, f⟩ by argument k along v, as a function to be checked in turn.
+
+    On nodes it is the mean of both modes, to be differentiated as such; the values of the two have
+    been compared by then, so that for numbers one will do.
+    """
 
     def slope(*args: Any) -> Any:
         with run_on_variables(f, k, args, {}) as run:
-            w = Point(trees.mapped(data_of, run.output)).random(np.random.default_rng(seed))
-            pulled = run.pull(trees.rebuilt(run.output, w))
-            pushed = run.push(trees.rebuilt(run.arguments, v))
-            return (_inner(pulled, v) + _inner(pushed, w)) / 2
+            random = np.random.default_rng(seed)
+            w = [normal(random, data_of(leaf)) for leaf in trees.leaves(run.output)]
+            by_reverse = _inner(run.pull(trees.rebuilt(run.output, w)), v)
+            if not run.record:
+                return by_reverse
+            return (by_reverse + _inner(run.push(trees.rebuilt(run.arguments, v)), w)) / 2
 
     return slope
 
