@@ -12,7 +12,7 @@ import numpy as np
 import autodiff
 from autodiff.graph import Node, data_of
 from autodiff.parser import Function
-from autodiff.testing import Check
+from autodiff.testing import Check, KinkError
 from autodiff.views.text import table, width
 
 LARGEST = 10**6  # numbers of a Jacobian or Hessian
@@ -125,7 +125,7 @@ class Report:
     def _check(self, order: int) -> None:
         try:
             self.checks = autodiff.check_grads(self.f, *self.point.values(), order=order)
-        except AssertionError as error:
+        except (AssertionError, KinkError) as error:
             self.failure = str(error)
 
     def as_text(self, paint: Callable[[int, str], str]) -> Iterator[str]:
