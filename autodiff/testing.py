@@ -238,21 +238,26 @@ def _trials(
         if elementwise:
             yield _Trial(f, args, names, depth, k, _units(point, names[k]), _units)
             continue
-        for number in range(directions):
+        for _ in range(directions):
             lines = [(names[k], point.random(random))]
-            weights = partial(_random_weights, (seed, k, number))
+            weights = partial(_random_weights, _drawn(random))
             yield _Trial(f, args, names, depth, k, lines, weights)
     if depth < order:
         for k, arg in enumerate(args):
             point = Point(arg)
             if point.leaves:
-                slope = _slope(f, k, point.random(random), seed)
+                slope = _slope(f, k, point.random(random), _drawn(random))
                 yield from _trials(
                     slope, args, names, order, directions, seed + 1, elementwise, depth + 1
                 )
 
 
-def _random_weights(seed: tuple[int, ...], output: Point) -> list[tuple[str, Vector]]:
+def _drawn(random: np.random.Generator) -> int:
+    """A seed, so that weights have nothing to do with directions."""
+    return int(random.integers(2**32))
+
+
+def _random_weights(seed: int, output: Point) -> list[tuple[str, Vector]]:
     return [("", output.random(np.random.default_rng(seed)))]
 
 
