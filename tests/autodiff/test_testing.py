@@ -55,9 +55,13 @@ def message(f, *args, error=AssertionError, **options):
 
 wrong_sine = custom_rule(partials=lambda out, x: np.cos(x) * 1.0001)(np.sin)
 wrong_second = custom_rule(vjp=lambda g, out, x: g * np.exp(getattr(x, "data", x)))(np.exp)
+second_by_push = custom_rule(
+    vjp=lambda g, out, x: g * np.exp(x), jvp=lambda t, out, x: t * np.exp(getattr(x, "data", x))
+)(np.exp)
 one_way = custom_rule(
-    vjp=lambda g, out, x: 2 * g * x, jvp=lambda t, out, x: 2 * t * x * (1 + 1e-9)
-)(np.square)
+    vjp=lambda g, out, x: g * 50 * np.cos(50 * x),
+    jvp=lambda t, out, x: t * 50 * np.cos(50 * x) * (1 + 1e-11),
+)(lambda x: np.sin(50 * np.abs(x)))
 
 
 class Layer(NamedTuple):
@@ -94,6 +98,7 @@ def test_a_wrong_second_derivative_is_found_and_its_operation_named():
     said = message(f, np.array([0.5, 1.0]), order=2)
     assert "at order 2" in said
     assert "disagrees is exp" in said
+    assert "at order 2" in message(second_by_push, 0.5, order=2)
 
 
 def test_both_modes_are_held_against_each_other():
