@@ -29,6 +29,8 @@ from autodiff.ops.reductions import sum
 from autodiff.ops.table import conj, is_complex, shape_of
 from autodiff.runs import name_of, run_on_variables
 
+_STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
+
 Vector = list[Any]
 """An array for each leaf of a container."""
 
@@ -483,3 +485,16 @@ def _operation(op: Op, params: Params, inputs: list[Any], which: list[int], *giv
     for i, x in zip(which, given, strict=True):
         inputs[i] = x
     return op(inputs, **params) if op.arity < 0 else op(*inputs, **params)
+
+
+def __getattr__(name: str) -> Any:
+    # Hypothesis is an extra, and takes long to import
+    if name not in _STRATEGIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from autodiff import strategies
+    except ImportError as error:
+        raise ImportError(
+            f"autodiff.testing.{name} needs hypothesis: pip install 'autodiff-nn[test]' brings it"
+        ) from error
+    return getattr(strategies, name)
