@@ -12,7 +12,7 @@ one float, `Tensor` for an array); what the derivative of an op is, by the op's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
 from itertools import count
@@ -314,25 +314,127 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
     return live
 
 
+# Whether a mode is on is asked at every operation, so the question must be cheap: the set is empty
+# unless some thread or task is inside a mode's block, and only then is the context asked which
+# block that is. A task that was begun inside a block and outlives it is then out of it too.
+modes: set[object] = set()
+_suspended: ContextVar[object] = ContextVar("suspended", default=None)
+_watched: ContextVar[Watcher | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def _inside(mode: ContextVar[Any], block: object) -> Iterator[None]:
+    token = mode.set(block)
+    modes.add(block)
+    try:
+        yield
+    finally:
+        modes.discard(block)
+        mode.reset(token)
+
+
+def recording() -> bool:
+    """Whether operations on nodes are recorded here and now (False inside `no_grad`)."""
+    return not (modes and _suspended.get() in modes)
+
+
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Record again, inside `no_grad` too: what a derivative is taken of must be recorded."""
+    token = _suspended.set(None)
+    try:
+        yield
+    finally:
+        _suspended.reset(token)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: results are fresh variables that know no inputs.
+
+    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+
+    >>> from autodiff import Value, no_grad
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.op is None
+    True
+    """
+    with _inside(_suspended, object()):
+        yield
+
+
+class Watcher:
+    """Looks at every operation of a thread or task while its block is open, at some cost."""
+
+    def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
+        """A node is about to hold what an op has computed."""
+        raise NotImplementedError
+
+    def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
+        """A walk passes between `reader` and its k-th input `arg`.
+
+        It was given a cotangent or tangent and found a share of the next, which it adds to those
+        found before (None if there are none).
+        """
+        raise NotImplementedError
+
+    def walking(self) -> AbstractContextManager[None]:
+        """The block around a walk, which must be a careful one."""
+        raise NotImplementedError
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Have the watcher look at all operations of this thread or task."""
+    with _inside(_watched, watcher):
+        yield
+
+
+def watcher() -> Watcher | None:
+    """Who looks at operations here and now."""
+    found = _watched.get() if modes else None
+    return found if found in modes else None
+
+
+def remembers(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:
+    """Whether a node made while some mode is on will know what it was computed from."""
+    watched = watcher()
+    if watched is not None:
+        watched.made(node, data, op, inputs, params)
+    return recording()
+
+
 # Whether the chain rule's products do not look for a zero that absorbs an infinity (see
 # `table.scaled`): on arrays that costs a pass over memory each.
 hasty: ContextVar[bool] = ContextVar("hasty", default=False)
 
+Check = Callable[[Node, Node, int, Any, Any, Any], None]  # a `Watcher.carried`
 
-def _hastily(
-    walk: Callable[..., dict[Node, Any]], carried: Mapping[Node, Any], *args: Any
+
+def _walked(
+    walk: Callable[..., dict[Node, Any]],
+    carried: Mapping[Node, Any],
+    wanted: Iterable[Node] | None,
+    record: bool,
+    order: list[Node] | None,
 ) -> dict[Node, Any]:
     """What a hasty walk finds; where there is a NaN in that, what a careful one finds."""
-    if hasty.get():
-        return walk(carried, *args)  # whoever has begun the walk around this one will look
+    watched = watcher()
+    if watched is not None:
+        with watched.walking():
+            return walk(carried, wanted, record, order, watched.carried)
+    if record or hasty.get():  # whoever has begun the walk around this one will look
+        return walk(carried, wanted, record, order)
     token = hasty.set(True)
     try:
-        found = walk(carried, *args)
+        found = walk(carried, wanted, record, order)
     finally:
         hasty.reset(token)
     for node, x in found.items():
         if node.undefined(x):
-            return walk(carried, *args)
+            return walk(carried, wanted, record, order)
     return found
 
 
@@ -347,9 +449,7 @@ def pull(
     With `record` the rules run on nodes, so that the result can be differentiated again. A caller
     who knows already which nodes depend on the wanted ones may pass them as `order`, newest first.
     """
-    if record:
-        return _pull(cotangents, wanted, True, order)
-    return _hastily(_pull, cotangents, wanted, False, order)
+    return _walked(_pull, cotangents, wanted, record, order)
 
 
 def _pull(
@@ -357,6 +457,7 @@ def _pull(
     wanted: Iterable[Node] | None,
     record: bool,
     order: list[Node] | None,
+    check: Check | None = None,
 ) -> dict[Node, Any]:
     cotangents = dict(cotangents)
     kept = None if wanted is None else set(wanted)
@@ -380,6 +481,8 @@ def _pull(
                 share = op.vjp(k, g, out, args, params)
                 if share is not None:
                     share = arg.fit(share)
+                    if check is not None:
+                        check(node, arg, k, g, share, cotangents.get(arg))
                     # popped: what nobody else holds is added to in its place
                     cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
@@ -392,9 +495,7 @@ def push(
     order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Forward mode: carry tangents of some nodes onward to the wanted ones."""
-    if record:
-        return _push(tangents, wanted, True, order)
-    return _hastily(_push, tangents, wanted, False, order)
+    return _walked(_push, tangents, wanted, record, order)
 
 
 def _push(
@@ -402,6 +503,7 @@ def _push(
     wanted: Iterable[Node],
     record: bool,
     order: list[Node] | None,
+    check: Check | None = None,
 ) -> dict[Node, Any]:
     tangents, kept = dict(tangents), set(wanted)
     if order is None:
@@ -415,50 +517,9 @@ def _push(
             if isinstance(arg, Node) and arg in tangents:
                 share = node.op.jvp(k, tangents[arg], out, args, node.params)
                 if share is not None:
+                    if check is not None:
+                        check(node, arg, k, tangents[arg], node.spread(share), total)
                     total = share if total is None else total + share
         if total is not None:
             tangents[node] = node.spread(total)
     return {node: tangents[node] if node in tangents else node.zero() for node in kept}
-
-
-# Whether recording is suspended is asked at every operation, so the question must be cheap: the
-# list is empty unless some thread or task is inside `no_grad`, and only then is the context asked.
-suspensions: list[None] = []
-_suspended: ContextVar[bool] = ContextVar("suspended", default=False)
-
-
-def recording() -> bool:
-    """Whether operations on nodes are recorded here and now (False inside `no_grad`)."""
-    return not (suspensions and _suspended.get())
-
-
-@contextmanager
-def recorded() -> Iterator[None]:
-    """Record again, inside `no_grad` too: what a derivative is taken of must be recorded."""
-    token = _suspended.set(False)
-    try:
-        yield
-    finally:
-        _suspended.reset(token)
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording: results are fresh variables that know no inputs.
-
-    Holds for the calling thread or asyncio task only. Also usable as a decorator.
-
-    >>> from autodiff import Value, no_grad
-    >>> x = Value(3.0)
-    >>> with no_grad():
-    ...     y = x * x
-    >>> y.op is None
-    True
-    """
-    token = _suspended.set(True)
-    suspensions.append(None)
-    try:
-        yield
-    finally:
-        suspensions.pop()
-        _suspended.reset(token)

@@ -19,11 +19,11 @@ from autodiff.graph import (
     Parts,
     current,
     data_of,
+    modes,
     next_serial,
     pull,
-    recording,
+    remembers,
     restored,
-    suspensions,
 )
 from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
 from autodiff.ops.general import item, pack
@@ -181,7 +181,7 @@ class Tensor(Node):
     ) -> None:
         if op is None:
             array = _checked(array, copy)
-        elif suspensions and not recording():
+        elif modes and not remembers(self, array, op, inputs, params):
             op, inputs, params = None, (), _NO_PARAMS
         if type(array) is np.ndarray:
             array.setflags(write=False)  # what the graph has read must not change under it
@@ -387,6 +387,8 @@ class Tensor(Node):
             self._settle()
         before = restored(Tensor, {**self._state(), "_exposed": None, "grad": None})
         after = shapes.setitem(before, value, index=index)
+        if modes and after.op is not None:
+            remembers(self, after._data, after.op, after.inputs, after.params)
         # From here on this node is the result, and younger than whatever has read it before: such
         # a reader is found out when a derivative is asked for.
         self._restore({**after._state(), "name": self.name})
@@ -509,6 +511,8 @@ class Bundle(Node):
     __slots__ = ("params",)
 
     def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
+        if modes:
+            remembers(self, parts, op, inputs, params)
         self._data = tuple(map(_frozen, parts))
         self.op, self.inputs, self.params = op, inputs, params
         self.name = self.grad = None

@@ -18,10 +18,12 @@ from autodiff.graph import (
     Op,
     Params,
     by_serial,
+    modes,
     next_serial,
-    recording,
+    pull,
+    remembers,
     stale,
-    suspensions,
+    watcher,
 )
 from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
@@ -92,7 +94,7 @@ class Value(Node):
     ) -> None:
         if op is None:
             data = _number(data)
-        elif suspensions and not recording():
+        elif modes and not remembers(self, data, op, inputs, self.params):
             op, inputs = None, ()
         self._data = data
         self.op = op
@@ -375,6 +377,9 @@ def _compare(compare: Any, value: Value, other: Any) -> Any:
 
 def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
     """`graph.pull` for a graph of Values, on floats: every node's cotangent."""
+    if watcher() is not None:
+        with np.errstate(all="ignore"):
+            return pull({output: cotangent})  # type: ignore[return-value]
     cotangents = {output: 0.0}
     results = [output]
     for node in results:
