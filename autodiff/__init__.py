@@ -11,6 +11,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autodiff.anomaly import detect_anomaly
 from autodiff.graph import Node, no_grad
 from autodiff.groups import grouped
 from autodiff.jacobians import hessian, jacobian
@@ -77,6 +78,7 @@ __all__ = [
     "check_grads",
     "checkpoint",
     "custom_rule",
+    "detect_anomaly",
     "draw",
     "elementwise_grad",
     "explore",
