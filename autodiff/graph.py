@@ -21,8 +21,24 @@ from types import MethodType
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-next_serial: Callable[[], int] = count(1).__next__
+next_serial: Callable[[], int] = count(2, 2).__next__
 by_serial = attrgetter("serial")
+
+
+def reassigned() -> int:
+    """The serial number, an odd one, of a node that is changed where it stands.
+
+    It is younger than what has read it before, so such a reader is found out when a derivative is
+    asked for; and a walk sees that nodes older than the number may have read this one.
+    """
+    return next_serial() + 1
+
+
+def _since(nodes: Iterable[Node]) -> int:
+    """The serial number from which on something may be computed from the nodes."""
+    serials = [node.serial for node in nodes]
+    return 0 if any(serial % 2 for serial in serials) else min(serials, default=0)
+
 
 Args = Sequence[Any]
 Params = Mapping[str, Any]
@@ -171,6 +187,9 @@ class Node:
     def undefined(self, carried: Any) -> bool:
         """Whether there is a NaN in this plain cotangent or tangent of the node."""
         raise NotImplementedError
+
+    def settle(self) -> None:
+        """Take over what the user has done to the data since the graph last read it."""
 
     def current(self) -> Any:
         """The data as the user last left it, for what only looks at it."""
@@ -421,6 +440,9 @@ def _walked(
     order: list[Node] | None,
 ) -> dict[Node, Any]:
     """What a hasty walk finds; where there is a NaN in that, what a careful one finds."""
+    if record and order is None:
+        for node in ancestors(*carried, *(wanted or ())):
+            node.settle()  # as the rules will when they read it, which would be too late to find
     watched = watcher()
     if watched is not None:
         with watched.walking():
@@ -465,7 +487,7 @@ def _pull(
         nodes = ancestors(*cotangents)
         live = kept = set(nodes)
     elif order is None:
-        nodes = ancestors(*cotangents, since=min(map(by_serial, kept), default=0))
+        nodes = ancestors(*cotangents, since=_since(kept))
         live = _dependents(nodes, kept)
     else:
         nodes, live = order, set(order)
@@ -507,7 +529,7 @@ def _push(
 ) -> dict[Node, Any]:
     tangents, kept = dict(tangents), set(wanted)
     if order is None:
-        order = ancestors(*kept, since=min(map(by_serial, tangents), default=0))
+        order = ancestors(*kept, since=_since(tangents))
     for node in reversed(order):
         if node in tangents or node.op is None:
             continue

@@ -133,6 +133,8 @@ class Run:
         ):
             place[key] = stand_in
         returned = f(*values, **named)
+        for variable in self.variables:
+            variable.settle()
         if serials != [variable.serial for variable in self.variables]:
             raise RuntimeError(
                 f"{name_of(f)} assigned to its argument's elements, so that there is no derivative "
@@ -192,14 +194,14 @@ class Run:
         """The tangents of the output's leaves, as plain as they can be."""
         record = self.record or any(isinstance(t, Node) for t in tangents)
         given = {
-            x: x.spread(t if isinstance(t, Node) else np.asarray(t))
+            x: x.spread(t if isinstance(t, Node) else np.array(t))  # not the caller's
             for x, t in zip(self.variables, tangents, strict=True)
         }
         with np.errstate(all="ignore"):
             found = push(given, self.nodes, record, self.order)
         outputs = trees.leaves(self.output)
         made = [found[x] if isinstance(x, Node) else _no_tangent(x) for x in outputs]
-        return [self._plain_leaf(t) for t in made] if record else made
+        return [self._plain_leaf(t) for t in made] if record else _owned(made)
 
     def push(self, tangent: Any) -> Any:
         """The tangent of the output, from one of the arguments."""

@@ -22,6 +22,7 @@ from autodiff.graph import (
     modes,
     next_serial,
     pull,
+    reassigned,
     remembers,
     restored,
 )
@@ -39,9 +40,10 @@ def _checked(array: ArrayLike, copy: bool = True) -> Any:
         raise TypeError(
             f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
         )
-    _refuse_mask(array)
-    if not hasattr(array, "__array_function__"):
-        array = np.array(array)
+    if isinstance(array, np.ndarray):
+        array = ordinary(array)
+    elif not hasattr(array, "__array_function__"):
+        array = ordinary(np.array(array, subok=True))
     kind = array.dtype.kind  # type: ignore[union-attr]
     if kind in "iub":
         return array.astype(float)  # type: ignore[union-attr]
@@ -53,10 +55,17 @@ def _checked(array: ArrayLike, copy: bool = True) -> Any:
     return array.copy() if copy else array.view()  # type: ignore[union-attr]
 
 
-def _refuse_mask(array: Any) -> None:
+def ordinary(array: Any) -> Any:
+    """An array of a subclass as one of NumPy's own, where that changes nothing."""
+    if type(array) is np.ndarray or isinstance(array, np.memmap):
+        return np.asarray(array)
     ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
     if ma is not None and isinstance(array, ma.MaskedArray):
         raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
+    raise TypeError(
+        f"a {type(array).__name__} computes by rules of its own, which would be lost without a "
+        "word: pass np.asarray(array)"
+    )
 
 
 def _frozen(data: Any) -> Any:
@@ -68,10 +77,17 @@ def _frozen(data: Any) -> Any:
     return data
 
 
+def is_fixed(array: Any) -> bool:
+    """Whether an array, and what it is a view of, is read-only: it is trusted to stay so."""
+    while isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.base
+    return array is None or isinstance(array, bytes)
+
+
 def private(value: Any) -> Any:
-    """A constant or parameter that nobody else can change; a read-only array is trusted to stay."""
-    if isinstance(value, np.ndarray) and value.flags.writeable:
-        return _frozen(value.copy())
+    """A constant or parameter that nobody else can change."""
+    if isinstance(value, np.ndarray):
+        return value if is_fixed(value) else _frozen(value.copy())
     if isinstance(value, list):
         return [private(part) for part in value]
     return tuple(map(private, value)) if type(value) is tuple else value
@@ -89,6 +105,7 @@ def _describe(arg: Any) -> str:
 
 
 _NO_PARAMS: Params = {}
+_NUMBERS = (Node, float, int, complex, np.generic)
 
 
 def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -134,7 +151,7 @@ class Tensor(Node):
     copy : bool
         False shares the array's memory: it must then not be changed until the last derivative of
         what is computed from it has been taken. (Likewise a constant in an expression is copied,
-        unless it is a read-only array.)
+        unless it and what it is a view of are read-only.)
 
     Attributes
     ----------
@@ -148,7 +165,7 @@ class Tensor(Node):
     Raises
     ------
     TypeError
-        If the array does not hold numbers, or is masked.
+        If the array does not hold numbers, or is of a subclass with rules of its own.
 
     Examples
     --------
@@ -202,7 +219,7 @@ class Tensor(Node):
         if self.op is not None:
             return self._data
         # A variable's array is the user's to change in place, so the graph keeps a copy of what
-        # it has read (see `_settle`).
+        # it has read (see `settle`).
         if not hasattr(self._data, "tobytes"):
             return self._data.copy()  # of a lazy array, which has no bytes to compare
         if self._exposed is None:
@@ -217,18 +234,20 @@ class Tensor(Node):
                 "assigned"
             )
         if array is self._exposed:  # after `x.data -= ...`, which has changed it in place
-            self._settle()
+            self.settle()
             return
         self._data = _frozen(_checked(array))
         self._exposed = None
-        self.serial = next_serial()
+        self.serial = reassigned()
 
-    def _settle(self) -> None:
-        """Take over what the user has done to a variable's array since the graph last read it."""
+    def settle(self) -> None:
         mine, theirs = self._data, self._exposed
-        if mine.shape != theirs.shape or mine.tobytes() != theirs.tobytes():
-            self._data = _frozen(self._exposed.copy())
-            self.serial = next_serial()
+        if theirs is None:
+            return
+        same = mine.shape == theirs.shape and mine.dtype == theirs.dtype
+        if not same or mine.tobytes() != theirs.tobytes():
+            self._data = _frozen(_checked(theirs))
+            self.serial = reassigned()
 
     shape = property(attrgetter("_data.shape"))
     dtype = property(attrgetter("_data.dtype"))
@@ -246,7 +265,7 @@ class Tensor(Node):
             kind = type(arg)
             if kind is Tensor:
                 if arg._exposed is not None:
-                    arg._settle()
+                    arg.settle()
                 data.append(arg._data)
             elif kind is np.ndarray:
                 if arg.dtype is OBJECT:
@@ -256,7 +275,7 @@ class Tensor(Node):
                             "Values with autodiff.stack first"
                         )
                     return op.plain(args, params)  # Values throughout: element by element
-                if arg.flags.writeable:
+                if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
                     return cls.apply(op, _replaced(args, arg, private(arg)), params)
                 data.append(arg)
             elif kind is list or kind is tuple:
@@ -264,10 +283,15 @@ class Tensor(Node):
             elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
                 # only elementwise rules are used to plain numbers
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
-            else:
+            elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
                 if isinstance(arg, np.ndarray):
-                    _refuse_mask(arg)
+                    return cls.apply(op, _replaced(args, arg, ordinary(arg)), params)
                 data.append(data_of(arg))
+            else:
+                array = np.asarray(arg)  # of a buffer, say
+                if array.dtype.kind in "fciub":
+                    return cls.apply(op, _replaced(args, arg, array), params)
+                data.append(arg)
         if params:
             for name in params:
                 if name not in op.parameters:
@@ -383,15 +407,13 @@ class Tensor(Node):
         return shapes.getitem(self, index=index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self._exposed is not None:
-            self._settle()
+        self.settle()
         before = restored(Tensor, {**self._state(), "_exposed": None, "grad": None})
         after = shapes.setitem(before, value, index=index)
         if modes and after.op is not None:
             remembers(self, after._data, after.op, after.inputs, after.params)
-        # From here on this node is the result, and younger than whatever has read it before: such
-        # a reader is found out when a derivative is asked for.
-        self._restore({**after._state(), "name": self.name})
+        self._restore({**after._state(), "name": self.name})  # from here on this is the result
+        self.serial = reassigned()
 
     def __len__(self) -> int:
         return len(self._data)
@@ -522,8 +544,7 @@ class Bundle(Node):
     def of(cls, tensors: list[Any]) -> Bundle:
         """Several Tensors as one node."""
         for x in tensors:
-            if x._exposed is not None:
-                x._settle()
+            x.settle()
         return cls(tuple(x._data for x in tensors), pack, tensors, _NO_PARAMS)
 
     def __len__(self) -> int:

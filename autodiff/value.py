@@ -21,6 +21,7 @@ from autodiff.graph import (
     modes,
     next_serial,
     pull,
+    reassigned,
     remembers,
     stale,
     watcher,
@@ -117,7 +118,7 @@ class Value(Node):
                 "assigned"
             )
         self._data = _number(number)
-        self.serial = next_serial()
+        self.serial = reassigned()
 
     @classmethod
     def apply(cls, op: Op, args: Args, params: Params) -> Any:
