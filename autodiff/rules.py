@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper, wraps
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from autodiff import trees
 from autodiff.graph import Args, Node, Op, Params, Parts, pull, push, recorded, recording
 from autodiff.ops.general import General
 from autodiff.ops.shapes import tensor
-from autodiff.ops.table import TABLE, Elementwise, Row, Rule, rule_signature
+from autodiff.ops.table import TABLE, Elementwise, Row, Rule, is_complex, rule_signature, shape_of
 from autodiff.runs import depends_beyond, name_of
-from autodiff.tensor import Bundle, Tensor, private
+from autodiff.tensor import Bundle, Tensor, ordinary, private
+from autodiff.value import Value
 
 
 def custom_rule(
@@ -79,18 +81,82 @@ class _Custom(Row):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function, updated=())
-        self.function = function
         self.name = self.symbol = function.__name__
+        self.function = lambda *args, **params: self.numbers(function(*args, **params))
 
     def __reduce__(self) -> str:  # type: ignore[override]
         return getattr(self, "__qualname__", self.name)
+
+    def numbers(self, result: Any) -> Any:
+        """What the function returned, as arrays or NumPy's numbers that nobody else changes."""
+        if isinstance(result, tuple | list):
+            return type(result)(map(self.numbers, result))
+        if isinstance(result, np.ndarray):
+            # a view may be of an array that the function writes to again
+            return ordinary(result) if result.base is None else private(ordinary(result))
+        if isinstance(result, Number):
+            return np.asarray(result)[()]
+        if hasattr(result, "dtype") and not isinstance(result, Node):
+            return result
+        raise TypeError(
+            f"{self.name} returned a {type(result).__name__}: the function of a custom_rule works "
+            "on plain numbers and arrays, and returns such"
+        )
+
+    def guarded(self, rule: Rule, *places: int) -> Rule:
+        """A rule that cannot change what it is given, and whose result is numbers.
+
+        Their shape is that of one of the arguments in these places.
+        """
+
+        def call(*given: Any, **params: Any) -> Any:
+            try:
+                found = rule(*map(_locked, given), **params)
+            except Exception as error:
+                error.add_note(f"raised by a rule of {self.name}, whose arguments are read-only")
+                raise
+            partial = len(places) == 1  # which may be one number for all elements
+            several = isinstance(found, tuple) and isinstance(given[places[0]], tuple | Bundle)
+            if several or (found is None and not partial) or (partial and type(found) is float):
+                return found
+            if isinstance(found, np.ndarray) or not hasattr(found, "dtype"):
+                found = found if isinstance(found, Node) else ordinary(np.asanyarray(found))
+            kind = "f" if isinstance(found, Value) else found.dtype.kind
+            if kind not in "fciub" or (kind == "c" and type(given[0]) is float):
+                raise TypeError(f"a rule of {self.name} gave {found!r:.40}: no real number")
+            shapes = [shape_of(given[place]) for place in places]
+            if shape_of(found) not in (*shapes, () if partial else shapes[0]):
+                raise ValueError(
+                    f"a rule of {self.name} gave something of shape {shape_of(found)}, where the "
+                    f"shape is {' or '.join(map(str, shapes))}"
+                )
+            return float(found) if type(given[0]) is float else found
+
+        return call
+
+
+def _locked(x: Any) -> Any:
+    """The same numbers, read-only."""
+    if type(x) is np.ndarray and x.flags.writeable:
+        x = x.view()
+        x.setflags(write=False)
+    return Parts(map(_locked, x)) if isinstance(x, Parts) else x
 
 
 class _CustomElementwise(_Custom, Elementwise):
     def __init__(self, function: Callable[..., Any], partials: tuple[Rule, ...]) -> None:
         super().__init__(function)
-        self.partials, self.scalar = partials, function
+        self.scalar = self.real
+        self.partials = tuple(
+            self.guarded(rule, 0) if callable(rule) else rule for rule in partials
+        )
         self.arity, self.parameters = len(partials), ()
+
+    def real(self, *numbers: float) -> float:
+        result = self.function(*numbers)
+        if is_complex(result):
+            raise TypeError(f"{self.name} returned {result}, but a Value holds a real number")
+        return float(result)
 
 
 class _CustomGeneral(_Custom, General):
@@ -98,16 +164,11 @@ class _CustomGeneral(_Custom, General):
         self, function: Callable[..., Any], vjps: tuple[Rule, ...], jvps: tuple[Rule, ...]
     ) -> None:
         super().__init__(function)
-        self.function = lambda *args, **params: _arrays(function(*args, **params))
-        self.vjps, self.jvps = vjps, jvps
+        self.vjps, self.jvps = (
+            tuple(self.guarded(rule, 1, 2 + k) for k, rule in enumerate(rules))
+            for rules in (vjps, jvps)
+        )
         rule_signature(self, (vjps or jvps)[0], 2)
-
-
-def _arrays(result: Any) -> Any:
-    """What a function returned, with NumPy's numbers for Python's."""
-    if isinstance(result, tuple | list):
-        return type(result)(map(_arrays, result))
-    return result if hasattr(result, "dtype") else np.asarray(result)[()]
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
