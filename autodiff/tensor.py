@@ -34,7 +34,7 @@ from autodiff.protocols import dispatch_function, dispatch_ufunc
 
 def _checked(array: ArrayLike, copy: bool = True) -> Any:
     """What a user hands in as an array of floats, private unless told otherwise."""
-    if type(array) is np.ndarray and array.dtype.kind in "fc":
+    if type(array) is np.ndarray and array.dtype.kind in "fc" and array.dtype.isnative:
         return array.copy() if copy else array.view()
     if isinstance(array, Node):
         raise TypeError(
@@ -52,6 +52,8 @@ def _checked(array: ArrayLike, copy: bool = True) -> Any:
             f"Tensor holds numbers, not dtype {array.dtype}"  # type: ignore[union-attr]
             + (": join nodes with autodiff.stack([...])" if kind == "O" else "")
         )
+    if not array.dtype.isnative:  # type: ignore[union-attr]
+        return array.astype(array.dtype.newbyteorder())  # type: ignore[union-attr]
     return array.copy() if copy else array.view()  # type: ignore[union-attr]
 
 
@@ -233,7 +235,9 @@ class Tensor(Node):
                 f"this Tensor is the result of {self.op.name}: only a variable's data can be "
                 "assigned"
             )
-        if array is self._exposed:  # after `x.data -= ...`, which has changed it in place
+        if (
+            array is not None and array is self._exposed
+        ):  # after `x.data -= ...`, which has changed it in place
             self.settle()
             return
         self._data = _frozen(_checked(array))
@@ -373,7 +377,7 @@ class Tensor(Node):
                 )
             return np.ones_like(self._data)
         if not isinstance(seed, Node):
-            seed = np.array(seed, dtype=self.dtype)
+            seed = np.array(_checked(seed, copy=False), dtype=self.dtype)
         if seed.shape != self.shape:
             raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
         return seed
