@@ -74,7 +74,7 @@ def directional_derivative(
         found = [(np.zeros(size.shape, wide), np.full(size.shape, np.inf)) for _ in steps]
         for i, (step, high, low) in enumerate(zip(steps, above, below, strict=True)):
             row = [(high.astype(wide) - low.astype(wide)) / (2 * step)]
-            noise = 16 * eps * (size + scale * abs(row[0])) / step
+            noise = 64 * eps * (size + scale * abs(row[0])) / step
             for k in range(1, i + 1):
                 coarser = table[-1][k - 1]
                 row.append(row[-1] + (row[-1] - coarser) / (CUT ** (2 * k) - 1))

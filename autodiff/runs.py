@@ -33,20 +33,22 @@ def pulled(
                 floats = pull_floats(output, cotangent)
                 return [floats[x] if x in floats else x.zero() for x in inputs]  # type: ignore[index]
         found = pull(cotangents, inputs, record, order)
-    return [found[node] for node in inputs] if record else _owned([found[n] for n in inputs])
+    if record:
+        return [found[node] for node in inputs]
+    return _owned([np.array(g) if isinstance(g, np.generic) else g for g in map(found.get, inputs)])
 
 
-def _owned(cotangents: list[Any]) -> list[Any]:
-    """The same as arrays that the caller may change: cotangents can share memory."""
+def _owned(carried: list[Any]) -> list[Any]:
+    """The same, with arrays that the caller may change: what walks carry can share memory."""
     seen: set[int] = set()
     owned = []
-    for g in cotangents:
-        if isinstance(g, (np.ndarray, np.generic)) and (
-            g.base is not None or id(g) in seen or not g.flags.writeable
+    for x in carried:
+        if isinstance(x, np.ndarray) and (
+            x.base is not None or id(x) in seen or not x.flags.writeable
         ):
-            g = np.array(g)
-        seen.add(id(g))
-        owned.append(g)
+            x = np.array(x)
+        seen.add(id(x))
+        owned.append(x)
     return owned
 
 
