@@ -162,10 +162,20 @@ log1p = elementwise(np.log1p, over(lambda out, x: 1 + x))
 sin = elementwise(np.sin, lambda out, x: cos(x))
 cos = elementwise(np.cos, lambda out, x: -sin(x))
 tan = elementwise(np.tan, lambda out, x: 1 + square(out))
-# two roots, and 1 - x before any product: no cancellation at the ends, no overflow, and on complex
-# numbers the branch of the function itself
-arcsin = elementwise(np.arcsin, lambda out, x: 1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.asin)
-arccos = elementwise(np.arccos, lambda out, x: -1 / (sqrt(1 - x) * sqrt(1 + x)), scalar=math.acos)
+
+
+def _one_less_square(x: Any) -> Any:
+    """1 - x², without cancellation at either end, nor, once differentiated, at 0."""
+    return where(absolute(x) < 0.7, 1 - square(x), (1 - x) * (1 + x))
+
+
+def _cosine(x: Any) -> Any:
+    """√(1 - x²), on complex numbers as two roots: on the branch of arcsin itself."""
+    return sqrt(1 - x) * sqrt(1 + x) if is_complex(x) else sqrt(_one_less_square(x))
+
+
+arcsin = elementwise(np.arcsin, over(lambda out, x: _cosine(x)), scalar=math.asin)
+arccos = elementwise(np.arccos, lambda out, x: -1 / _cosine(x), scalar=math.acos)
 arctan = elementwise(np.arctan, over(lambda out, x: 1 + square(x)), scalar=math.atan)
 sinh = elementwise(np.sinh, lambda out, x: cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: sinh(x))
@@ -177,7 +187,7 @@ arcsinh = elementwise(
     scalar=math.asinh,
 )
 arccosh = elementwise(np.arccosh, lambda out, x: 1 / (sqrt(x - 1) * sqrt(x + 1)), scalar=math.acosh)
-arctanh = elementwise(np.arctanh, lambda out, x: 1 / ((1 - x) * (1 + x)), scalar=math.atanh)
+arctanh = elementwise(np.arctanh, over(lambda out, x: _one_less_square(x)), scalar=math.atanh)
 radians = alias(elementwise(np.radians, math.pi / 180), np.deg2rad)
 degrees = alias(elementwise(np.degrees, 180 / math.pi), np.rad2deg)
 
