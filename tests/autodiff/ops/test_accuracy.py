@@ -1,78 +1,25 @@
-"""Derivatives of elementwise rows against mpmath, in units of the last place, over all floats.
+"""Every elementwise row and its derivatives against mpmath, in units of the last place.
 
-Values are NumPy's, and NumPy's error is its own: only functions of our own are held to a value.
+What is exact, where, and how far from it a row may be is said in `tests/accuracy.py`.
 """
 
 import math
+from pathlib import Path
 
+import accuracy
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from accuracy import EXEMPTIONS, FLOAT, REFERENCES, WITHOUT_REFERENCE, measure, units
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Tensor, grad, gradients
-
-FLOAT = np.finfo(float)
-ALL = (-FLOAT.max, FLOAT.max)
-POSITIVE = (FLOAT.smallest_subnormal, FLOAT.max)
-UNIT = (math.nextafter(-1, 0), math.nextafter(1, 0))
-
-# name: domain, derivative, how many units it may be off by
-SLOPES = {
-    "arccos": (UNIT, lambda x: -1 / mp.sqrt(1 - x * x), 3),
-    "arccosh": ((math.nextafter(1, 2), FLOAT.max), lambda x: 1 / mp.sqrt(x * x - 1), 3),
-    "arcsin": (UNIT, lambda x: 1 / mp.sqrt(1 - x * x), 3),
-    "arcsinh": (ALL, lambda x: 1 / mp.sqrt(1 + x * x), 3),
-    "arctan": (ALL, lambda x: 1 / (1 + x * x), 2),
-    "arctanh": (UNIT, lambda x: 1 / (1 - x * x), 2),
-    "cbrt": (POSITIVE, lambda x: 1 / (3 * mp.cbrt(x) ** 2), 8),
-    "cos": ((-1e5, 1e5), lambda x: -mp.sin(x), 2),
-    "cosh": (ALL, mp.sinh, 3),
-    "exp": (ALL, mp.exp, 2),
-    "exp2": (ALL, lambda x: mp.log(2) * mp.mpf(2) ** x, 3),
-    "expm1": (ALL, mp.exp, 2),
-    "i0": ((-713, 713), lambda x: mp.besseli(1, x), 16),
-    "log": (POSITIVE, lambda x: 1 / x, 1),
-    "log10": (POSITIVE, lambda x: 1 / (x * mp.log(10)), 3),
-    "log1p": ((UNIT[0], FLOAT.max), lambda x: 1 / (1 + x), 2),
-    "log2": (POSITIVE, lambda x: 1 / (x * mp.log(2)), 3),
-    "log_sigmoid": (ALL, lambda x: 1 / (1 + mp.exp(x)), 4),
-    "reciprocal": (POSITIVE, lambda x: -1 / (x * x), 3),
-    "sigmoid": (ALL, lambda x: 1 / ((1 + mp.exp(x)) * (1 + mp.exp(-x))), 5),
-    "sin": ((-1e5, 1e5), mp.cos, 2),
-    "sinh": (ALL, mp.cosh, 3),
-    "softplus": (ALL, lambda x: 1 / (1 + mp.exp(-x)), 4),
-    "sqrt": (POSITIVE, lambda x: 1 / (2 * mp.sqrt(x)), 2),
-    "tan": ((-1e5, 1e5), lambda x: 1 / mp.cos(x) ** 2, 6),
-    "tanh": (ALL, lambda x: 1 / mp.cosh(x) ** 2, 6),
-}
-SECOND_SLOPES = {
-    "arcsinh": ((-1e90, 1e90), lambda x: -x / mp.sqrt(1 + x * x) ** 3, 8),
-    "arctan": ((-1e60, 1e60), lambda x: -2 * x / (1 + x * x) ** 2, 8),
-    "exp": ((-700, 700), mp.exp, 2),
-    "i0": ((-700, 700), lambda x: (mp.besseli(0, x) + mp.besseli(2, x)) / 2, 16),
-    "log1p": ((UNIT[0], 1e100), lambda x: -1 / (1 + x) ** 2, 4),
-    "softplus": ((-700, 700), lambda x: 1 / ((1 + mp.exp(x)) * (1 + mp.exp(-x))), 5),
-    "sqrt": ((1e-100, 1e100), lambda x: -1 / (4 * mp.sqrt(x) ** 3), 4),
-    "tanh": ((-200, 200), lambda x: -2 * mp.tanh(x) / mp.cosh(x) ** 2, 10),
-}
-VALUES = {
-    "log_sigmoid": (ALL, lambda x: -mp.log1p(mp.exp(-x)), 3),
-    "sigmoid": (ALL, lambda x: 1 / (1 + mp.exp(-x)), 4),
-    "softplus": (ALL, lambda x: mp.log1p(mp.exp(x)), 3),
-}
-PAIRS = {
-    # exact differences, since the rounding of x - y is not the row's
-    "logaddexp": (lambda x, y: 1 / (1 + mp.exp(y - x)), 4),
-    "logaddexp2": (lambda x, y: 1 / (1 + mp.mpf(2) ** (y - x)), 4),
-    "hypot": (lambda x, y: x / mp.sqrt(x * x + y * y), 3),
-    "arctan2": (lambda x, y: y / (x * x + y * y), 5),
-}
+from autodiff import grad
+from autodiff.ops.table import TABLE, Elementwise
 
 few = settings(max_examples=25)
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, at overflow
+every = pytest.mark.parametrize("name", sorted(REFERENCES))
 
 
 @pytest.fixture(autouse=True)
@@ -81,64 +28,64 @@ def digits():
         yield
 
 
-def units(found, exact):
-    """The error in units of the last place of the exact number."""
-    if found == 0 and abs(exact) < FLOAT.tiny:
-        return 0.0  # what is too small for all digits may as well be 0
-    if math.isinf(found):
-        return 0.0 if exact * mp.sign(found) > FLOAT.max * (1 - 16 * FLOAT.eps) else math.inf
-    return float(abs(mp.mpf(float(found)) - exact) / mp.mpf(float(np.spacing(abs(float(exact))))))
+def assert_accurate(name, columns):
+    for order, worst in enumerate(measure(name, columns)):
+        assert worst.units <= accuracy.bound(name, order), (order, worst)
 
 
-def drawn_from(low, high):
-    """Floats of every size, and as many of the size of 1."""
-    near = st.floats(max(low, -40.0), min(high, 40.0))
-    return st.floats(low, high) | near
+def test_every_elementwise_row_has_a_reference_or_a_reason():
+    rows = {name for name, op in TABLE.items() if isinstance(op, Elementwise)}
+    assert REFERENCES.keys() | WITHOUT_REFERENCE.keys() == rows
+    assert not REFERENCES.keys() & WITHOUT_REFERENCE.keys()
+    assert {name for name, _ in EXEMPTIONS} <= rows
 
 
-def on_array(f, x):
-    tensor = Tensor([x, x])
-    return gradients(f(tensor), [tensor], [1.0, 0.0])[0][0]
+@every
+def test_value_and_two_derivatives_on_a_grid(name):
+    assert_accurate(name, accuracy.grid(REFERENCES[name].domain, 5))
 
 
-def check(table, name, draw, *functions):
-    domain, exact, limit = table[name]
-    x = draw.draw(drawn_from(*domain))
-    for function in functions:
-        assert units(function(x), exact(mp.mpf(x))) <= limit
-
-
-@pytest.mark.parametrize("name", SLOPES)
-@few
+@every
 @given(st.data())
-def test_slopes(name, draw):
-    f = getattr(ad, name)
-    check(SLOPES, name, draw, grad(f), lambda x: on_array(f, x))
+def test_value_and_two_derivatives_anywhere(name, draw):
+    row = st.tuples(
+        *[
+            st.floats(interval.low, interval.high).filter(interval.__contains__)
+            for interval in REFERENCES[name].domain
+        ]
+    )
+    rows = draw.draw(st.lists(row, min_size=1, max_size=5))
+    assert_accurate(name, [np.array(column) + 0.0 for column in zip(*rows, strict=True)])
 
 
-@pytest.mark.parametrize("name", SECOND_SLOPES)
-@few
-@given(st.data())
-def test_second_slopes(name, draw):
-    check(SECOND_SLOPES, name, draw, grad(grad(getattr(ad, name))))
+@every
+def test_the_references_are_derivatives_of_each_other(name):
+    reference = REFERENCES[name]
+    at = tuple(map(mp.mpf, ("0.3721", "0.6143", "0.9171")[: len(reference.domain)]))
+    if name == "arccosh":
+        at = (mp.mpf("1.3721"),)
+    exact = dict(reference.parts())
+    for part, derivative in exact.items():
+        if part and not (name == "where" and 0 in part):  # which takes a condition, a step
+            lower = exact[part[:-1]]
+            order = tuple(int(k == part[-1]) for k in range(len(at)))
+            numerical = mp.diff(lower, at, order)
+            assert abs(derivative(*at) - numerical) < 1e-15 * (1 + abs(numerical)), part
 
 
-@pytest.mark.parametrize("name", VALUES)
-@few
-@given(st.data())
-def test_values_of_our_own_functions(name, draw):
-    f = getattr(ad, name)
-    check(VALUES, name, draw, f, lambda x: f(np.array([x]))[0])
-
-
-@pytest.mark.parametrize("name", PAIRS)
-@few
-@given(st.integers(-(2**19), 2**19), st.integers(-(2**19), 2**19))
-def test_slopes_of_pairs(name, i, j):
-    assume(i and j)
-    exact, limit = PAIRS[name]
-    x, y = i / 1024, j / 1024
-    assert units(grad(getattr(ad, name))(x, y), exact(mp.mpf(x), mp.mpf(y))) <= limit
+def test_the_page_has_every_row_within_its_bounds_and_every_exemption():
+    page = (Path(__file__).parents[3] / "docs" / "accuracy.md").read_text()
+    parts = []
+    for part in page.split("\n## "):
+        lines = [line for line in part.splitlines() if line.startswith("| `")]
+        parts.append([(line.split("`")[1], line.split(" | ")[1:]) for line in lines])
+    table, exempt, without = parts
+    assert {name for name, _ in table} == REFERENCES.keys()
+    assert [name for name, _ in exempt] == [name for name, _ in sorted(EXEMPTIONS)]
+    assert [name for name, _ in without] == [*WITHOUT_REFERENCE]
+    for name, (_, *cells) in table:
+        for order, cell in enumerate(cells):
+            assert float(cell.split()[0]) <= accuracy.bound(name, order), (name, order)
 
 
 @few
@@ -164,4 +111,4 @@ def test_slopes_of_sinc_keep_their_digits_near_0(x):
 @few
 @given(st.floats(-700, 700), st.integers(0, 5))
 def test_bessel_functions(x, n):
-    assert units(ad.bessel_i(x, n=n), mp.besseli(n, mp.mpf(x))) <= 24
+    assert units(float(ad.bessel_i(x, n=n)), mp.besseli(n, mp.mpf(x))) <= 24
