@@ -114,6 +114,20 @@ class Machine(RuleBasedStateMachine):
     def binary(self, name, x, y):
         return self.made((getattr(ad, name)(x[0], y[0]), BINARY[name](x[1], y[1])))
 
+    @rule(
+        target=nodes,
+        names=st.tuples(*map(st.sampled_from, map(sorted, (UNARY, BINARY, BINARY)))),
+        x=nodes,
+        y=nodes,
+        first=st.booleans(),
+    )
+    def shared(self, names, x, y, first):
+        """Read twice, as rarely happens by chance, the simpler reader made first or last."""
+        unary, inner, outer = names
+        one = self.unary(unary, x) if first else self.binary(inner, x, y)
+        two = self.binary(inner, x, y) if first else self.unary(unary, x)
+        return self.binary(outer, one, two)
+
     @rule(target=nodes, x=nodes, number=numbers, left=st.booleans())
     def with_a_number(self, x, number, left):
         node, naive = x
