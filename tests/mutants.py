@@ -41,7 +41,8 @@ OTHER_TESTS = [
 
 CONSTANT = "constant to the next derivative"
 STEPS = """
-    absolute conjugate copysign fabs fmax fmin fmod heaviside imag maximum minimum remainder where
+    absolute conjugate copysign fabs fmax fmin fmod heaviside imag maximum minimum relu remainder
+    where
 """
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("round", "*"): "its derivative is zero, whatever the rule is multiplied by",
