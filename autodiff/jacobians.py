@@ -114,9 +114,15 @@ def _jacobian(run: Run, mode: str | None) -> Any:
         blocks = [_rows(run, output) for output in outputs]
     else:
         blocks = _columns(run, outputs)
-        if complex_in and complex_out:
+        if complex_in:
             turned = _columns(run, outputs, 1j)
-            _check_holomorphic(blocks, turned)
+            blocks = [
+                [
+                    _by_complex(*each, output)
+                    for each in zip(ones, others, run.variables, strict=True)
+                ]
+                for ones, others, output in zip(blocks, turned, outputs, strict=True)
+            ]
     return trees.rebuilt(run.output, [run.like_arguments(block) for block in blocks])
 
 
@@ -125,7 +131,7 @@ def _units(x: Any, unit: complex = 1) -> Iterator[Any]:
     data = np.asarray(data_of(x))
     for index in np.ndindex(data.shape):
         one = np.zeros(data.shape, data.dtype)
-        one[index] = unit
+        one[index] = unit if data.dtype.kind == "c" else 1
         yield one
 
 
@@ -197,12 +203,15 @@ def _on_diagonal(run: Run, output: Node) -> Any:
     return trees.rebuilt(run.output, [run.like_arguments([made])])
 
 
-def _check_holomorphic(blocks: list[list[Any]], turned: list[list[Any]]) -> None:
-    for ones, others in zip(blocks, turned, strict=True):
-        for one, other in zip(ones, others, strict=True):
-            if not np.allclose(1j * data_of(one), data_of(other)):
-                raise TypeError(
-                    "this function of complex numbers has no complex derivative (it is not "
-                    "holomorphic): differentiate its real and imaginary parts by those of its "
-                    "argument"
-                )
+def _by_complex(along_one: Any, along_i: Any, variable: Node, output: Any) -> Any:
+    """The derivatives of a leaf by a variable, from those along 1 and along i in its elements."""
+    if not np.iscomplexobj(data_of(variable)):
+        return along_one
+    if not np.iscomplexobj(data_of(output)):
+        return along_one + 1j * along_i
+    if not np.allclose(1j * data_of(along_one), data_of(along_i)):
+        raise TypeError(
+            "this function of complex numbers has no complex derivative (it is not holomorphic): "
+            "differentiate its real and imaginary parts by those of its argument"
+        )
+    return along_one

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff import Tensor, Value, grad, hessian, jvp
+from autodiff import Tensor, Value, grad, hessian, jacobian, jvp
 
 REAL = [np.float16, np.float32, np.float64]
 COMPLEX = [np.complex64, np.complex128]
@@ -104,3 +104,25 @@ def test_arrays_on_a_gpu_stay_there():
     np.testing.assert_allclose(
         t.grad.get(), grad(lambda x: np.sum(np.exp(x) * np.tanh(x) + x**2))(x), rtol=1e-12
     )
+
+
+def test_real_results_of_complex_numbers_have_the_same_jacobian_in_both_modes():
+    z = np.array([1 + 2j, 3 - 1j])
+
+    def sizes(z):
+        return np.concatenate([np.abs(z) ** 2, np.real(z)])
+
+    forward, reverse = (jacobian(sizes, mode=mode)(z) for mode in ("forward", "reverse"))
+    expected = [[2 + 4j, 0], [0, 6 - 2j], [1, 0], [0, 1]]
+    np.testing.assert_allclose(forward, expected)
+    np.testing.assert_allclose(reverse, expected)
+    np.testing.assert_allclose(jacobian(sizes)(z), expected)
+
+
+def test_a_jacobian_by_real_and_complex_numbers_at_once():
+    def f(z, x):
+        return {"product": z * x, "size": np.abs(z) ** 2 * x}
+
+    made = jacobian(f, (0, 1))(np.array(1 + 2j), np.array(3.0))
+    np.testing.assert_allclose(made["product"], (3, 1 + 2j))
+    np.testing.assert_allclose(made["size"], (3 * (2 + 4j), 5))
