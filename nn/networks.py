@@ -71,10 +71,10 @@ class Classifier(Sequential):
         be changed until the last derivative has been taken.
         """
         variables = {name: ad.Tensor(p, name, copy=copy) for name, p in self.params.items()}
-        if not copy:
-            x = np.asarray(x)[...]
-            x.setflags(write=False)  # so that autodiff need not copy it either
-        return softmax_cross_entropy(self(np.asarray(x), variables), t), variables
+        x = np.asarray(x)
+        if not copy and x.dtype.kind == "f":
+            x = ad.Tensor(x, copy=False)  # a plain array would be copied
+        return softmax_cross_entropy(self(x, variables), t), variables
 
     def loss_and_gradient(self, x: Any, t: Any) -> tuple[float, dict[str, NDArray[Any]]]:
         """The loss, and its derivatives by the parameters: arrays of the parameters' shapes.
