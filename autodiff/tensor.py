@@ -282,6 +282,8 @@ class Tensor(Node):
                 if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
                     return cls.apply(op, _replaced(args, arg, private(arg)), params)
                 data.append(arg)
+            elif op.weak and (kind is float or kind is int):
+                data.append(arg)  # as most constants are
             elif kind is list or kind is tuple:
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
             elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
