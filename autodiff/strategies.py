@@ -200,9 +200,7 @@ def _alike(x: Any, y: Any) -> bool:
 
 
 def _follows(x: Any, y: Any) -> bool:
-    return (
-        _deep(x, y) and np.shape(x)[1:] == np.shape(y)[1:] and np.size(x) + np.size(y) <= ELEMENTS
-    )
+    return _deep(x, y) and np.shape(x)[1:] == np.shape(y)[1:] and _fits(x, y)
 
 
 def _multiplies(x: Any, y: Any) -> bool:

@@ -28,22 +28,23 @@ def names(out: Path) -> Path:
     return draw(total, legend=False).save(out / "names.svg")
 
 
-def partials(out: Path) -> Path:
-    """Every local partial derivative, as a formula and as a number."""
+def _log_sin() -> Any:
+    """ln x1 + x1·x2 − sin x2, differentiated."""
     x1, x2 = Value(2, "x1"), Value(5, "x2")
     y = log(x1) + x1 * x2 - sin(x2)
     y.name = "y"
     y.backward()
-    return draw(y, partials=True).save(out / "partials.svg")
+    return y
+
+
+def partials(out: Path) -> Path:
+    """Every local partial derivative, as a formula and as a number."""
+    return draw(_log_sin(), partials=True).save(out / "partials.svg")
 
 
 def downwards(out: Path) -> Path:
     """The same graph from top to bottom."""
-    x1, x2 = Value(2, "x1"), Value(5, "x2")
-    y = log(x1) + x1 * x2 - sin(x2)
-    y.name = "y"
-    y.backward()
-    return draw(y, direction="TB").save(out / "downwards.svg")
+    return draw(_log_sin(), direction="TB").save(out / "downwards.svg")
 
 
 def boxes(out: Path) -> Path:
