@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from autodiff import trees
 
 LEVELS = 9
-CUT = 4.0
+CUT = 3.9  # no whole number, lest the values be rounded alike at every step
 FIRST_STEP = 1 / 16
 CLASSIC_STEP = 1e-4
 COMPLEX_STEP = 1e-20
@@ -56,9 +56,9 @@ def directional_derivative(
     Returns
     -------
     Estimate
-        The bound covers truncation and rounding. Estimates from coarse steps count only as far as
-        those from finer steps bear them out, so a kink further away than the finest step does no
-        harm.
+        The bound covers truncation and rounding, that on the way to the result of `f` included.
+        Estimates from coarse steps count only as far as those from finer steps bear them out, so a
+        kink further away than the finest steps does no harm.
     """
     steps = scale * FIRST_STEP * CUT ** -np.arange(LEVELS)
     here = np.asarray(f(0.0))
@@ -71,16 +71,18 @@ def directional_derivative(
         # table[i][k] extrapolates from the k + 1 levels up to i; found[j] is the best entry of
         # those whose coarsest level is j
         table: list[list[Array]] = []
-        found = [(np.zeros(size.shape, wide), np.full(size.shape, np.inf)) for _ in steps]
-        for i, (step, high, low) in enumerate(zip(steps, above, below, strict=True)):
+        for step, high, low in zip(steps, above, below, strict=True):
             row = [(high.astype(wide) - low.astype(wide)) / (2 * step)]
-            noise = 64 * eps * (size + scale * abs(row[0])) / step
-            for k in range(1, i + 1):
-                coarser = table[-1][k - 1]
+            for k, coarser in enumerate(table[-1] if table else (), 1):
                 row.append(row[-1] + (row[-1] - coarser) / (CUT ** (2 * k) - 1))
-                spread = np.maximum(abs(row[k] - row[k - 1]), abs(row[k] - coarser))
-                found[i - k] = _nearer(found[i - k], (row[k], 2 * spread + noise))
             table.append(row)
+        grain = _grain(here, above, below) + 8 * eps * size
+        found = [(np.zeros(size.shape, wide), np.full(size.shape, np.inf)) for _ in steps]
+        for i, (step, row) in enumerate(zip(steps, table, strict=True)):
+            noise = 2 * (grain + 8 * eps * scale * abs(row[0])) / step
+            for k in range(1, i + 1):
+                spread = np.maximum(abs(row[k] - row[k - 1]), abs(row[k] - table[i - 1][k - 1]))
+                found[i - k] = _nearer(found[i - k], (row[k], 2 * spread + noise))
         best, error = found[-2]
         longest = np.full(size.shape, steps[-2])
         borne_out = np.isfinite(error)
@@ -92,6 +94,15 @@ def directional_derivative(
         kink = _kinks(steps, here.astype(wide), above, below, eps * size, found[-2][1])
     error = np.where(kink, np.inf, error)
     return Estimate(best, error, float(np.max(longest, initial=0)), kink)
+
+
+def _grain(here: Array, above: list[Array], below: list[Array]) -> Array:
+    """How far from smooth the values are: by the finest two steps, without their parabola."""
+    (high, higher), (low, lower) = above[:-3:-1], below[:-3:-1]
+    odd = (high - low) - (higher - lower) / CUT
+    even = (high + low - 2 * here) - (higher + lower - 2 * here) / CUT**2
+    grain: Array = np.maximum(abs(odd), abs(even)) / 2
+    return grain
 
 
 def _nearer(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:

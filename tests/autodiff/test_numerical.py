@@ -145,3 +145,9 @@ def test_each_error_stands_where_its_derivative_does():
     np.testing.assert_array_equal(np.isinf(errors), [[True, False], [False, False]])
     slopes, errors = numerical_gradient(lambda p: p["x"] ** 3, {"x": 2.0}, with_error=True)
     assert abs(slopes["x"] - 12) <= errors["x"] < 1e-9
+
+
+@given(st.floats(0.1, 3.0), st.sampled_from([1e3, 1e6, 1e9]), st.sampled_from([1.0, 10.0, 100.0]))
+def test_the_bound_knows_of_digits_lost_on_the_way(x, far, rate):
+    value, error, *_ = directional_derivative(lambda t: np.sin(rate * ((x + t + far) - far)))
+    assert abs(value - rate * np.cos(rate * x)) <= error
