@@ -52,7 +52,7 @@ from autodiff.ops.special import *
 from autodiff.ops.statistics import *
 from autodiff.rules import checkpoint, custom_rule
 from autodiff.tensor import Tensor
-from autodiff.testing import Check, check_grads
+from autodiff.testing import Check, KinkError, check_grads
 from autodiff.transforms import (
     elementwise_grad,
     grad,
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "KinkError",
     "Tensor",
     "Value",
     "check_grads",

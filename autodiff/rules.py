@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 
 from autodiff import trees
-from autodiff.graph import Args, Node, Op, Params, Parts, pull, push, recorded, recording
+from autodiff.graph import (
+    Args,
+    Node,
+    Op,
+    Params,
+    Parts,
+    ancestors,
+    data_of,
+    pull,
+    push,
+    recorded,
+    recording,
+)
 from autodiff.ops.general import General
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Elementwise, Row, Rule, is_complex, rule_signature, shape_of
@@ -237,7 +249,7 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
         return nodes, params["f"](*args, **kwargs)
 
 
-class _Checkpoint(Row):
+class Checkpoint(Row):
     """A function that is run again when a derivative passes it."""
 
     name = symbol = "checkpoint"
@@ -261,5 +273,10 @@ class _Checkpoint(Row):
             found = push(tangents, _nodes(output), isinstance(out, Node))
         return Parts(found[node] for node in _nodes(output))
 
+    def inside(self, args: Args, params: Params) -> list[Node]:
+        """All nodes of the function, newest first."""
+        _, output = _recomputed(data_of(args[0]), params)
+        return ancestors(*_nodes(output))
 
-_checkpoint = TABLE["checkpoint"] = _Checkpoint()
+
+_checkpoint = TABLE["checkpoint"] = Checkpoint()

@@ -27,6 +27,7 @@ from autodiff.numerical import (
 from autodiff.ops.elementwise import real
 from autodiff.ops.reductions import sum
 from autodiff.ops.table import conj, is_complex, shape_of
+from autodiff.rules import Checkpoint
 from autodiff.runs import name_of, run_on_variables
 
 _STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
@@ -339,9 +340,7 @@ def _compared(trial: _Trial) -> list[_Compared]:
                 reverse, forward = float(_inner(pulled, v)), float(_inner(pushed, w))
                 lengths = _length(pulled) * _length(v) + _length(w) * _length(pushed)
                 rounding = 512 * eps * (lengths + _length(w) * _length(plain) / scale)
-                # where the problem is ill-conditioned, the two are apart by what rounding does
-                apart = min(abs(reverse - forward), rounding)
-                analytic = 32 * eps * float(np.sum(abs(flat(pulled) * flat(v)))) + 8 * apart
+                analytic = 32 * eps * float(np.sum(abs(flat(pulled) * flat(v))))
                 at = f"{name} → {label}" if label else name
                 checks = []
                 for method, estimate in estimates:
@@ -422,7 +421,8 @@ def _complaint(
         )
     blame = culprit or (
         "each operation's own rule agrees on the inputs that it had: look for what left the graph "
-        "(.data, stop_gradient, a number kept from another call)"
+        "(.data, stop_gradient, a number kept from another call), and for a matrix that is moved "
+        "where it is no longer Hermitian, though cholesky, eigh or eigvalsh takes it for that"
     )
     return AssertionError(f"derivatives of {name}{order} disagree for {where}: {check}; {blame}")
 
@@ -457,7 +457,7 @@ def _culprit(f: Callable[..., Any], args: tuple[Any, ...], order: int) -> str | 
     """The first operation, from the inputs on, that does not pass this check by itself."""
     chosen = [k for k, arg in enumerate(args) if trees.leaves(arg)]
     with run_on_variables(f, chosen, args, {}) as run:
-        nodes = [node for node in reversed(ancestors(*run.nodes)) if node.op]
+        nodes = _steps(run.nodes)
     for number, node in enumerate(nodes, 1):
         op, inputs = node.op, [data_of(x) for x in node.inputs]
         which = [i for i, x in enumerate(node.inputs) if isinstance(x, Node)]
@@ -481,11 +481,24 @@ def _culprit(f: Callable[..., Any], args: tuple[Any, ...], order: int) -> str | 
     return None
 
 
+def _steps(outputs: list[Node]) -> list[Node]:
+    """All operations from the inputs on, with those of a checkpoint in its place."""
+    steps, waiting = [], ancestors(*outputs)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node.op, Checkpoint):
+            waiting += node.op.inside(node.inputs, node.params)
+        elif node.op:
+            steps.append(node)
+    return steps
+
+
 def _operation(op: Op, params: Params, inputs: list[Any], which: list[int], *given: Any) -> Any:
     """An operation as a function of those of its inputs that were nodes."""
     inputs = list(inputs)
+    hermitian = params.get("hermitian", getattr(op, "hermitian", False))
     for i, x in zip(which, given, strict=True):
-        inputs[i] = x
+        inputs[i] = (x + np.conj(np.swapaxes(x, -1, -2))) / 2 if hermitian else x
     return op(inputs, **params) if op.arity < 0 else op(*inputs, **params)
 
 

@@ -24,6 +24,8 @@ class General(Row):
 
     vjps: tuple[Rule, ...]
     jvps: tuple[Rule, ...]
+    hermitian = False
+    """Whether it takes a matrix for Hermitian, of which it reads one triangle."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.vjps:
@@ -67,6 +69,7 @@ def general(
     *,
     vjp: Rule | tuple[Rule, ...] = (),
     jvp: Rule | tuple[Rule, ...] = (),
+    hermitian: bool = False,
     **labels: Any,
 ) -> General:
     """A row from a rule for each input, `(g, out, *inputs, **parameters)` or `(t, out, ...)`.
@@ -77,6 +80,7 @@ def general(
     register(op, function, labels)
     op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
     op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)
+    op.hermitian = hermitian
     rule_signature(op, (op.vjps or op.jvps)[0], 2)
     return op
 

@@ -375,6 +375,7 @@ cholesky = general(
     np.linalg.cholesky,
     vjp=_cholesky_vjp,
     jvp=_cholesky_jvp,
+    hermitian=True,
     doc="Lower triangular l with l @ lᴴ = a for positive definite a (..., n, n); `upper`: lᴴ.",
 )
 
@@ -433,6 +434,7 @@ eigh = general(
     np.linalg.eigh,
     vjp=_eigh_vjp,
     jvp=_eigh_jvp,
+    hermitian=True,
     doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The derivative of the "
     "vectors is NaN or infinite where eigenvalues are repeated.",
 )
@@ -452,6 +454,7 @@ eigvalsh = general(
     np.linalg.eigvalsh,
     vjp=_eigvalsh_vjp,
     jvp=_eigvalsh_jvp,
+    hermitian=True,
     doc="The eigenvalues of Hermitian matrices (..., n, n), in ascending order.",
 )
 

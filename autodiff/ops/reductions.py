@@ -116,7 +116,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
 def weighted(
     function: Callable[..., Any],
     weights: Callable[..., Any],
-    **labels: str,
+    **labels: Any,
 ) -> General:
     """A row whose partial derivatives are `weights(out, x, axis, **further parameters)`.
 
