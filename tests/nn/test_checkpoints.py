@@ -1,9 +1,13 @@
-"""nn.checkpoints: a run stopped anywhere goes on to the very result of one that was not."""
+"""nn.checkpoints: a run stopped anywhere goes on to the very result of one that was not.
+
+`python tests/nn/test_checkpoints.py 100` kills it that often.
+"""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import hypothesis
 import numpy as np
@@ -212,10 +216,13 @@ def training(folder, iterations):
 
 
 def test_a_process_killed_again_and_again_comes_to_the_same_end(tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    survive(hypothesis.settings().max_examples, tmp_path)
+
+
+def survive(kills, directory):
+    whole, broken = directory / "whole", directory / "broken"
     whole.mkdir()
     broken.mkdir()
-    kills = hypothesis.settings().max_examples
     iterations = 10 * kills  # more than it is allowed before the last of them
     uninterrupted = training(whole, iterations)
     random = np.random.default_rng(4)
@@ -235,7 +242,6 @@ def test_a_process_killed_again_and_again_comes_to_the_same_end(tmp_path):
         assert process.returncode == 0
     for name in ("run.npz", "weights.npz"):  # history and random numbers included
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
-    print(f"{kills} kills survived")
 
 
 # Refused
@@ -344,3 +350,9 @@ def test_an_optimiser_with_a_state_of_its_own_is_refused(path):
     with pytest.raises(TypeError, match="the state of SGD, not of Momentum"):
         learn(path, optimiser=Momentum())
     learn(optimiser=Momentum())
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as directory:
+        survive(int(sys.argv[1]), Path(directory))
+    print(f"{sys.argv[1]} kills survived: the same result, bit for bit")
