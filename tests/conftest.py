@@ -13,5 +13,6 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 settings.register_profile(
     "repeatable", max_examples=5, deadline=None, derandomize=True, print_blob=True
 )
-settings.register_profile("thorough", settings.get_profile("repeatable"), max_examples=200)
+for profile, examples in (("deep", 50), ("thorough", 200)):
+    settings.register_profile(profile, settings.get_profile("repeatable"), max_examples=examples)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

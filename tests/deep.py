@@ -1,0 +1,56 @@
+"""All that a derivative and the engine must survive, with the counts: `python -m tests.deep`.
+
+Takes the better part of an hour on two cores, so it is no part of the gate; `python -m tests.deep
+ladder kinks` runs some parts only. Each part is a command of its own, whose last line has its
+counts; all of them are printed once more at the end. The exit status is that of the worst.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+ROOT = Path(__file__).parent.parent
+
+PARTS = {
+    "ladder": "-m tests.ladder",
+    "accuracy": "-m tests.accuracy",
+    "programs": "-m tests.programs 4000",
+    "kinks": "-m tests.kinks",
+    "peers": "-m tests.peers",
+    "mutants": "-m tests.mutants",
+    "kills": "tests/nn/test_checkpoints.py 100",
+    "million": "tests/autodiff/test_robust.py 1000000",
+}
+
+
+def run(part: str) -> tuple[int, str]:
+    """The exit status of a part, and its counts."""
+    start, last = monotonic(), ""
+    command = [sys.executable, *PARTS[part].split()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    print(f"==> {' '.join(['python', *command[1:]])}", flush=True)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    minutes = (monotonic() - start) / 60
+    status = "" if process.returncode == 0 else f" FAILED ({process.returncode}):"
+    return process.returncode, f"{part:9}{status} {last} ({minutes:.1f} min)"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.deep", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[*PARTS])
+    found = [run(part) for part in parser.parse_args().parts]
+    print("", *[counts for _, counts in found], sep="\n")
+    return max(abs(status) for status, _ in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
