@@ -21,23 +21,23 @@ from types import MethodType
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-next_serial: Callable[[], int] = count(2, 2).__next__
+next_serial: Callable[[], int] = count(1).__next__
 by_serial = attrgetter("serial")
 
 
-def reassigned() -> int:
-    """The serial number, an odd one, of a node that is changed where it stands.
+def reassigned() -> float:
+    """The serial number, no whole one, of a node that is changed where it stands.
 
     It is younger than what has read it before, so such a reader is found out when a derivative is
     asked for; and a walk sees that nodes older than the number may have read this one.
     """
-    return next_serial() + 1
+    return next_serial() + 0.5
 
 
-def _since(nodes: Iterable[Node]) -> int:
+def _since(nodes: Iterable[Node]) -> float:
     """The serial number from which on something may be computed from the nodes."""
     serials = [node.serial for node in nodes]
-    return 0 if any(serial % 2 for serial in serials) else min(serials, default=0)
+    return 0 if any(serial % 1 for serial in serials) else min(serials, default=0)
 
 
 Args = Sequence[Any]
@@ -152,7 +152,7 @@ class Node:
     name: str | None
     op: Op | None
     inputs: Args
-    serial: int
+    serial: float
     params: Params
 
     tensor: ClassVar[Callable[..., Any]]  # the kind that holds an array, which ties itself here
@@ -288,7 +288,7 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     )
 
 
-def ancestors(*outputs: Node, since: int = 0) -> list[Node]:
+def ancestors(*outputs: Node, since: float = 0) -> list[Node]:
     """The nodes that the outputs are computed from, they themselves included, newest first.
 
     Nodes older than serial number `since` are left out.

@@ -25,13 +25,13 @@ class Group(NamedTuple):
         What a picture writes on the box.
     since : int
         The serial number of the graph when the computation began.
-    given : list of int
+    given : list of float
         The serial numbers of the arguments: variables among these stand outside the box.
     """
 
     label: str
     since: int
-    given: list[int]
+    given: list[float]
 
 
 class _Result(ref[Node]):
@@ -39,10 +39,10 @@ class _Result(ref[Node]):
 
     __slots__ = ("groups", "serial")
     groups: list[Group]
-    serial: int
+    serial: float
 
 
-_results: dict[int, _Result] = {}
+_results: dict[float, _Result] = {}
 
 
 def _forget(result: ref[Node]) -> None:

@@ -30,8 +30,8 @@ def pulled(
         if len(cotangents) == 1 and not record:
             ((output, cotangent),) = cotangents.items()
             if isinstance(output, Value):
-                floats = pull_floats(output, cotangent)
-                return [floats[x] if x in floats else x.zero() for x in inputs]  # type: ignore[index]
+                _, floats = pull_floats(output, cotangent)
+                return [floats[x.serial] if x.serial in floats else x.zero() for x in inputs]
         found = pull(cotangents, inputs, record, order)
     if record:
         return [found[node] for node in inputs]

@@ -165,8 +165,9 @@ class Value(Node):
             If a variable was assigned after an operation had read it.
         """
         start = 1.0 if seed is None else _number(seed)
-        for node, cotangent in pull_floats(self, start).items():
-            node.grad = cotangent
+        nodes, cotangents = pull_floats(self, start)
+        for node in nodes:
+            node.grad = cotangents[node.serial]
 
     # Operators. A Value or a Python number as the other operand takes the short way; everything
     # else (NumPy's scalars and arrays, Tensors, IEEE's special cases, errors) goes by the table.
@@ -376,30 +377,36 @@ def _compare(compare: Any, value: Value, other: Any) -> Any:
     return NotImplemented
 
 
-def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
-    """`graph.pull` for a graph of Values, on floats: every node's cotangent."""
+def pull_floats(output: Value, cotangent: float) -> tuple[list[Value], dict[float, float]]:
+    """`graph.pull` for a graph of Values, on floats: all nodes, and their cotangents by serial.
+
+    The numbers follow each other, so that the dict's memory is read in one sweep.
+    """
     if watcher() is not None:
         with np.errstate(all="ignore"):
-            return pull({output: cotangent})  # type: ignore[return-value]
-    cotangents = {output: 0.0}
-    results = [output]
+            found = pull({output: cotangent})
+        return list(found), {node.serial: g for node, g in found.items()}  # type: ignore[arg-type]
+    cotangents = {output.serial: 0.0}
+    results, variables = [output], []
     for node in results:
         serial = node.serial
         for arg in node.inputs:
             if type(arg) is Value:
+                key = arg.serial
                 if arg.op is None:
-                    if arg.serial > serial:
+                    if key > serial:
                         raise stale(arg, node)
-                    if arg not in cotangents:
-                        cotangents[arg] = 0.0
-                elif arg not in cotangents:
-                    cotangents[arg] = 0.0
+                    if key not in cotangents:
+                        cotangents[key] = 0.0
+                        variables.append(arg)
+                elif key not in cotangents:
+                    cotangents[key] = 0.0
                     results.append(arg)
     results.sort(key=by_serial, reverse=True)
-    cotangents[output] = cotangent
+    cotangents[output.serial] = cotangent
     with np.errstate(all="ignore"):
         for node in results:
-            g = cotangents[node]
+            g = cotangents[node.serial]
             if g == 0.0 or node.op is None:
                 continue
             op, args = node.op, node.inputs
@@ -410,15 +417,15 @@ def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
                     if type(arg) is Value:
                         p = op.partial(k, node._data, data)
                         if p:  # as in `ops.table.chain`, a zero absorbs
-                            cotangents[arg] += g * p
+                            cotangents[arg.serial] += g * p
                 continue
             x, y = args  # the common case, unrolled
             p, q = partials
             if type(p) is int and type(q) is int:
                 if type(x) is Value:
-                    cotangents[x] += g * p
+                    cotangents[x.serial] += g * p
                 if type(y) is Value:
-                    cotangents[y] += g * q
+                    cotangents[y.serial] += g * q
                 continue
             out = node._data
             a = x._data if type(x) is Value else x
@@ -429,12 +436,12 @@ def pull_floats(output: Value, cotangent: float) -> dict[Value, float]:
                 except ArithmeticError:
                     p = op.partial(0, out, (a, b))
                 if p:
-                    cotangents[x] += g * p
+                    cotangents[x.serial] += g * p
             if type(y) is Value:
                 try:
                     q = q(out, a, b) if callable(q) else q
                 except ArithmeticError:
                     q = op.partial(1, out, (a, b))
                 if q:
-                    cotangents[y] += g * q
-    return cotangents
+                    cotangents[y.serial] += g * q
+    return results + variables, cotangents

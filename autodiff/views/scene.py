@@ -40,7 +40,7 @@ class Block:
         "layer" (a group), "fold" (iterations, or inputs of one kind), or "rest" (what is too much).
     nodes : list of Node
         What it stands for, oldest first, as far as that was read.
-    serial : int
+    serial : float
         Its place among the nodes: that of the newest of its own.
     box : Box
         Where it stands.
@@ -49,7 +49,7 @@ class Block:
     label: str
     kind: str
     nodes: list[Node]
-    serial: int
+    serial: float
     box: Box
 
 
