@@ -17,9 +17,10 @@ from contextvars import ContextVar
 from copy import deepcopy
 from itertools import count
 from operator import attrgetter
+from threading import local
 from types import MethodType
 from typing import Any, ClassVar
-from weakref import WeakValueDictionary
+from weakref import ref
 
 next_serial: Callable[[], int] = count(1).__next__
 by_serial = attrgetter("serial")
@@ -126,6 +127,9 @@ class Op:
         """A row named in a class body is a method of that class."""
         return self if node is None else MethodType(self, node)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        return self  # what computes is no part of a graph
+
     def __repr__(self) -> str:
         return f"<autodiff.{self.name}>"
 
@@ -142,10 +146,13 @@ class Parts(tuple[Any, ...]):
         )
 
 
+_COPIED = ("_data", "grad", "inputs", "name", "op")
+
+
 class Node:
     """A variable or a recorded result; `Value` and `Tensor` are its two kinds."""
 
-    __slots__ = ("__weakref__", "_data", "grad", "inputs", "name", "op", "serial")
+    __slots__ = ("__weakref__", "serial", *_COPIED)
 
     _data: Any
     grad: Any
@@ -201,8 +208,7 @@ class Node:
         for arg in self.inputs:
             if isinstance(arg, Node) and arg.serial > self.serial:
                 raise stale(arg, self)
-        slots = {*Node.__slots__, *type(self).__slots__} - {"__weakref__", "serial"}
-        return {name: getattr(self, name) for name in slots}
+        return {name: getattr(self, name) for name in (*_COPIED, *type(self).__slots__)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -215,12 +221,16 @@ class Node:
     def __deepcopy__(self, memo: dict[int, Any]) -> Node:
         for node in reversed(ancestors(self)):
             if id(node) not in memo:
-                memo[id(node)] = restored(type(node), deepcopy(node._state(), memo))
+                state = node._state()
+                inputs = tuple([deepcopy(arg, memo) for arg in state.pop("inputs")])
+                state = {name: deepcopy(value, memo) for name, value in state.items()}
+                memo[id(node)] = restored(type(node), {**state, "inputs": inputs})
         copied: Node = memo[id(self)]
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _newest, ([_Pickled.of(node) for node in reversed(ancestors(self))],)
+        stand_ins = _StandIns.current()
+        return _newest, ([stand_ins[node] for node in reversed(ancestors(self))], stand_ins)
 
     def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
         kind = type(self).__name__
@@ -242,27 +252,46 @@ def restored(kind: type[Node], state: dict[str, Any]) -> Node:
     return node
 
 
-def _newest(nodes: list[Node]) -> Node:
+def _newest(nodes: list[Node], _: object) -> Node:
     return nodes[-1]
+
+
+class _StandIns(dict[Node, "_Pickled"]):
+    """What stands for each node in one pickle, so that nodes which share an input still do."""
+
+    @classmethod
+    def current(cls) -> _StandIns:
+        """Those of the pickle that this thread makes, which keeps them alive until it is done."""
+        found: _StandIns | None = getattr(_of_thread, "stand_ins", lambda: None)()
+        if found is None:
+            found = cls()
+            _of_thread.stand_ins = ref(found)
+        return found
+
+    def __missing__(self, node: Node) -> _Pickled:
+        stand_in = self[node] = _Pickled(node, ref(self))
+        return stand_in
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, ()
+
+
+_of_thread = local()
 
 
 class _Pickled:
     """Stands for a node while it is pickled, and comes back as the node."""
 
-    # Nodes of one pickle that share an input must share what stands for it: the pickle keeps
-    # these alive until it is done.
-    _alive: ClassVar[WeakValueDictionary[int, _Pickled]] = WeakValueDictionary()
+    __slots__ = ("node", "others")
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    @classmethod
-    def of(cls, node: Node) -> _Pickled:
-        return cls._alive.setdefault(id(node), cls(node))
+    def __init__(self, node: Node, others: Callable[[], _StandIns | None]) -> None:
+        self.node, self.others = node, others
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = self.node._state()
-        state["inputs"] = [_Pickled.of(a) if isinstance(a, Node) else a for a in state["inputs"]]
+        state, stand_ins = self.node._state(), self.others()
+        assert stand_ins is not None
+        inputs = [stand_ins[arg] if isinstance(arg, Node) else arg for arg in state["inputs"]]
+        state["inputs"] = tuple(inputs)
         return restored, (type(self.node), state)
 
 
