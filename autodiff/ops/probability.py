@@ -91,7 +91,7 @@ def _cross_entropy(x: Any, labels: Any = ()) -> Any:
 
 def _excess(x: Any, labels: Any) -> Any:
     """The probabilities less what they should be."""
-    return softmax(x, axis=-1) - (labels[:, None] == np.arange(x.shape[-1]))
+    return softmax(x, axis=-1) - (np.reshape(labels, (-1, 1)) == np.arange(x.shape[-1]))
 
 
 cross_entropy = general(
