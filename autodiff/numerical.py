@@ -62,11 +62,12 @@ def directional_derivative(
     """
     steps = scale * FIRST_STEP * CUT ** -np.arange(LEVELS)
     here = np.asarray(f(0.0))
-    above = [np.asarray(f(step)) for step in steps]
-    below = [np.asarray(f(-step)) for step in steps]
+    with np.errstate(all="ignore"):  # a step may leave the domain, and then does not count
+        above = [np.asarray(f(step)) for step in steps]
+        below = [np.asarray(f(-step)) for step in steps]
     eps = max(eps, _eps(here.dtype))
     wide = complex if here.dtype.kind == "c" else float
-    size = np.max(np.abs([*above, *below]), axis=0)
+    size = np.fmax.reduce(np.abs([*above, *below]), axis=0)
     with np.errstate(all="ignore"):
         # table[i][k] extrapolates from the k + 1 levels up to i; found[j] is the best entry of
         # those whose coarsest level is j

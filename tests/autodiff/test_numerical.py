@@ -151,3 +151,9 @@ def test_each_error_stands_where_its_derivative_does():
 def test_the_bound_knows_of_digits_lost_on_the_way(x, far, rate):
     value, error, *_ = directional_derivative(lambda t: np.sin(rate * ((x + t + far) - far)))
     assert abs(value - rate * np.cos(rate * x)) <= error
+
+
+def test_a_step_that_leaves_the_domain_does_not_count():
+    value, error = numerical_gradient(lambda x: np.power(x, x), 0.06, with_error=True)
+    exact = 0.06**0.06 * (np.log(0.06) + 1)
+    assert abs(value - exact) <= error < 1e-6
