@@ -1,5 +1,5 @@
-"""Whatever is built, shared, assigned, dropped and differentiated in whatever order, the gradients
-are those of a deliberately naive reference: numbers that carry their whole Jacobian along."""
+"""Whatever is built, shared, assigned, dropped and differentiated in whatever order, what comes out
+are the derivatives of a deliberately naive reference: numbers that carry all of theirs along."""
 
 import numpy as np
 import pytest
@@ -9,106 +9,115 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 import autodiff as ad
 from autodiff import Tensor, Value, gradients
+from autodiff.graph import pull, push
 
-SIZE = 3
+SIZE, ALL = 3, 12
 numbers = st.integers(-16, 16).map(lambda n: n / 8)
 vectors = st.lists(numbers, min_size=SIZE, max_size=SIZE).map(np.array)
 places = st.integers(0, SIZE - 1)
 
 
 class Naive:
-    """Some numbers, and the derivative of each by every number of every leaf."""
+    """Some numbers, with their first and second derivatives by each of ALL numbers of leaves."""
 
-    def __init__(self, data, slopes):
-        self.data, self.slopes = np.asarray(data, float), slopes
+    def __init__(self, data, slope=0.0, bend=0.0):
+        self.data = np.asarray(data, float)
+        self.slope = np.broadcast_to(slope, (*self.data.shape, ALL))
+        self.bend = np.broadcast_to(bend, (*self.data.shape, ALL, ALL))
 
-    def map(self, data, change):
-        """What has these numbers and, by each leaf, these changes of the derivatives."""
-        return Naive(data, {leaf: change(slope) for leaf, slope in self.slopes.items()})
+    def each(self, change):
+        return Naive(change(self.data), change(self.slope), change(self.bend))
 
     def __add__(self, other):
-        shape = np.broadcast_shapes(self.data.shape, other.data.shape)
-        slopes = {}
-        for part in (self, other):
-            for leaf, slope in part.slopes.items():
-                wide = (
-                    slope
-                    if part.data.shape == shape
-                    else np.broadcast_to(slope, (SIZE, *slope.shape))
-                )
-                slopes[leaf] = slopes.get(leaf, 0) + wide
-        return Naive(self.data + other.data, slopes)
-
-    def times(self, factor):
-        """By constant numbers, element by element."""
-        shape = np.broadcast_shapes(self.data.shape, np.shape(factor))
-        wide = np.broadcast_to(factor, shape)[..., None]
-        return self.map(self.data * factor, lambda slope: wide * slope)
+        return Naive(self.data + other.data, self.slope + other.slope, self.bend + other.bend)
 
     def __mul__(self, other):
-        total = self.times(other.data) + other.times(self.data)
-        return Naive(self.data * other.data, total.slopes)
+        (x, dx, ddx), (y, dy, ddy) = self.parts(), other.parts()
+        mixed = dx[..., None] * dy[..., None, :]
+        bend = ddx * y[..., None] + x[..., None] * ddy + mixed + mixed.swapaxes(-1, -2)
+        return Naive(self.data * other.data, dx * y + x * dy, bend)
 
+    def parts(self):
+        return self.data[..., None], self.slope, self.bend
 
-def total(naive):
-    """The sum of all its numbers."""
-    axes = tuple(range(naive.data.ndim))
-    return naive.map(naive.data.sum(), lambda slope: slope.sum(axis=axes))
+    def through(self, f, df, ddf):
+        x, dx, ddx = self.parts()
+        squared = dx[..., None] * dx[..., None, :]
+        bend = df(x)[..., None] * ddx + ddf(x)[..., None] * squared
+        return Naive(f(self.data), df(x) * dx, bend)
+
+    def total(self):
+        return self.each(lambda a: a.sum(axis=0)) if self.data.ndim else self
 
 
 UNARY = {
-    "sin": (np.sin, np.cos),
-    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "negative": (np.negative, lambda x: -np.ones_like(x)),
-    "square": (np.square, lambda x: 2 * x),
-    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0) * 1.0),
+    "sin": (np.sin, np.cos, lambda x: -np.sin(x)),
+    "tanh": (
+        np.tanh,
+        lambda x: 1 - np.tanh(x) ** 2,
+        lambda x: -2 * np.tanh(x) * (1 - np.tanh(x) ** 2),
+    ),
+    "negative": (np.negative, lambda x: -np.ones_like(x), np.zeros_like),
+    "square": (np.square, lambda x: 2 * x, lambda x: 2 * np.ones_like(x)),
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0) * 1.0, np.zeros_like),
 }
 BINARY = {
     "add": lambda x, y: x + y,
-    "subtract": lambda x, y: x + y.times(-1.0),
+    "subtract": lambda x, y: x + y * Naive(-1.0),
     "multiply": lambda x, y: x * y,
 }
+
+
+def equal(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-8)
 
 
 class Machine(RuleBasedStateMachine):
     """With Tensors of one axis and of none, mixed."""
 
     nodes = Bundle("nodes")
+    scalar = False
 
     def made(self, pair):
         """A node with its naive twin, tamed so that no number grows out of sight."""
         node, naive = pair
-        np.testing.assert_allclose(node.data, naive.data, rtol=1e-9, atol=1e-9)
-        if np.max(np.abs(naive.data)) > 50 or any(
-            np.max(np.abs(slope)) > 1e6 for slope in naive.slopes.values()
-        ):
-            return node * 0.0, naive.times(0.0)
+        equal(node.data, naive.data)
+        if max(np.max(np.abs(part)) for part in (naive.data, naive.slope, naive.bend)) > 50:
+            return node * 0.0, naive * Naive(0.0)
         return pair
-
-    def leaf(self, data):
-        node = Value(data) if self.scalar else Tensor(data)
-        slope = np.eye(np.size(data)).reshape(*np.shape(data), np.size(data))
-        self.leaves.append(node)
-        return node, Naive(data, {len(self.leaves) - 1: slope})
-
-    scalar = False
 
     @initialize(target=nodes, number=numbers)
     def begin(self, number):
-        self.leaves = []
-        return self.leaf(number)
+        self.leaves, self.starts = [], [0]
+        return self.new(number)
 
     @rule(target=nodes, data=numbers | vectors)
     def new(self, data):
-        return self.leaf(float(np.ravel(data)[0]) if self.scalar else data)
+        data = float(np.ravel(data)[0]) if self.scalar else data
+        start, end = self.starts[-1], self.starts[-1] + np.size(data)
+        if end > ALL:  # a constant, then
+            return (Value(data) if self.scalar else Tensor(data)), Naive(data)
+        self.leaves.append(Value(data) if self.scalar else Tensor(data))
+        self.starts.append(end)
+        return self.leaves[-1], Naive(data, np.eye(ALL)[start:end].reshape(*np.shape(data), ALL))
+
+    def by_leaf(self, slope):
+        """A derivative by all numbers, leaf by leaf."""
+        parts = np.split(slope, self.starts[1:])
+        return [part.reshape(np.shape(x.data)) for x, part in zip(self.leaves, parts, strict=False)]
+
+    def directions(self, seed):
+        """A tangent of each leaf, and of all their numbers together."""
+        whole = np.cos(seed + np.arange(ALL))
+        tangents = dict(zip(self.leaves, self.by_leaf(whole), strict=True))
+        return {x: float(t) if self.scalar else t for x, t in tangents.items()}, whole
+
+    def weights(self, naive, seed):
+        return seed if self.scalar else np.full(naive.data.shape, seed)
 
     @rule(target=nodes, name=st.sampled_from(sorted(UNARY)), x=nodes)
     def unary(self, name, x):
-        node, naive = x
-        f, slope = UNARY[name]
-        return self.made(
-            (getattr(ad, name)(node), Naive(f(naive.data), naive.times(slope(naive.data)).slopes))
-        )
+        return self.made((getattr(ad, name)(x[0]), x[1].through(*UNARY[name])))
 
     @rule(target=nodes, name=st.sampled_from(sorted(BINARY)), x=nodes, y=nodes)
     def binary(self, name, x, y):
@@ -117,50 +126,79 @@ class Machine(RuleBasedStateMachine):
     @rule(
         target=nodes,
         names=st.tuples(*map(st.sampled_from, map(sorted, (UNARY, BINARY, BINARY)))),
-        x=nodes,
-        y=nodes,
+        pair=st.tuples(nodes, nodes),
         first=st.booleans(),
+        which=st.integers(0, 1),
     )
-    def shared(self, names, x, y, first):
+    def shared(self, names, pair, first, which):
         """Read twice, as rarely happens by chance, the simpler reader made first or last."""
         unary, inner, outer = names
-        one = self.unary(unary, x) if first else self.binary(inner, x, y)
-        two = self.binary(inner, x, y) if first else self.unary(unary, x)
+        one = self.unary(unary, pair[which]) if first else self.binary(inner, *pair)
+        two = self.binary(inner, *pair) if first else self.unary(unary, pair[which])
         return self.binary(outer, one, two)
 
     @rule(target=nodes, x=nodes, number=numbers, left=st.booleans())
     def with_a_number(self, x, number, left):
         node, naive = x
         mixed = number * node + number if left else node * number + number
-        return self.made((mixed, naive.times(number) + Naive(number, {})))
-
-    def slopes(self, node, naive, seed):
-        weights = np.broadcast_to(seed, naive.data.shape)
-        return {
-            leaf: np.tensordot(weights, slope, weights.ndim).reshape(
-                np.shape(self.leaves[leaf].data)
-            )
-            for leaf, slope in naive.slopes.items()
-        }
+        return self.made((mixed, naive * Naive(number) + Naive(number)))
 
     @rule(x=nodes, seed=numbers)
     def backward_twice(self, x, seed):
         node, naive = x
-        expected = self.slopes(node, naive, seed)
+        expected = self.by_leaf((naive.total() * Naive(seed)).slope)
         for _ in range(2):
-            node.backward(seed if self.scalar else np.full(naive.data.shape, seed))
-            for leaf, slope in expected.items():
-                np.testing.assert_allclose(self.leaves[leaf].grad, slope, rtol=1e-9, atol=1e-9)
+            for leaf in self.leaves:
+                leaf.grad = None
+            node.backward(self.weights(naive, seed))
+            for leaf, slope in zip(self.leaves, expected, strict=True):
+                equal(0.0 if leaf.grad is None else leaf.grad, slope)
 
     @rule(x=nodes)
     def gradients_by_every_leaf(self, x):
         node, naive = x
         before = [leaf.grad for leaf in self.leaves]
-        expected = self.slopes(node, naive, 1.0)
-        found = gradients(node, self.leaves, 1.0 if self.scalar else np.ones(naive.data.shape))
-        for leaf, slope in enumerate(found):
-            np.testing.assert_allclose(slope, expected.get(leaf, 0.0), rtol=1e-9, atol=1e-9)
+        found = gradients(node, self.leaves, self.weights(naive, 1.0))
+        for one, slope in zip(found, self.by_leaf(naive.total().slope), strict=True):
+            equal(one, slope)
         assert all(leaf.grad is grad for leaf, grad in zip(self.leaves, before, strict=True))
+
+    @rule(x=nodes, y=nodes, seeds=st.tuples(numbers, numbers))
+    def several_outputs_at_once(self, x, y, seeds):
+        naive = x[1].total() * Naive(seeds[0]) + y[1].total() * Naive(seeds[1])
+        given = {x[0]: self.weights(x[1], seeds[0])}
+        other = self.weights(y[1], seeds[1])
+        given[y[0]] = given[y[0]] + other if y[0] in given else other
+        found = pull(given, self.leaves)
+        for leaf, slope in zip(self.leaves, self.by_leaf(naive.slope), strict=True):
+            equal(found[leaf], slope)
+
+    @rule(x=nodes, y=nodes, seed=numbers)
+    def forward_mode(self, x, y, seed):
+        tangents, whole = self.directions(seed)
+        found = push(tangents, [x[0], y[0]])
+        for node, naive in (x, y):
+            equal(found[node], naive.slope @ whole)
+
+    @rule(x=nodes, seed=numbers, forward=st.booleans())
+    def second_derivatives(self, x, seed, forward):
+        """Of what was recorded in either mode, by reverse mode."""
+        node, naive = x
+        tangents, whole = self.directions(seed)
+        if forward:
+            change = push(tangents, [node], record=True)[node]
+            change = [ad.sum(change)] if isinstance(change, Tensor | Value) else []
+        else:
+            found = gradients(node, self.leaves, self.weights(naive, 1.0), record=True)
+            change = [
+                ad.sum(slope * tangents[leaf])
+                for leaf, slope in zip(self.leaves, found, strict=True)
+                if isinstance(slope, Tensor | Value)
+            ]
+        bends = [gradients(part, self.leaves) for part in change]
+        expected = self.by_leaf(naive.total().bend @ whole)
+        for k, bend in enumerate(expected):
+            equal(sum((part[k] for part in bends), np.zeros(bend.shape)), bend)
 
     @rule(x=consumes(nodes))
     def drop(self, x):
@@ -172,29 +210,27 @@ class Tensors(Machine):
 
     @rule(target=nodes, x=nodes)
     def sum(self, x):
-        return self.made((ad.sum(x[0]), total(x[1])))
+        return self.made((ad.sum(x[0]), x[1].total()))
 
     @rule(target=nodes, x=nodes, i=places)
     def element(self, x, i):
         node, naive = x
-        if not naive.data.ndim:
-            return x
-        return node[i], naive.map(naive.data[i], lambda slope: slope[i])
+        return (node[i], naive.each(lambda a: a[i])) if naive.data.ndim else x
 
     @rule(target=nodes, x=nodes, y=nodes, i=places)
     def assign(self, x, y, i):
         """To what nothing has read; after that, it is an error."""
-        wide = Naive(np.zeros(SIZE), {})
-        node, naive = x[0] + wide.data, x[1] + wide
-        one, its = ad.sum(y[0]), total(y[1])
+        wide = np.zeros(SIZE)
+        node, naive = x[0] + wide, x[1] + Naive(wide)
+        one, its = ad.sum(y[0]), y[1].total()
         node[i] = one
-        kept = np.arange(SIZE) != i
-        assigned = naive.times(kept) + (its + wide).times(~kept)
+        at = np.arange(SIZE) == i
+        assigned = naive * Naive(~at) + its * Naive(at)
         reader = ad.sin(node)
         node[i] = 0.0
         with pytest.raises(RuntimeError, match="assigned after"):
             reader.backward(np.ones(SIZE))
-        again = x[0] + wide.data
+        again = x[0] + wide
         again[i] = one
         return self.made((again, assigned))
 
@@ -204,6 +240,36 @@ class Values(Machine):
     nodes = Machine.nodes
 
 
-few = settings(max_examples=30, stateful_step_count=20)
+few = settings(max_examples=25, stateful_step_count=20)
 TestTensors, TestValues = Tensors.TestCase, Values.TestCase
 TestTensors.settings = TestValues.settings = few
+
+READERS = {
+    "one of one": lambda x, c: ad.sin(x),
+    "left of constant slope": lambda x, c: x - c,
+    "right of constant slope": lambda x, c: c - x,
+    "left of two": lambda x, c: x * c,
+    "right of two": lambda x, c: c * x,
+    "left of a number": lambda x, c: x**3,
+    "right of a number": lambda x, c: 2.0**x,
+    "both": lambda x, c: x * x,
+    "both of constant slope": lambda x, c: x + x,
+    "one of three": lambda x, c: ad.where(True, x, c),
+}
+
+
+@pytest.mark.parametrize("kind", [Value, Tensor])
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_every_reader_adds_to_what_a_newer_one_has_given(name, kind):
+    x, c = kind(0.7), kind(1.3)
+    slope = (READERS[name](0.7 + 1e-6, 1.3) - READERS[name](0.7 - 1e-6, 1.3)) / 2e-6
+    older = READERS[name](x, c)
+    y = older * x
+    expected = pytest.approx(older.data + 0.7 * slope, rel=1e-8)
+    assert gradients(y, [x]) == [expected]
+    assert pull({y: 1.0}, [x])[x] == expected
+    assert push({x: 1.0}, [y])[y] == expected
+    (again,) = gradients(y, [x], record=True)
+    assert again.data == expected
+    y.backward()
+    assert x.grad == expected
