@@ -85,6 +85,11 @@ log_softmax = general(
 
 
 def _cross_entropy(x: Any, labels: Any = ()) -> Any:
+    if np.ndim(x) != 2 or len(labels) != len(x):
+        raise ValueError(
+            f"cross_entropy takes a label for each row of x: got {len(labels)} labels and an x of "
+            f"shape {np.shape(x)}"
+        )
     _, rest, _, total = _exponentials(x, -1)
     return (np.log(total).sum() - rest[np.arange(len(labels)), labels].sum()) / len(labels)
 

@@ -329,3 +329,8 @@ def test_a_tensor_has_the_methods_of_an_array_or_says_what_to_write(name):
         assert ours.dtype == numpys.dtype
         ours = ours.data
     np.testing.assert_array_equal(ours, numpys)
+
+
+def test_cross_entropy_needs_a_label_for_each_row():
+    with pytest.raises(ValueError, match=r"got 2 labels and an x of shape \(3, 4\)"):
+        ad.cross_entropy(Tensor(np.ones((3, 4))), labels=[0, 2])
