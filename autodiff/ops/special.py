@@ -143,7 +143,7 @@ def _bessel_i(x: Any, n: int = 0) -> Any:
     M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 9.6.10 and 9.7.1.
     """
     x = np.asarray(x)
-    size = np.abs(x)
+    size = np.where(x < 0, -x, x)  # which has a slope at 0 where x is an array of Values
     bound = max(40, n * n)  # from where on the asymptotic series reaches rounding
     far = size > bound
     near = np.logical_not(far)

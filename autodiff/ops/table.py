@@ -94,10 +94,12 @@ class Row(Op):
             return self.names
 
     def plain(self, args: Args, params: Params) -> Any:
-        if self.arity > 0:
-            for arg in args:
-                if is_object(arg):
+        for arg in args:
+            if is_object(arg):
+                args = [*map(_as_objects, args)]
+                if self.arity > 0:
                     return self.on_objects(args, params)
+                break
         return self.function(*args, **params)
 
     def on_objects(self, args: Args, params: Params) -> Any:

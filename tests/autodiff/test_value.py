@@ -244,3 +244,17 @@ def test_quotient_and_remainder(kind):
     assert [float(part.data) for part in divmod(-7.5, kind(2.0))] == [-4.0, 0.5]
     assert float((9 // kind(2.0)).data) == 4.0
     assert ad.gradients(9 % (z := kind(2.0)), [z]) == [-4.0]
+
+
+@pytest.mark.parametrize("join", [np.dot, np.inner, np.outer, np.append, np.convolve])
+def test_an_array_of_values_goes_with_a_value(join):
+    x, y = Value(2.0), Value(3.0)
+    joined = join(np.array([x, y]), x)
+    found = ad.gradients(ad.sum(joined), [x, y])
+    assert found == ([2.0, 1.0] if join is np.append else [7.0, 2.0])
+
+
+def test_an_array_of_values_has_a_bessel_function_with_a_slope_at_zero():
+    x, y = Value(0.0), Value(-0.0)
+    slopes = ad.gradients(ad.sum(ad.bessel_i(np.array([x, y]), 1)), [x, y])
+    assert slopes == [0.5, 0.5]
