@@ -151,6 +151,7 @@ class Machine(RuleBasedStateMachine):
             for leaf in self.leaves:
                 leaf.grad = None
             node.backward(self.weights(naive, seed))
+            equal(node.grad, self.weights(naive, seed))
             for leaf, slope in zip(self.leaves, expected, strict=True):
                 equal(0.0 if leaf.grad is None else leaf.grad, slope)
 
@@ -273,3 +274,19 @@ def test_every_reader_adds_to_what_a_newer_one_has_given(name, kind):
     assert again.data == expected
     y.backward()
     assert x.grad == expected
+
+
+def test_a_tangent_that_was_given_stands():
+    x = Value(0.7)
+    y = ad.sin(x)
+    z = x * y
+    assert push({x: 1.0, y: 3.0}, [z])[z] == y.data + 3.0 * x.data
+
+
+def test_tangents_of_several_results_add_up():
+    a, b = Tensor(np.eye(3)[:, :2] + 0.3), Tensor([1.0, 2.0, 4.0])
+    tangents = {a: np.cos(np.arange(6.0)).reshape(3, 2), b: np.sin(np.arange(3.0))}
+    solution, residual, _, _ = ad.linalg.lstsq(a, b)
+    for out in (solution, residual):
+        parts = [push({x: t}, [out])[out] for x, t in tangents.items()]
+        np.testing.assert_allclose(push(tangents, [out])[out], parts[0] + parts[1], rtol=1e-12)
