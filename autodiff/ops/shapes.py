@@ -214,7 +214,9 @@ def broadcast_arrays(*args: Any) -> Any:
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """numpy.full_like, where the value that fills the array may be a Value or Tensor."""
     like = np.broadcast_to(np.asarray(data_of(a)), np.shape(a) if shape is None else shape)
-    return astype(broadcast_to(fill_value, like.shape), like.dtype if dtype is None else dtype)
+    filled = broadcast_to(fill_value, like.shape)
+    dtype = like.dtype if dtype is None else dtype
+    return filled if np.dtype(dtype).kind == "O" else astype(filled, dtype)  # of Values
 
 
 getitem = linear(

@@ -258,3 +258,9 @@ def test_an_array_of_values_has_a_bessel_function_with_a_slope_at_zero():
     x, y = Value(0.0), Value(-0.0)
     slopes = ad.gradients(ad.sum(ad.bessel_i(np.array([x, y]), 1)), [x, y])
     assert slopes == [0.5, 0.5]
+
+
+def test_an_array_like_one_of_values_is_filled_with_a_value():
+    x = Value(2.0)
+    filled = ad.full_like(np.array([x, x]), x)
+    assert ad.gradients(np.sum(filled * filled), [x]) == [8.0]
