@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # A test's matrices are small: more threads only wait for each other (and for other tests).
@@ -11,7 +11,13 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 
 # Timing is no part of correctness, and the same examples every time make a failure repeatable.
 settings.register_profile(
-    "repeatable", max_examples=5, deadline=None, derandomize=True, print_blob=True
+    "repeatable",
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    # a failed check explains itself, and Hypothesis takes long to do so
+    phases=[phase for phase in Phase if phase is not Phase.explain],
 )
 for profile, examples in (("deep", 50), ("thorough", 200)):
     settings.register_profile(profile, settings.get_profile("repeatable"), max_examples=examples)
