@@ -10,6 +10,7 @@ import numpy as np
 from autodiff.ops.elementwise import exp
 from autodiff.ops.general import general
 from autodiff.ops.reductions import Axes, sum, weighted
+from autodiff.ops.table import conj
 
 __all__ = [
     "cross_entropy",
@@ -69,14 +70,14 @@ logsumexp = weighted(
 )
 softmax = general(
     _softmax,
-    vjp=lambda g, out, x, axis=None: out * (g - sum(g * out, axis=axis, keepdims=True)),
+    vjp=lambda g, out, x, axis=None: conj(out) * (g - sum(g * conj(out), axis=axis, keepdims=True)),
     jvp=lambda t, out, x, axis=None: out * (t - sum(t * out, axis=axis, keepdims=True)),
     name="softmax",
     doc="exp(x) / sum(exp(x)) over an axis, without overflow for any x; infinities that tie share.",
 )
 log_softmax = general(
     _log_softmax,
-    vjp=lambda g, out, x, axis=None: g - exp(out) * sum(g, axis=axis, keepdims=True),
+    vjp=lambda g, out, x, axis=None: g - conj(exp(out)) * sum(g, axis=axis, keepdims=True),
     jvp=lambda t, out, x, axis=None: t - sum(exp(out) * t, axis=axis, keepdims=True),
     name="log_softmax",
     symbol="log softmax",
@@ -101,7 +102,7 @@ def _excess(x: Any, labels: Any) -> Any:
 
 cross_entropy = general(
     _cross_entropy,
-    vjp=lambda g, out, x, labels=(): g / len(labels) * _excess(x, labels),
+    vjp=lambda g, out, x, labels=(): g / len(labels) * conj(_excess(x, labels)),
     jvp=lambda t, out, x, labels=(): sum(t * _excess(x, labels)) / len(labels),
     name="cross_entropy",
     symbol="cross entropy",
