@@ -1,77 +1,153 @@
 """Whether the tests would notice a wrong derivative: mutants of every row, and which survive.
 
 `python -m tests.mutants` tries all of them (some minutes), `python -m tests.mutants sin matmul`
-those of some rows. A mutant is a row whose rule was wrapped at run time; no source is changed. Each
-is tried in a process of its own: first on the tests of the table that walk this row, then, if it
-survives them, on the other tests of the operations.
+those of some rows. A mutant is a row with a rule that was wrapped, or a function that derivatives
+run through with an edited source; all at run time. Each is tried in a process of its own: first on
+the tests of the table that walk its rows, then, if it survives them, on the same with more
+examples, and at last on the other tests of the operations.
 """
 
-import dis
 import signal
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from inspect import Parameter, signature
 from multiprocessing import get_context
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
-from hypothesis import Phase, settings
 
+import autodiff
 from autodiff.graph import Op, data_of
 from autodiff.ops.general import General
-from autodiff.ops.table import TABLE, Elementwise, Linear, Rule, conj, is_complex, over
+from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise, Linear, Rule, conj, is_complex, over
 
 HERE = Path(__file__).parent
-SECONDS = 120  # after which a mutant that hangs counts as killed
-
 OPS = HERE / "autodiff" / "ops"
+sys.path[:0] = [str(HERE), str(OPS)]
+
+from edits import edits, names_in  # noqa: E402
+
+SECONDS = 100  # after which a test that hangs counts as failed
+FEW, MANY = 5, 50  # examples for each test, and for what survives these
+
 OTHER_TESTS = [
     "-xqpno:cacheprovider",
     "-Wignore:Module already imported",
     f"--ignore={OPS / 'test_table.py'}",
     f"--ignore={OPS / 'test_accuracy.py'}",
     str(OPS),
+    str(HERE / "autodiff" / "test_rules.py"),
 ]
 
+STAND_INS = {"item": ["slogdet", "modf"], "tensor": ["cross_entropy"]}
+"""Rows that no case calls, and those whose tests run through them."""
+OPERATIONS = str(Path(autodiff.__file__).parent / "ops")
+
+HOW = {"dtype", "interpolation", "overwrite_input"}
+"""Parameters that say how to compute, but not what."""
 CONSTANT = "constant to the next derivative"
 STEPS = """
     absolute conjugate copysign fabs fmax fmin fmod heaviside imag maximum minimum relu remainder
-    where
+    where max max_pool2d min nanmax nanmin median nanmedian nanpercentile nanquantile percentile
+    quantile
+"""
+BETWEEN_JUMPS = "cummax cummin frexp modf unwrap"
+REAL = """
+    bessel_i frexp ldexp max_pool2d modf nanpercentile nanquantile percentile quantile tensor unwrap
+"""
+REAL_WEIGHTS = "max min nanmax nanmin nanmean nansum"
+REAL_RESULT = "eigvalsh nanstd nanvar std var vector_norm"
+WEIGHTED = """
+    logsumexp max min nanmax nanmean nanmin nanprod nanstd nansum nanvar prod std var
 """
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("round", "*"): "its derivative is zero, whatever the rule is multiplied by",
     ("conjugate", "∂0: its conjugate"): "its partial on complex numbers is 0",
     ("sign", "∂0: its conjugate"): "its partial is real",
     ("rfft", "transposes*: its conjugate"): "what the transpose returns is real",
+    ("affine", f"??ps[[]2]: {CONSTANT}"): "it is linear in b",
+    ("affine", "vjps[[]2]: turned along its first axis"): "the cotangent is summed over that axis",
+    ("cholesky", "*: _half_lower(out @ g) for _adjoint(_half_lower(out @ g))"): (
+        "the matrix and its adjoint have the same Hermitian part"
+    ),
+    ("convolve", "_vector: 1 for -1 *"): "a number has one element",
+    ("cross_entropy", "_excess: 1 for -1 *"): "of two axes the last is the second",
+    ("matmul", "_right: 1 for -1 in expand_dims(x, axis=-1)"): "of two axes the last is the second",
+    ("prod", "_others: 1 for -1 *"): "of two axes the last is the second",
+    ("setitem", "_what_stays: value.ndim for value.ndim - kept.ndim"): (
+        "more axes of length 1 in front are undone like broadcast ones"
+    ),
+    ("vecdot", "_along: -1 for like.ndim - 1"): "both are the last axis",
+    **{(name, f"*: {CONSTANT}"): "it is linear" for name in ("nanmean", "nansum", "sum")},
     **{(name, f"*: {CONSTANT}"): "its partials are steps" for name in STEPS.split()},
-    **{(name, f"*: {CONSTANT}"): "it is linear between its jumps" for name in ("modf", "frexp")},
     **{
-        (name, f"*: {CONSTANT}"): "it is linear between its jumps"
-        for name in ("unwrap", "cummax", "cummin")
+        (name, f"*: {CONSTANT}"): "it is linear between its jumps" for name in BETWEEN_JUMPS.split()
+    },
+    **{(name, "*: its conjugate"): "it takes real numbers only" for name in REAL.split()},
+    **{
+        (name, "weighted.vjp: partials(*) for conj(*)"): "its weights are real"
+        for name in REAL_WEIGHTS.split()
+    },
+    **{
+        (name, "jvps*: its conjugate"): "the engine takes the real part, as the result is real"
+        for name in REAL_RESULT.split()
+    },
+    **{
+        (name, f"*: {part} for real({part})"): "the engine takes the real part itself"
+        for name, part in [
+            ("eigh", "diagonal(inner)"),
+            ("eigvalsh", "sum(*)"),
+            ("lstsq", "sum(*)"),
+            ("lstsq", "conj(rest) * change"),
+            ("slogdet", "change"),
+            ("svd", "diagonal(inner)"),
+            ("vector_norm", "conj(*) * t"),
+        ]
+    },
+    **{
+        (name, "vjps*: without keepdims"): "the array tells what shape the cotangent becomes"
+        for name in WEIGHTED.split()
     },
 }
 """Mutants, by row and a pattern of what was done, that compute the same as the row, and why."""
 
 
-def reads(rule: Rule, name: str) -> bool:
-    """Whether a rule makes any use of its parameter."""
-    return any(step.argval == name for step in dis.get_instructions(rule))
-
-
 class Mutant(NamedTuple):
-    row: str
+    rows: Sequence[str]
+    """What it is a mutant of: a row, or all that share a function."""
     what: str
-    attribute: str
-    value: Any
+    apply: Callable[[], None]
 
-    def apply(self) -> None:
-        setattr(TABLE[self.row], self.attribute, self.value)
+    def __str__(self) -> str:
+        return f"{self.rows[0]}: {self.what}"
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether it computes the same as what it was made from."""
+        return any(
+            name == self.rows[0] and fnmatchcase(self.what, pattern) for name, pattern in EQUIVALENT
+        )
+
+
+class Counts(NamedTuple):
+    """How many mutants there are, and what became of them."""
+
+    made: int
+    killed: int
+    survived: int
+    equivalent: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.made} mutants: {self.killed} killed, {self.survived} survived, "
+            f"{self.equivalent} equivalent"
+        )
 
 
 def each(change: Callable[[Any], Any], result: Any) -> Any:
@@ -103,7 +179,7 @@ PLACES = {"turned along its first axis": turned(0), "turned along its last axis"
 
 
 def constants(args: Any) -> list[Any]:
-    return [data_of(arg) for arg in args]
+    return [constants(arg) if isinstance(arg, list | tuple) else data_of(arg) for arg in args]
 
 
 def changed(rule: Rule, change: Callable[[Any], Any], *args: Any, **params: Any) -> Any:
@@ -150,6 +226,14 @@ def of_partials(op: Elementwise) -> Iterator[tuple[str, str, Any]]:
             yield f"conjugated: {what}", "conjugated", value
 
 
+def reads(rule: FunctionType, name: str) -> bool:
+    """Whether a rule makes use of its parameter of that name, or of any name."""
+    known = signature(rule).parameters
+    if name in known:
+        return known[name].default is not Parameter.empty and name in names_in(rule)
+    return name not in HOW and any(p.kind is Parameter.VAR_KEYWORD for p in known.values())
+
+
 def of_rules(op: Linear | General, attribute: str) -> Iterator[tuple[str, str, Any]]:
     rules: tuple[Rule, ...] = getattr(op, attribute)
     for k, rule in enumerate(rules):
@@ -169,56 +253,139 @@ def of_rules(op: Linear | General, attribute: str) -> Iterator[tuple[str, str, A
         for j, other in enumerate(rules):
             if other is not rule:
                 yield where + f"that of [{j}]", attribute, replaced(other)
-        for name, parameter in signature(rule).parameters.items():
-            if name in op.parameters and parameter.default is not Parameter.empty:
-                if not reads(rule, name):
-                    continue
+        for name in filter(partial(reads, rule), op.parameters):
 
-                def without(*args: Any, rule: Rule = rule, name: str = name, **params: Any) -> Any:
-                    params.pop(name, None)
-                    return rule(*args, **params)
+            def without(*args: Any, rule: Rule = rule, name: str = name, **params: Any) -> Any:
+                params.pop(name, None)
+                return rule(*args, **params)
 
-                yield where + f"without {name}", attribute, replaced(without)
+            yield where + f"without {name}", attribute, replaced(without)
 
 
-def mutants(op: Op) -> list[Mutant]:
-    found: list[tuple[str, str, Any]] = []
+def of_methods(op: Op) -> Iterator[tuple[str, str, Any]]:
+    """Of a row that computes its derivatives itself, from no rule."""
+    for attribute in ("vjp", "jvp"):
+        for what, change in (SIZES | PLACES).items():
+            yield (
+                f"{attribute}: {what}",
+                attribute,
+                partial(changed, getattr(op, attribute), change),
+            )
+
+
+RULES = ("partials", "conjugated", "transposes", "vjps", "jvps", "rule")
+"""Attributes of rows that hold what was told of their derivatives."""
+
+
+def rules_of(op: Op) -> Iterator[Any]:
+    for attribute in RULES:
+        told = getattr(op, attribute, ())
+        yield from told if isinstance(told, tuple) else [told]
+
+
+@cache
+def known_in(module: str) -> dict[str, Any]:
+    """What names stand for in a module, those of its classes' methods too."""
+    known = vars(sys.modules[module])
+    own = [x for x in known.values() if isinstance(x, type) and x.__module__ == module]
+    return {name: x for kind in own for name, x in vars(kind).items()} | known
+
+
+def called(code: Any, known: dict[str, Any]) -> Iterator[Any]:
+    """What a code's names stand for, and those of the code inside it."""
+    yield from map(known.get, code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from called(constant, known)
+
+
+def derivative(op: Op) -> dict[FunctionType, None]:
+    """The functions of the operations' modules that a row's derivative runs through.
+
+    Without those that stand for NumPy's functions, which are held to these.
+    """
+    found: dict[FunctionType, None] = {}
+    waiting = [type(op).vjp, type(op).jvp, *rules_of(op)]
+    public = set(map(id, BY_FUNCTION.values()))
+    for candidate in waiting:
+        if isinstance(candidate, over):
+            waiting += [candidate.root, over.__call__]
+        if (
+            isinstance(candidate, FunctionType)
+            and candidate.__code__.co_filename.startswith(OPERATIONS)
+            and id(candidate) not in public
+            and candidate not in found
+        ):
+            found[candidate] = None
+            waiting += called(candidate.__code__, known_in(candidate.__module__))
+            waiting += [cell.cell_contents for cell in candidate.__closure__ or ()]
+    return found
+
+
+@cache
+def serving() -> dict[FunctionType, list[str]]:
+    """The functions that derivatives run through, each with the rows that it serves."""
+    found: dict[FunctionType, list[str]] = {}
+    for name, op in TABLE.items():
+        for function in derivative(op):
+            found.setdefault(function, []).append(name)
+    return found
+
+
+@cache
+def mutants(name: str) -> list[Mutant]:
+    """Those of one row, and of the functions that serve it first of all rows."""
+    op = TABLE[name]
     if isinstance(op, Elementwise):
-        found = [*of_partials(op)]
+        wrapped = [*of_partials(op)]
     elif isinstance(op, Linear):
-        found = [*of_rules(op, "transposes")]
+        wrapped = [*of_rules(op, "transposes")]
         if op.arity != 1:
-            found.append(("jointly, or not", "jointly", not op.jointly))
+            wrapped.append(("jointly, or not", "jointly", not op.jointly))
     elif isinstance(op, General):
-        found = [*of_rules(op, "vjps"), *of_rules(op, "jvps")]
+        wrapped = [*of_rules(op, "vjps"), *of_rules(op, "jvps")]
+    else:
+        wrapped = [*of_methods(op)]
     return [
-        Mutant(op.name, *mutant)
-        for mutant in found
-        if not any(
-            name == op.name and fnmatchcase(mutant[0], pattern) for name, pattern in EQUIVALENT
-        )
+        Mutant([name], what, partial(setattr, op, attribute, value))
+        for what, attribute, value in wrapped
+    ] + [
+        Mutant(names, str(edit), edit.apply)
+        for function, names in serving().items()
+        if names[0] == name
+        for edit in edits(function)
     ]
 
 
-def tests_of(op: Op) -> Iterator[Callable[[], Any]]:
-    """The tests of the table, called for this row."""
+def tests_of(names: Sequence[str], examples: int) -> Iterator[Callable[[], Any]]:
+    """The tests of the table, called for these rows, with as many examples."""
     import accuracy
     import test_table as table
+    from hypothesis import settings
 
-    names = [name for name, function in table.FUNCTIONS.items() if function.ours is op]
+    ops = [TABLE[name] for row in names for name in STAND_INS.get(row, [row])]
+    functions = [
+        name
+        for op in ops
+        for name, function in table.FUNCTIONS.items()
+        if function.ours is op or name == op.name
+    ]
     for test in (
-        table.test_both_modes_and_both_orders_agree_with_numerical_differentiation,
         table.test_jvp_and_vjp_are_adjoint,
+        table.test_second_derivatives_are_the_same_by_every_pair_of_modes,
+        table.test_both_modes_and_both_orders_agree_with_numerical_differentiation,
         table.test_complex_derivatives_agree_with_numerical_differentiation,
         table.test_tensor_says_what_an_array_of_values_says,
         table.test_float32_stays_float32_in_both_directions,
     ):
-        for name in names:
+        settings(settings.default, max_examples=examples)(test)
+        for name in functions:
             yield partial(test, name=name)
-    if isinstance(op, Elementwise):
-        yield partial(table.test_value_is_a_0d_tensor, op=op)
-        if op.name in accuracy.REFERENCES:
-            yield partial(accurate, op.name)
+    for op in ops:
+        if isinstance(op, Elementwise):
+            yield partial(table.test_value_is_a_0d_tensor, op=op)
+            if op.name in accuracy.REFERENCES:
+                yield partial(accurate, op.name)
 
 
 def accurate(name: str) -> None:
@@ -229,23 +396,25 @@ def accurate(name: str) -> None:
 
 
 def out_of_time(*_: Any) -> None:
-    raise TimeoutError(f"a mutant took {SECONDS} seconds")
+    raise TimeoutError(f"a test took {SECONDS} seconds")
 
 
-def verdict(task: tuple[str, int]) -> tuple[str, int, str]:
-    """By what the mutant is killed: "" if it survives."""
+Task = tuple[str, int]
+"""A row, and which of its mutants."""
+
+
+def survives(task: Task) -> tuple[Task, bool]:
+    """Whether every test passes with the mutant at work."""
+    import pytest
+
     name, index = task
     signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(SECONDS)
-    op = TABLE[name]
-    mutants(op)[index].apply()
-    for test in tests_of(op):
-        try:
-            test()
-        except pytest.skip.Exception:
-            continue
-        except BaseException as error:
-            return name, index, type(error).__name__
+    mutant = mutants(name)[index]
+    mutant.apply()
+    if not passes(tests_of(mutant.rows, FEW)):
+        return task, False
+    if not passes(tests_of(mutant.rows, MANY)):
+        return task, False
     others = subprocess.run(
         [sys.executable, "-m", "tests.mutants", "--others", name, str(index)],
         cwd=HERE.parent,
@@ -253,46 +422,64 @@ def verdict(task: tuple[str, int]) -> tuple[str, int, str]:
         text=True,
     )
     if others.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise RuntimeError(f"the other tests did not run on {name}:\n{others.stdout}")
-    return name, index, "another test" if others.returncode else ""
+        raise RuntimeError(f"the other tests did not run on {mutant}:\n{others.stdout}")
+    return task, others.returncode == pytest.ExitCode.OK
+
+
+def passes(tests: Iterable[Callable[[], Any]]) -> bool:
+    import pytest
+
+    for test in tests:
+        signal.alarm(SECONDS)
+        try:
+            test()
+        except pytest.skip.Exception:
+            continue
+        except BaseException:
+            return False
+        finally:
+            signal.alarm(0)
+    return True
 
 
 def try_others(name: str, index: int) -> int:
     """All other tests of the operations, in a process that has not imported any of them."""
+    import pytest
 
     class Mutation:
         def pytest_collection_finish(self) -> None:
-            mutants(TABLE[name])[index].apply()
+            mutants(name)[index].apply()
 
     return pytest.main(OTHER_TESTS, plugins=[Mutation()])
 
 
-def run(names: list[str]) -> int:
-    settings.register_profile(
-        "mutants", settings.get_profile("repeatable"), phases=[Phase.explicit, Phase.generate]
-    )
+def sweep(names: Sequence[str] = ()) -> Counts:
+    """Try the mutants of these rows, or of all, and print those that survive."""
+    warnings.simplefilter("error")  # as in the tests
+    warnings.filterwarnings("ignore", "numpy.fix is deprecated")
+    import conftest  # noqa: F401  which says how Hypothesis draws
+    from hypothesis import Phase, settings
+
+    profile = settings.get_profile("repeatable")
+    settings.register_profile("mutants", profile, phases=[Phase.explicit, Phase.generate])
     settings.load_profile("mutants")
     import accuracy  # noqa: F401  before the processes part
     import test_table  # noqa: F401
 
-    tasks = [(name, index) for name in names for index in range(len(mutants(TABLE[name])))]
-    counts: Counter[str] = Counter()
-    survivors = []
+    every = [(name, k) for name in names or TABLE for k in range(len(mutants(name)))]
+    tasks = [(name, k) for name, k in every if not mutants(name)[k].equivalent]
+    survived = 0
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
-        for name, index, killer in pool.imap_unordered(verdict, tasks, chunksize=1):
-            counts["killed" if killer else "survived"] += 1
-            if not killer:
-                survivors.append(f"{name}: {mutants(TABLE[name])[index].what}")
-                print("survived", survivors[-1], flush=True)
-    killed, survived = counts["killed"], counts["survived"]
-    print(f"{len(tasks)} mutants of {len(names)} rows: {killed} killed, {survived} survived")
-    return bool(survivors)
+        for (name, index), alive in pool.imap_unordered(survives, tasks, chunksize=1):
+            if alive:
+                survived += 1
+                print("survived", mutants(name)[index], flush=True)
+    return Counts(len(every), len(tasks) - survived, survived, len(every) - len(tasks))
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(HERE), str(OPS)]
     if sys.argv[1:2] == ["--others"]:
         sys.exit(try_others(sys.argv[2], int(sys.argv[3])))
-    import conftest  # noqa: F401  which says how Hypothesis draws
-
-    sys.exit(run(sys.argv[1:] or [name for name in TABLE if mutants(TABLE[name])]))
+    counts = sweep(sys.argv[1:])
+    print(counts)
+    sys.exit(counts.survived > 0)

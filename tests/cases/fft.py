@@ -3,16 +3,17 @@
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cases.case import Case
+from cases.case import Case, axis_of, telling
 
+SHAPES = telling((4, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
 NORMS = st.sampled_from([None, "backward", "ortho", "forward"])
 
 
 @st.composite
 def along_one_axis(draw, *, halved=False, **options):
     """Lengths that pad and that crop; with `halved`, of the output, which an input of 1 lacks."""
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
-    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    shape = draw(SHAPES)
+    axis = draw(axis_of(shape))
     params = {"axis": axis, "norm": draw(NORMS)}
     given = draw(st.none() | st.integers(1, 7))
     if given is not None or (halved and shape[axis] == 1):
@@ -39,7 +40,7 @@ def along_several(draw, *, two=False, **options):
 
 @st.composite
 def shift(draw):
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    shape = draw(SHAPES)
     axis = st.integers(-len(shape), len(shape) - 1)
     axes = draw(st.none() | axis | st.lists(axis, min_size=1, max_size=2).map(tuple))
     return Case([shape], {"axes": axes}, complex=True)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from cases.case import Case, listed, sequence
-from cases.shapes import ARRAYS, axis_of
+from cases.case import Case, axis_of, listed, sequence
+from cases.shapes import ARRAYS
 
 
 def joined(*shapes: Any, **params: Any) -> Case:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from cases.case import Case
 
-LENGTHS = st.integers(1, 4).map(lambda n: (n,))
+LENGTHS = st.sampled_from([(3,), (4,), (2,), (1,)])
 
 
 def led_by_zeros(a1, a2):
@@ -103,7 +103,7 @@ CASES = {
     "polyder": derivative(),
     "polyint": integral(),
     "polyval": values(),
-    "roots": lone(st.integers(1, 3), make=with_distinct_roots, order=1),
+    "roots": lone(st.integers(1, 3), make=with_distinct_roots),
     "vander": powers(),
     "polyfit": fit(),
 }

@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autodiff import where
-from cases.case import SHAPES, Case, listed
+from cases.case import SHAPES, Case, axis_of, listed, telling
 
 
 @st.composite
 def scan(draw, *, nans=False, none=True, include_initial=False, shapes=SHAPES, **options):
     """A shape and an axis, or None, and NaNs here and there."""
     shape = draw(shapes)
-    axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
-    axis = draw(st.one_of(st.none(), axes) if none or len(shape) < 2 else axes)
+    axes = axis_of(shape) if shape else st.none()
+    axis = draw(st.one_of(axes, st.none()) if none or len(shape) < 2 else axes)
     params = {} if axis is None and not none else {"axis": axis}
     if include_initial:
         params["include_initial"] = draw(st.booleans())
@@ -27,9 +27,9 @@ NOT_0D = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
 
 
 @st.composite
-def along_an_axis(draw, min_side=1, **options):
-    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=min_side, max_side=3))
-    return Case([shape], {"axis": draw(st.integers(-len(shape), len(shape) - 1))}, **options)
+def along_an_axis(draw, **options):
+    shape = draw(telling((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)))
+    return Case([shape], {"axis": draw(axis_of(shape))}, **options)
 
 
 def resized(shape, axis, size):
@@ -99,7 +99,9 @@ def integral(function, arrays, params):
 @st.composite
 def recurrences(draw):
     shapes = draw(
-        hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=1, max_dims=3, max_side=3)
+        hnp.mutually_broadcastable_shapes(
+            num_shapes=2, min_dims=1, max_dims=3, min_side=draw(st.sampled_from([3, 1])), max_side=3
+        )
     )
     return Case(shapes.input_shapes, complex=True)
 
@@ -112,8 +114,8 @@ CASES = {
     "cumulative_sum": scan(none=False, include_initial=True, complex=True),
     "cumulative_prod": scan(none=False, include_initial=True, complex=True),
     "accumulate": along_an_axis(),
-    "cummax": along_an_axis(),
-    "cummin": along_an_axis(),
+    "cummax": along_an_axis(complex=True),
+    "cummin": along_an_axis(complex=True),
     "recurrence": recurrences(),
     "diff": diffs(),
     "ediff1d": listed(

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autodiff import Tensor, Value
-from cases.case import SHAPES, Case, listed
-from cases.shapes import ARRAYS, MATRICES, axis_of
+from cases.case import SHAPES, Case, axis_of, listed
+from cases.shapes import ARRAYS, MATRICES
 
 SOLID = ARRAYS.filter(all)
 

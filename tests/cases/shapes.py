@@ -6,20 +6,15 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cases.case import SHAPES, Case, elementwise, listed, sequence
+from cases.case import SHAPES, Case, axis_of, elementwise, listed, sequence, telling
 
-ARRAYS = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3)
-MATRICES = hnp.array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=3)
+ARRAYS = telling((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+MATRICES = telling((2, 3), hnp.array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=3))
 
 
 def spread(function: Any, arrays: Any, params: Any) -> Any:
     """A `call` that passes the parameters by position."""
     return function(*arrays, *params.values())
-
-
-def axis_of(shape: Any, extra: int = 0) -> st.SearchStrategy[int]:
-    ndim = len(shape) + extra
-    return st.integers(-ndim, ndim - 1)
 
 
 @st.composite
@@ -28,7 +23,7 @@ def reshaped(draw: Any) -> Case:
     target = draw(st.permutations([*shape, 1]))
     if draw(st.booleans()):
         target[draw(st.integers(0, len(target) - 1))] = -1
-    params = {"shape": tuple(target), "order": draw(st.sampled_from("CF"))}
+    params = {"shape": tuple(target), "order": draw(st.sampled_from("FC"))}
     # by position, since NumPy 2.0 says newshape
     return Case([shape], params, call=spread, complex=True)
 
@@ -37,7 +32,8 @@ def reshaped(draw: Any) -> Case:
 def transposed(draw: Any) -> Case:
     shape = draw(ARRAYS)
     axes = [axis - draw(st.sampled_from([0, len(shape)])) for axis in range(len(shape))]
-    params = {"axes": tuple(draw(st.permutations(axes)))} if draw(st.booleans()) else {}
+    given = draw(st.sampled_from([True, False]))
+    params = {"axes": tuple(draw(st.permutations(axes)))} if given else {}
     return Case([shape], params, complex=True)
 
 
@@ -51,7 +47,7 @@ def with_axes(draw: Any, *names: str) -> Case:
 def moved_axes(draw: Any) -> Case:
     shape = draw(MATRICES)
     source, destination = [draw(st.permutations(range(len(shape))))[:2] for _ in range(2)]
-    return Case([shape], {"source": source, "destination": destination})
+    return Case([shape], {"source": source, "destination": destination}, complex=True)
 
 
 @st.composite
@@ -65,7 +61,9 @@ def squeezed(draw: Any) -> Case:
     shape = list(draw(SHAPES))
     i = draw(st.integers(0, len(shape)))
     shape.insert(i, 1)
-    return Case([shape], {"axis": draw(st.sampled_from([i, (i,), i - len(shape), None]))})
+    return Case(
+        [shape], {"axis": draw(st.sampled_from([i, (i,), i - len(shape), None]))}, complex=True
+    )
 
 
 @st.composite
@@ -118,7 +116,7 @@ def assigned(draw: Any) -> Case:
     shape, index = draw(INDICES)
     place = np.empty(shape)[index].shape
     value = [n if draw(st.booleans()) else 1 for n in place]
-    value = draw(st.sampled_from([value, value[1:], [1, *value]]))
+    value = draw(st.sampled_from([value, value[1:], [1, *value], [1, 1, *value]]))
     try:
         np.empty(shape)[index] = np.empty(value)
     except (TypeError, ValueError):  # NumPy does not take it there
@@ -149,21 +147,26 @@ plain = SHAPES.map(lambda shape: Case([shape], complex=True))
 CASES = {
     "reshape": reshaped(),
     "transpose": transposed(),
-    "matrix_transpose": MATRICES.map(lambda shape: Case([shape])),
+    "matrix_transpose": MATRICES.map(lambda shape: Case([shape], complex=True)),
     "swapaxes": with_axes("axis1", "axis2"),
     "moveaxis": moved_axes(),
     "rollaxis": with_axes("axis", "start"),
     "expand_dims": expanded() | listed(Case([(2,)], {"axis": (0, 2)})),
     "squeeze": squeezed(),
     "ravel": st.builds(
-        lambda shape, order: Case([shape], {"order": order}), SHAPES, st.sampled_from("CF")
+        lambda shape, order: Case([shape], {"order": order}, complex=True),
+        SHAPES,
+        st.sampled_from("FC"),
     ),
     "broadcast_to": broadcast(),
     "broadcast_arrays": several(),
     "atleast_1d": plain | several(),
     "atleast_2d": plain | several(),
     "atleast_3d": plain | several(),
-    "astype": listed(Case([(2, 3)], {"dtype": np.float64}, call=spread)),
+    "astype": listed(
+        Case([(2, 3)], {"dtype": complex}, call=spread, complex=True),
+        Case([(2, 3)], {"dtype": np.float64}, call=spread),
+    ),
     "copy": plain,
     "full_like": listed(
         Case([(2, 3), ()]), Case([(2, 3), (3,)]), Case([(), (2, 1)], {"shape": (2, 3)})

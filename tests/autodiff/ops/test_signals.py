@@ -323,6 +323,8 @@ def test_the_largest_pixels_share_equally_and_the_border_has_no_share():
     np.testing.assert_array_equal(g[0, 0], [[1 / 3, 4 / 3, 0], [4 / 3, 0.5, 0.5], [0, 0, 0]])
     g = pulled(lambda x: ad.max_pool2d(x, 2, padding=1), -np.ones((1, 1, 2, 2)))
     np.testing.assert_array_equal(g, np.ones((1, 1, 2, 2)))
+    g = pulled(lambda x: ad.max_pool2d(x, 2, padding=1), np.full((1, 1, 2, 2), np.inf))
+    np.testing.assert_array_equal(g, np.ones((1, 1, 2, 2)))
 
 
 def test_a_pool_of_single_pixels_is_a_copy():

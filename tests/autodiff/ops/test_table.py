@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Tensor, Value, check_grads, concatenate, gradients, ravel
-from autodiff.graph import Node, Op, push
+from autodiff.graph import Node, Op, pull, push
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
 # The engine's own rows, tested with the engine.
@@ -131,23 +131,65 @@ def test_complex_derivatives_agree_with_numerical_differentiation(name, draw, se
     check_grads(f, *real, *imaginary, order=case.order, directions=1)
 
 
+def points(case, rng):
+    """Inputs to try a case with: real ones, and complex ones if it takes them."""
+    real = case.arrays(rng)
+    yield [Tensor(a) for a in real]
+    if case.complex:
+        yield [Tensor(a + 1j * b) for a, b in zip(real, case.arrays(rng), strict=True)]
+
+
+def direction(rng, x):
+    v = rng.standard_normal(x.shape)
+    return v + 1j * rng.standard_normal(x.shape) if x.dtype.kind == "c" else v
+
+
+def inner(a, b):
+    """The real inner product."""
+    return autodiff.real(np.sum(autodiff.conj(a) * b))
+
+
 @every
 @draws
 def test_jvp_and_vjp_are_adjoint(name, draw, seed):
     case, function = draw.draw(try_with(name)), FUNCTIONS[name]
     rng = np.random.default_rng(seed)
-    inputs = [Tensor(a) for a in case.arrays(rng)]
-    for out in flat(case(function.ours, inputs)):
-        w = rng.standard_normal(out.shape)
-        if out.dtype.kind == "c":
-            w = w + 1j * rng.standard_normal(out.shape)
-        for x, pulled in zip(inputs, gradients(out, inputs, seed=w), strict=True):
-            v = rng.standard_normal(x.shape)
-            pushed = push({x: v}, [out])[out]
-            assert pushed.shape == out.shape
-            size = np.sum(abs(pulled * v)) + np.sum(abs(pushed * w))
-            difference = np.sum((np.conj(w) * pushed).real) - np.sum(pulled * v)
-            assert abs(difference) <= 1e-13 * (1 + size)
+    for inputs in points(case, rng):
+        for out in flat(case(function.ours, inputs)):
+            w = direction(rng, out)
+            for x, pulled in zip(inputs, gradients(out, inputs, seed=w), strict=True):
+                v = direction(rng, x)
+                pushed = push({x: v}, [out])[out]
+                assert pushed.shape == out.shape
+                size = np.sum(abs(pulled * v)) + np.sum(abs(pushed * w))
+                assert abs(inner(w, pushed) - inner(pulled, v)) <= 1e-13 * (1 + size)
+
+
+@every
+@draws
+def test_second_derivatives_are_the_same_by_every_pair_of_modes(name, draw, seed):
+    case, function = draw.draw(try_with(name)), FUNCTIONS[name]
+    rng = np.random.default_rng(seed)
+    for inputs in points(case, rng):
+        out = one_array(case(function.ours, inputs))
+        w, u, v = (
+            direction(rng, out),
+            {x: direction(rng, x) for x in inputs},
+            {x: direction(rng, x) for x in inputs},
+        )
+        pushed, pulled = push(v, [out], record=True)[out], pull({out: w}, inputs, record=True)
+        slopes = inner(w, pushed), sum(inner(pulled[x], v[x]) for x in inputs)
+        plain = inner(w, push(v, [out])[out])
+        np.testing.assert_allclose([*map(data, slopes)], plain, rtol=1e-9, atol=1e-9)
+        found = []
+        for slope in slopes:
+            if not isinstance(slope, Node):  # of a function that is linear
+                found += [0, 0]
+                continue
+            found.append(push(u, [slope])[slope])
+            back = pull({slope: np.ones(())}, inputs)
+            found.append(sum(inner(back[x], u[x]) for x in inputs))
+        np.testing.assert_allclose(found, found[0], rtol=1e-9, atol=1e-9)
 
 
 @every

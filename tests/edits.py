@@ -1,0 +1,141 @@
+"""Wrong edits of a function's source: it loses a term, a factor, a sign or a conjugate."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType, FunctionType
+from typing import NamedTuple
+
+UNARY = {"_adjoint", "_hermitian", "conj", "conjugate", "imag", "real"}
+"""Functions of complex numbers that a rule must not forget."""
+WHOLE = ast.BinOp | ast.Call | ast.Subscript
+NOT_EDITED = ast.arguments | ast.JoinedStr | ast.Raise
+SIGNS, FACTORS = ast.Add | ast.Sub, ast.Mult | ast.Div | ast.MatMult
+FUNCTIONS = ast.FunctionDef | ast.Lambda
+
+
+class Edit(NamedTuple):
+    """One place of a function's source, and what stands there instead."""
+
+    function: FunctionType
+    around: ast.AST
+    place: ast.expr
+    shown: ast.expr
+    instead: ast.expr
+
+    def __str__(self) -> str:
+        name = self.function.__qualname__.replace("<lambda>", "λ").replace("<locals>.", "")
+        edit = f"{name}: {ast.unparse(self.shown)} for {ast.unparse(self.place)}"
+        if isinstance(self.shown, ast.Constant) and not isinstance(self.around, ast.FunctionDef):
+            edit += f" in {ast.unparse(self.around)}"
+        return edit
+
+    def apply(self) -> None:
+        """Have the function run the edited source: wherever it is known, in what it closes over."""
+        code = self.function.__code__
+        source = Source.of(code.co_filename)
+        number = [*map(_positions, source.codes())].index(_positions(code))
+        ast.fix_missing_locations(_Replaced(self).visit(source.tree))
+        self.function.__code__ = source.codes()[number]
+
+
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if node is self.edit.place:
+            return self.edit.instead
+        return self.generic_visit(node)
+
+
+class Source(NamedTuple):
+    """A module's source, in which functions are found by where their code stands."""
+
+    path: str
+    tree: ast.Module
+    functions: list[ast.AST]
+
+    @classmethod
+    @cache
+    def of(cls, path: str) -> "Source":
+        with open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read())
+        return cls(path, tree, [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)])
+
+    def codes(self) -> list[CodeType]:
+        """The code of every function, in an order that edits leave as it is."""
+        found = [compile(self.tree, self.path, "exec", dont_inherit=True)]
+        for code in found:
+            found += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        return found
+
+    def node(self, code: CodeType) -> ast.AST:
+        """The smallest function in the source that has all of the code in it."""
+        spans = [p for p in _positions(code)[1:] if p[2] != p[3]]
+        *_, innermost = (
+            node
+            for node in self.functions
+            if all(
+                (node.lineno, node.col_offset) <= (line, column)
+                and (end_line, end) <= (node.end_lineno, node.end_col_offset)
+                for line, end_line, column, end in spans
+            )
+        )
+        return innermost
+
+
+def _positions(code: CodeType) -> tuple[tuple[int, int, int, int], ...]:
+    return tuple(code.co_positions())
+
+
+def edits(function: FunctionType) -> Iterator[Edit]:
+    """Every wrong edit of a function, one that comes out the same once only."""
+    node = Source.of(function.__code__.co_filename).node(function.__code__)
+    for around, place in _expressions(node, node):
+        known = {ast.unparse(place)}  # 1 / x without its 1, and each x of x * x
+        for shown, instead in _instead(place):
+            if ast.unparse(shown) not in known:
+                known.add(ast.unparse(shown))
+                yield Edit(function, around, place, shown, instead)
+
+
+@cache
+def names_in(function: FunctionType) -> set[str]:
+    """The names that the source of a function makes use of."""
+    node = Source.of(function.__code__.co_filename).node(function.__code__)
+    return {part.id for _, part in _expressions(node, node) if isinstance(part, ast.Name)}
+
+
+def _expressions(node: ast.AST, around: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """All that a node is made of, each in what it is a part of."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, NOT_EDITED):
+            yield around, child
+            yield from _expressions(child, child if isinstance(child, WHOLE) else around)
+
+
+def _instead(place: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What may stand there instead: as it is to be shown, and with the names that are lost."""
+    match place:
+        case ast.UnaryOp(ast.USub(), operand):
+            yield operand, operand
+        case ast.Call(ast.Name(name) as function, [operand], []) if name in UNARY:
+            yield operand, _only(1, function, operand)
+        case ast.Call(ast.Attribute(operand, "conj"), [], []):
+            yield operand, operand
+        case ast.BinOp(left, op, right):
+            if not isinstance(op, SIGNS | FACTORS | ast.Pow):
+                return
+            yield left, _only(0, left, right)
+            if isinstance(op, ast.Sub):
+                right = ast.UnaryOp(ast.USub(), right)
+            elif isinstance(op, ast.Div):
+                right = ast.BinOp(ast.Constant(1), op, right)
+            if not isinstance(op, ast.Pow):
+                yield right, _only(1, left, right)
+
+
+def _only(k: int, *parts: ast.expr) -> ast.expr:
+    """One of the parts; what a function closes over stays the same."""
+    return ast.Subscript(ast.Tuple([*parts], ast.Load()), ast.Constant(k), ast.Load())
