@@ -1,0 +1,79 @@
+"""Every row, and random programs, beside PyTorch and JAX where they are installed.
+
+How their functions are called is said in `tests/peers.py` and `tests/peer_names.py`. All rows with
+HYPOTHESIS_PROFILE=thorough; otherwise one here and there, since JAX compiles each.
+"""
+
+import os
+
+import pytest
+from cases import CASES
+from hypothesis.errors import FailedHealthCheck
+from peers import JAX, Peer, PyTorch, compare, compare_programs
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+
+
+@pytest.fixture(scope="module")
+def peer_of():
+    """The peers asked for so far; one that is not installed skips the test."""
+    found: dict[type[Peer], Peer] = {}
+
+    def ask(kind):
+        pytest.importorskip(kind.module)
+        return found.setdefault(kind, kind())
+
+    return ask
+
+
+def some(kind, step):
+    return [(kind, name) for name in kind.rows()[:: 1 if THOROUGH else step]]
+
+
+@pytest.mark.parametrize(("kind", "name"), some(PyTorch, 4) + some(JAX, 40))
+def test_a_peer_says_the_same_of_a_row(peer_of, kind, name):
+    peer = peer_of(kind)
+    try:
+        peer.function(name)
+    except LookupError:
+        pytest.skip("another version, without it")
+    assert compare(peer, name, None if THOROUGH else 2)
+
+
+@pytest.mark.parametrize(("kind", "programs"), [(PyTorch, 10), (JAX, 1)])
+def test_a_peer_says_the_same_of_programs(peer_of, kind, programs):
+    assert compare_programs(peer_of(kind), programs * (20 if THOROUGH else 1))
+
+
+@pytest.mark.parametrize("kind", [PyTorch, JAX])
+def test_the_lists_of_what_is_not_compared_are_of_these_functions(peer_of, kind):
+    peer = peer_of(kind)
+    version = pytest.importorskip(kind.module).__version__
+    if not version.startswith(f"{kind.version}."):
+        pytest.skip(f"the lists were made with {kind.version}")
+    missing = set()
+    for name in CASES:
+        try:
+            peer.function(name)
+        except LookupError:
+            missing.add(name)
+    assert missing - {"chain"} == set(kind.not_compared["has no function for it"].split())
+    every = [name for names in kind.not_compared.values() for name in names.split()]
+    assert len(every) == len(set(every))
+    assert set(every) <= set(CASES)
+
+
+@pytest.mark.skipif(not THOROUGH, reason="JAX compiles each")
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in (PyTorch, JAX)
+        for reason, names in kind.not_compared.items()
+        if reason != "has no function for it"
+        for name in names.split()
+    ],
+)
+def test_what_is_not_compared_would_fail(peer_of, kind, name):
+    with pytest.raises((AssertionError, FailedHealthCheck)):
+        compare(peer_of(kind), name)

@@ -1,0 +1,316 @@
+"""Our derivatives beside those of PyTorch and JAX, where these are installed.
+
+`python -m tests.peers` compares every row of the table that they have, and random programs, and
+counts (minutes, most of which JAX spends compiling); the tests compare fewer.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from operator import attrgetter
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+from cases import CASES
+from cases.case import Case
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from peer_names import NOT_IN_JAX, NOT_IN_PYTORCH, PYTORCHS_PARAMETERS, of_jax, of_pytorch
+
+import autodiff as ad
+from autodiff.ops.table import BY_FUNCTION
+from autodiff.testing import expressions
+
+Arrays = Sequence[Any]
+
+
+class Derivatives(NamedTuple):
+    """Of the sum of all results, each times its weights, and along one direction.
+
+    `pushed` is the tangent of the results, `second` that of the gradients.
+    """
+
+    results: Arrays
+    gradients: Arrays
+    pushed: Arrays
+    second: Arrays
+
+
+Function = Callable[[Arrays], Any]
+
+
+def floating(results: Any) -> list[Any]:
+    """All floating arrays of what a call returns."""
+    if isinstance(results, tuple | list):
+        return [array for part in results for array in floating(part)]
+    return [results] if "float" in str(results.dtype) or "complex" in str(results.dtype) else []
+
+
+def product(one: Arrays, other: Arrays, xp: Any = np) -> Any:
+    """The real inner product of two lists of arrays."""
+    return sum(xp.sum(xp.real(xp.conj(x) * y)) for x, y in zip(one, other, strict=True))
+
+
+class Peer:
+    """Another library that differentiates, and how to call what NumPy has by NumPy's names."""
+
+    module: str
+    version: str
+    """With which the list of what is not compared was made."""
+    not_compared: dict[str, str]
+    examples: int
+    """How many calls of a row are worth their time."""
+
+    places: Sequence[Any]
+    """Where its functions are looked for."""
+    refusals: tuple[type[Exception], ...]
+    """What it raises for parameters that it does not know."""
+    otherwise: dict[str, Callable[..., Any]]
+    """What it calls by another name, or with other parameters."""
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Its function for a row."""
+        if name in self.otherwise:
+            return self.otherwise[name]
+        for place in self.places:
+            with suppress(AttributeError):
+                return self.adapted(attrgetter(name)(place))
+        raise LookupError(f"{self.module} has no {name}")
+
+    @classmethod
+    def rows(cls) -> list[str]:
+        """The rows that are compared."""
+        without = {name for names in cls.not_compared.values() for name in names.split()}
+        return [name for name in CASES if name not in without | {"chain"}]
+
+    def adapted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """One of its functions, taking NumPy's parameters."""
+        return function
+
+    def derivatives(
+        self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
+    ) -> Derivatives:
+        """Those of a function that takes and returns its own arrays."""
+        raise NotImplementedError
+
+
+class PyTorch(Peer):
+    """Reverse mode only: the tangent of what is linear in u is a gradient by u."""
+
+    module, version, not_compared, examples = "torch", "2.13", NOT_IN_PYTORCH, 10
+
+    def __init__(self) -> None:
+        self.torch = torch = import_module("torch")
+        self.places = (torch, torch.special, torch.nn.functional)
+        self.refusals = (TypeError, ValueError, IndexError, RuntimeError)
+        self.otherwise = of_pytorch(torch)
+
+    def adapted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function under NumPy's names of parameters."""
+
+        def call(*args: Any, **params: Any) -> Any:
+            if params.get("axis", 0) == ():
+                raise TypeError("no axes: by which PyTorch means all of them")
+            args = tuple(map(self._tensor, args))
+            renamed = {
+                PYTORCHS_PARAMETERS.get(key, key): self._tensor(x) for key, x in params.items()
+            }
+            return function(*args, **renamed)
+
+        return call
+
+    def _tensor(self, x: Any) -> Any:
+        return self.torch.tensor(x) if isinstance(x, np.ndarray | np.generic) else x
+
+    def derivatives(
+        self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
+    ) -> Derivatives:
+        torch = self.torch
+        variables = [torch.tensor(x, requires_grad=True) for x in arrays]
+        results = floating(f(variables))
+        weighing = [torch.tensor(w, requires_grad=True) for w in weights]
+
+        def gradients(total: Any, *, last: bool = False) -> list[Any]:
+            by = [*variables, *weighing] if last else variables
+            found = [None] * len(by)
+            if getattr(total, "requires_grad", False):
+                found = torch.autograd.grad(total, by, create_graph=not last, allow_unused=True)
+            return [torch.zeros_like(x) if g is None else g for x, g in zip(by, found, strict=True)]
+
+        first = gradients(product(weighing, results, torch))
+        along = product([torch.tensor(v) for v in directions], first, torch)
+        second = gradients(along, last=True)
+        parts = [
+            [x.numpy(force=True) for x in part]
+            for part in (results, first, second[len(variables) :], second[: len(variables)])
+        ]
+        return Derivatives(*parts)
+
+
+class JAX(Peer):
+    """Forward over reverse mode; its gradients are the complex conjugates of ours."""
+
+    module, version, not_compared, examples = "jax", "0.10", NOT_IN_JAX, 2
+
+    def __init__(self) -> None:
+        self.jax = jax = import_module("jax")
+        jax.config.update("jax_enable_x64", True)
+        special = import_module("jax.scipy.special")
+        self.places = (jax.numpy, jax.nn, special)
+        self.refusals = (TypeError, ValueError, IndexError, NotImplementedError)
+        self.otherwise = of_jax(jax)
+
+    def derivatives(
+        self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
+    ) -> Derivatives:
+        jax = self.jax
+
+        def total(variables: Arrays) -> tuple[Any, Arrays]:
+            results = floating(f(variables))
+            return product(weights, results, jax.numpy), results
+
+        @jax.jit
+        def along(variables: Arrays, directions: Arrays) -> Any:
+            return jax.jvp(jax.grad(total, has_aux=True), (variables,), (directions,))
+
+        (first, results), (second, pushed) = along([*arrays], [*directions])
+        conjugated = [[np.conj(g) for g in part] for part in (first, second)]
+        return Derivatives(list(map(np.asarray, results)), conjugated[0], pushed, conjugated[1])
+
+
+def ours(name: str) -> Callable[..., Any]:
+    """Our function for a row: `trace` is something else in `autodiff`."""
+    return BY_FUNCTION[np.trace] if name == "trace" else attrgetter(name)(ad)
+
+
+def of_ours(f: Function, arrays: Arrays, weights: Arrays, directions: Arrays) -> Derivatives:
+    def results(*variables: Any) -> list[Any]:
+        return floating(f(variables))
+
+    def total(*variables: Any) -> Any:
+        return product(weights, results(*variables))
+
+    values, pullback = ad.vjp(results, *arrays)
+    _, pushed = ad.jvp(results, tuple(arrays), tuple(directions))
+    second = ad.hvp(total, tuple(arrays), tuple(directions))
+    return Derivatives(values, pullback([*weights]), pushed, second)
+
+
+def of_peer(
+    peer: Peer, name: str, case: Case, arrays: Arrays, weights: Arrays, directions: Arrays
+) -> Derivatives:
+    """What a peer says, on arrays made by our functions, as derivatives by what they are made of.
+
+    The chain rule, once and twice: H of f(m(x)) along v is mᵀ H m v, and what mᵀ g varies by.
+    """
+    function = peer.function(name)
+    made, pullback = ad.vjp(case.make, *arrays)
+    _, moved = ad.jvp(case.make, tuple(arrays), tuple(directions))
+    found = peer.derivatives(
+        lambda variables: case.call(function, variables, case.params), made, weights, moved
+    )
+    turning = ad.hvp(
+        lambda *x: product(found.gradients, case.make(*x)), tuple(arrays), tuple(directions)
+    )
+    through = [pullback(type(made)(part)) for part in (found.gradients, found.second)]
+    second = [x + y for x, y in zip(through[1], turning, strict=True)]
+    return Derivatives(found.results, through[0], found.pushed, second)
+
+
+PEERS = (PyTorch, JAX)
+ROOTS = ("std", "nanstd")
+"""Rows that some cases have at a kink, where their result is 0: see tests/kinks.py."""
+
+
+def like(arrays: Arrays, rng: np.random.Generator) -> list[Any]:
+    """Random numbers, complex ones for complex ones."""
+    parts = [rng.standard_normal((2, *np.shape(x))) for x in arrays]
+    return [
+        re + 1j * im if np.iscomplexobj(x) else re
+        for (re, im), x in zip(parts, arrays, strict=True)
+    ]
+
+
+def assert_alike(found: Derivatives, theirs: Derivatives, what: str) -> None:
+    for part, one, other in zip(Derivatives._fields, found, theirs, strict=True):
+        for x, y in zip(one, other, strict=True):
+            size = np.max(np.abs(y), initial=0, where=np.isfinite(y))
+            np.testing.assert_allclose(
+                x, y, rtol=1e-8, atol=1e-9 * (1 + size), err_msg=f"{part} of {what}"
+            )
+
+
+def compare(peer: Peer, name: str, examples: int | None = None) -> int:
+    """Compare calls of a row, on real and complex numbers; how many there were."""
+    count = 0
+
+    @settings(max_examples=examples or peer.examples, suppress_health_check=[HealthCheck.too_slow])
+    @given(CASES[name], st.booleans(), st.integers(0, 2**32 - 1))
+    def check(case: Case, complex: bool, seed: int) -> None:
+        nonlocal count
+        rng = np.random.default_rng(seed)
+        arrays = case.arrays(rng)
+        if complex and case.complex:
+            arrays = [x + 1j * y for x, y in zip(arrays, case.arrays(rng), strict=True)]
+        results = floating(case(ours(name), arrays))
+        assume(name not in ROOTS or all(np.all(x != 0) for x in results))
+        weights, directions = like(results, rng), like(arrays, rng)
+        try:
+            theirs = of_peer(peer, name, case, arrays, weights, directions)
+        except peer.refusals:
+            assume(False)
+        found = of_ours(lambda x: case(ours(name), x), arrays, weights, directions)
+        assert_alike(found, theirs, name)
+        count += 1
+
+    check()
+    return count
+
+
+def compare_programs(peer: Peer, examples: int) -> int:
+    """Compare random programs, made of what the peer has too; how many there were."""
+    count = 0
+
+    @settings(
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(st.booleans().flatmap(lambda t: expressions(tensors=t)), st.integers(0, 2**32 - 1))
+    def check(program: Any, seed: int) -> None:
+        nonlocal count
+        rng = np.random.default_rng(seed)
+        source, _, _ = repr(program).partition("\nprogram(")  # which calls it
+        code = compile(source, "program", "exec")
+        (function,) = [part for part in code.co_consts if isinstance(part, CodeType)]
+        try:
+            namespace: dict[str, Any] = {name: peer.function(name) for name in function.co_names}
+        except LookupError:
+            assume(False)
+        exec(code, namespace)
+        arrays = [np.asarray(x, float) for x in program.point]
+        weights, directions = like([program(*arrays)], rng), like(arrays, rng)
+        try:
+            theirs = peer.derivatives(
+                lambda x: namespace["program"](*x), arrays, weights, directions
+            )
+        except peer.refusals:
+            assume(False)
+        found = of_ours(lambda x: program(*x), arrays, weights, directions)
+        assert_alike(found, theirs, repr(program))
+        count += 1
+
+    check()
+    return count
+
+
+def main() -> None:
+    for kind in PEERS:
+        peer = kind()
+        calls = sum(compare(peer, name) for name in peer.rows())
+        programs = compare_programs(peer, 20 * peer.examples)
+        print(f"{peer.module}: {len(peer.rows())} rows, {calls} calls, {programs} programs agree")
+
+
+if __name__ == "__main__":
+    main()
