@@ -25,7 +25,7 @@ def of_pytorch(torch: Any) -> Functions:
             raise TypeError("no axes: by which PyTorch means all of them")
         return tuple(range(x.ndim)) if axis is None else axis
 
-    def product(x: Any, axis: Any, keepdims: bool) -> Any:
+    def product(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         axes = every(x, axis)
         for i in sorted({i % x.ndim for i in np.atleast_1d(axes)}, reverse=True):
             x = torch.prod(x, int(i), keepdims)
@@ -62,7 +62,12 @@ def of_pytorch(torch: Any) -> Functions:
         return functional.conv_transpose2d(y, w, output_padding=further, **options)
 
     def quantile(
-        a: Any, q: Any, axis: Any, keepdims: bool, method: str, of: Any = torch.quantile
+        a: Any,
+        q: Any,
+        axis: Any = None,
+        keepdims: bool = False,
+        method: str = "linear",
+        of: Any = torch.quantile,
     ) -> Any:
         q = torch.tensor(q, dtype=a.dtype)
         return of(a, q, axis, keepdims, interpolation=method)
@@ -82,8 +87,8 @@ def of_pytorch(torch: Any) -> Functions:
         "cov": lambda m, dtype, ddof=1: torch.cov(m, correction=ddof),
         "cross_entropy": lambda x, labels: functional.cross_entropy(x, torch.tensor(labels)),
         "cross": lambda a, b, axis=-1: torch.linalg.cross(a, b, dim=axis),
-        "cummax": lambda x, axis: torch.cummax(x, axis)[0],
-        "cummin": lambda x, axis: torch.cummin(x, axis)[0],
+        "cummax": lambda x, axis=0: torch.cummax(x, axis)[0],
+        "cummin": lambda x, axis=0: torch.cummin(x, axis)[0],
         "degrees": torch.rad2deg,
         "diag": lambda x, k: torch.diag(x, k),
         "diagflat": lambda x, k: torch.diagflat(x, k),
@@ -93,23 +98,25 @@ def of_pytorch(torch: Any) -> Functions:
         "flip": lambda x, axis: torch.flip(x, every(x, axis)),
         "getitem": lambda x, index: x[index],
         "linalg.eig": lambda a: torch.linalg.eig(a),
-        "linalg.eigh": lambda a, UPLO: torch.linalg.eigh(a, UPLO),
+        "linalg.eigh": lambda a, UPLO="L": torch.linalg.eigh(a, UPLO),
         "linalg.matrix_transpose": lambda x: x.mT,
         "linalg.outer": torch.outer,
         "linalg.qr": qr,
         "linalg.svd": svd,
         "log_sigmoid": functional.logsigmoid,
-        "logsumexp": lambda x, axis, keepdims: torch.logsumexp(x, every(x, axis), keepdims),
+        "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(
+            x, every(x, axis), keepdims
+        ),
         "matrix_transpose": lambda x: x.mT,
         "max": torch.amax,
         "max_pool2d": lambda x, size, **options: functional.max_pool2d(x, size, **options),
-        "median": lambda x, axis, keepdims: torch.quantile(x, 0.5, axis, keepdims),
+        "median": lambda x, axis=None, keepdims=False: torch.quantile(x, 0.5, axis, keepdims),
         "min": torch.amin,
         "nanpercentile": lambda a, q, **options: quantile(
             a, np.asarray(q) / 100, of=torch.nanquantile, **options
         ),
         "nanquantile": lambda a, q, **options: quantile(a, q, of=torch.nanquantile, **options),
-        "nanmedian": lambda x, axis, keepdims: torch.nanquantile(x, 0.5, axis, keepdims),
+        "nanmedian": lambda x, axis=None, keepdims=False: torch.nanquantile(x, 0.5, axis, keepdims),
         "outer": lambda x, y: torch.outer(x.ravel(), y.ravel()),
         "percentile": lambda a, q, **options: quantile(a, np.asarray(q) / 100, **options),
         "power": torch.pow,
@@ -127,11 +134,11 @@ def of_pytorch(torch: Any) -> Functions:
         "scatter": scatter,
         "setitem": setitem,
         "sign": torch.sgn,
-        "sort": lambda x, axis: torch.sort(x, dim=axis)[0],
+        "sort": lambda x, axis=-1: torch.sort(x, dim=axis)[0],
         "split": lambda x, indices_or_sections, axis: torch.tensor_split(
             x, indices_or_sections, axis
         ),
-        "std": lambda x, axis, keepdims, ddof=0, correction=None: torch.std(
+        "std": lambda x, axis=None, keepdims=False, ddof=0, correction=None: torch.std(
             x, axis, correction=ddof if correction is None else correction, keepdim=keepdims
         ),
         "swapaxes": lambda x, axis1, axis2: torch.swapaxes(x, axis1, axis2),
@@ -149,7 +156,7 @@ def of_pytorch(torch: Any) -> Functions:
         ),
         "tril": lambda x, k: torch.tril(x, k),
         "triu": lambda x, k: torch.triu(x, k),
-        "var": lambda x, axis, keepdims, ddof=0, correction=None: torch.var(
+        "var": lambda x, axis=None, keepdims=False, ddof=0, correction=None: torch.var(
             x, axis, correction=ddof if correction is None else correction, keepdim=keepdims
         ),
         "vecdot": lambda a, b, axis: torch.linalg.vecdot(a, b, dim=axis),
@@ -180,8 +187,8 @@ def of_jax(jax: Any) -> Functions:
             a, min if a_min is None else a_min, max if a_max is None else a_max
         ),
         "conv2d": conv2d,
-        "cummax": lambda x, axis: jax.lax.cummax(x, axis % x.ndim),
-        "cummin": lambda x, axis: jax.lax.cummin(x, axis % x.ndim),
+        "cummax": lambda x, axis=0: jax.lax.cummax(x, axis % x.ndim),
+        "cummin": lambda x, axis=0: jax.lax.cummin(x, axis % x.ndim),
         "fix": jnp.trunc,
         "getitem": lambda x, index: x[index],
         "insert": lambda x, obj, values, axis: jnp.insert(

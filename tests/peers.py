@@ -1,17 +1,20 @@
 """Our derivatives beside those of PyTorch and JAX, where these are installed.
 
-`python -m tests.peers` compares every row of the table that they have, and random programs, and
-counts (minutes, most of which JAX spends compiling); the tests compare fewer.
+`compare_all` takes every row of the table that they have, and random programs, and counts; most of
+the time JAX compiles, so the tests compare fewer.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from operator import attrgetter
 from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from cases import CASES
 from cases.case import Case
 from hypothesis import HealthCheck, assume, given, settings
@@ -78,6 +81,11 @@ class Peer:
                 return self.adapted(attrgetter(name)(place))
         raise LookupError(f"{self.module} has no {name}")
 
+    def is_the_listed_version(self) -> bool:
+        """Whether `version` is installed."""
+        installed: str = import_module(self.module).__version__
+        return installed.startswith(f"{self.version}.")
+
     @classmethod
     def rows(cls) -> list[str]:
         """The rows that are compared."""
@@ -88,10 +96,14 @@ class Peer:
         """One of its functions, taking NumPy's parameters."""
         return function
 
+    def gradients(self, f: Function, arrays: Arrays, weights: Arrays) -> Arrays:
+        """The first derivatives of a function that takes and returns its own arrays."""
+        raise NotImplementedError
+
     def derivatives(
         self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
     ) -> Derivatives:
-        """Those of a function that takes and returns its own arrays."""
+        """All that are compared."""
         raise NotImplementedError
 
 
@@ -123,28 +135,32 @@ class PyTorch(Peer):
     def _tensor(self, x: Any) -> Any:
         return self.torch.tensor(x) if isinstance(x, np.ndarray | np.generic) else x
 
+    def _gradients(self, total: Any, by: Arrays, **options: Any) -> Arrays:
+        found = [None] * len(by)
+        if getattr(total, "requires_grad", False):
+            found = self.torch.autograd.grad(total, by, allow_unused=True, **options)
+        return [x.new_zeros(x.shape) if g is None else g for x, g in zip(by, found, strict=True)]
+
+    def _variables(self, arrays: Arrays) -> Arrays:
+        return [self.torch.tensor(x, requires_grad=True) for x in arrays]
+
+    def gradients(self, f: Function, arrays: Arrays, weights: Arrays) -> Arrays:
+        variables = self._variables(arrays)
+        weighing = [self.torch.tensor(w) for w in weights]
+        total = product(weighing, floating(f(variables)), self.torch)
+        return [g.numpy(force=True) for g in self._gradients(total, variables)]
+
     def derivatives(
         self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
     ) -> Derivatives:
         torch = self.torch
-        variables = [torch.tensor(x, requires_grad=True) for x in arrays]
+        variables, weighing = self._variables(arrays), self._variables(weights)
         results = floating(f(variables))
-        weighing = [torch.tensor(w, requires_grad=True) for w in weights]
-
-        def gradients(total: Any, *, last: bool = False) -> list[Any]:
-            by = [*variables, *weighing] if last else variables
-            found = [None] * len(by)
-            if getattr(total, "requires_grad", False):
-                found = torch.autograd.grad(total, by, create_graph=not last, allow_unused=True)
-            return [torch.zeros_like(x) if g is None else g for x, g in zip(by, found, strict=True)]
-
-        first = gradients(product(weighing, results, torch))
+        first = self._gradients(product(weighing, results, torch), variables, create_graph=True)
         along = product([torch.tensor(v) for v in directions], first, torch)
-        second = gradients(along, last=True)
-        parts = [
-            [x.numpy(force=True) for x in part]
-            for part in (results, first, second[len(variables) :], second[: len(variables)])
-        ]
+        by_all = self._gradients(along, [*variables, *weighing])
+        second, pushed = by_all[: len(variables)], by_all[len(variables) :]
+        parts = [[x.numpy(force=True) for x in part] for part in (results, first, pushed, second)]
         return Derivatives(*parts)
 
 
@@ -161,22 +177,30 @@ class JAX(Peer):
         self.refusals = (TypeError, ValueError, IndexError, NotImplementedError)
         self.otherwise = of_jax(jax)
 
+    def _gradient(self, f: Function, weights: Arrays) -> Callable[[Arrays], Any]:
+        def total(variables: Arrays) -> tuple[Any, Arrays]:
+            results = floating(f(variables))
+            return product(weights, results, self.jax.numpy), results
+
+        gradient: Callable[[Arrays], Any] = self.jax.grad(total, has_aux=True)
+        return gradient
+
+    def gradients(self, f: Function, arrays: Arrays, weights: Arrays) -> Arrays:
+        found, _ = self.jax.jit(self._gradient(f, weights))([*arrays])
+        return [np.conj(g) for g in found]
+
     def derivatives(
         self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
     ) -> Derivatives:
-        jax = self.jax
+        gradient = self._gradient(f, weights)
 
-        def total(variables: Arrays) -> tuple[Any, Arrays]:
-            results = floating(f(variables))
-            return product(weights, results, jax.numpy), results
-
-        @jax.jit
+        @self.jax.jit
         def along(variables: Arrays, directions: Arrays) -> Any:
-            return jax.jvp(jax.grad(total, has_aux=True), (variables,), (directions,))
+            return self.jax.jvp(gradient, (variables,), (directions,))
 
         (first, results), (second, pushed) = along([*arrays], [*directions])
         conjugated = [[np.conj(g) for g in part] for part in (first, second)]
-        return Derivatives(list(map(np.asarray, results)), conjugated[0], pushed, conjugated[1])
+        return Derivatives(results, conjugated[0], pushed, conjugated[1])
 
 
 def ours(name: str) -> Callable[..., Any]:
@@ -219,6 +243,17 @@ def of_peer(
 
 
 PEERS = (PyTorch, JAX)
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+"""Whether tests take their time, to compare everything."""
+
+
+@cache
+def installed(kind: type[Peer]) -> Peer:
+    """A peer; if it is not there, the test that asks for it is skipped."""
+    pytest.importorskip(kind.module)
+    return kind()
+
+
 ROOTS = ("std", "nanstd")
 """Rows that some cases have at a kink, where their result is 0: see tests/kinks.py."""
 
@@ -304,13 +339,7 @@ def compare_programs(peer: Peer, examples: int) -> int:
     return count
 
 
-def main() -> None:
-    for kind in PEERS:
-        peer = kind()
-        calls = sum(compare(peer, name) for name in peer.rows())
-        programs = compare_programs(peer, 20 * peer.examples)
-        print(f"{peer.module}: {len(peer.rows())} rows, {calls} calls, {programs} programs agree")
-
-
-if __name__ == "__main__":
-    main()
+def compare_all(kind: type[Peer]) -> tuple[int, int, int]:
+    """How many rows, calls of them, and programs were compared (minutes, with JAX)."""
+    peer, rows = kind(), kind.rows()
+    return len(rows), sum(compare(peer, name) for name in rows), compare_programs(peer, 100)

@@ -4,26 +4,10 @@ How their functions are called is said in `tests/peers.py` and `tests/peer_names
 HYPOTHESIS_PROFILE=thorough; otherwise one here and there, since JAX compiles each.
 """
 
-import os
-
 import pytest
 from cases import CASES
 from hypothesis.errors import FailedHealthCheck
-from peers import JAX, Peer, PyTorch, compare, compare_programs
-
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-
-
-@pytest.fixture(scope="module")
-def peer_of():
-    """The peers asked for so far; one that is not installed skips the test."""
-    found: dict[type[Peer], Peer] = {}
-
-    def ask(kind):
-        pytest.importorskip(kind.module)
-        return found.setdefault(kind, kind())
-
-    return ask
+from peers import JAX, THOROUGH, PyTorch, compare, compare_programs, installed
 
 
 def some(kind, step):
@@ -31,8 +15,8 @@ def some(kind, step):
 
 
 @pytest.mark.parametrize(("kind", "name"), some(PyTorch, 4) + some(JAX, 40))
-def test_a_peer_says_the_same_of_a_row(peer_of, kind, name):
-    peer = peer_of(kind)
+def test_a_peer_says_the_same_of_a_row(kind, name):
+    peer = installed(kind)
     try:
         peer.function(name)
     except LookupError:
@@ -41,15 +25,14 @@ def test_a_peer_says_the_same_of_a_row(peer_of, kind, name):
 
 
 @pytest.mark.parametrize(("kind", "programs"), [(PyTorch, 10), (JAX, 1)])
-def test_a_peer_says_the_same_of_programs(peer_of, kind, programs):
-    assert compare_programs(peer_of(kind), programs * (20 if THOROUGH else 1))
+def test_a_peer_says_the_same_of_programs(kind, programs):
+    assert compare_programs(installed(kind), programs * (20 if THOROUGH else 1))
 
 
 @pytest.mark.parametrize("kind", [PyTorch, JAX])
-def test_the_lists_of_what_is_not_compared_are_of_these_functions(peer_of, kind):
-    peer = peer_of(kind)
-    version = pytest.importorskip(kind.module).__version__
-    if not version.startswith(f"{kind.version}."):
+def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
+    peer = installed(kind)
+    if not peer.is_the_listed_version():
         pytest.skip(f"the lists were made with {kind.version}")
     missing = set()
     for name in CASES:
@@ -74,6 +57,6 @@ def test_the_lists_of_what_is_not_compared_are_of_these_functions(peer_of, kind)
         for name in names.split()
     ],
 )
-def test_what_is_not_compared_would_fail(peer_of, kind, name):
+def test_what_is_not_compared_would_fail(kind, name):
     with pytest.raises((AssertionError, FailedHealthCheck)):
-        compare(peer_of(kind), name)
+        compare(installed(kind), name)

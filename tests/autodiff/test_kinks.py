@@ -1,0 +1,94 @@
+"""What we say where a derivative is a convention, and where PyTorch and JAX say something else."""
+
+from pathlib import Path
+
+import kinks
+import numpy as np
+import pytest
+from kinks import NONE, every, weights
+from peers import JAX, THOROUGH, PyTorch, floating, installed, ours
+
+from autodiff import Value, gradients, jvp, vjp
+from autodiff.graph import Node
+
+at_every_kink = pytest.mark.parametrize("kink", every(), ids=lambda k: f"{k.text} at {k.point}")
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the values', NumPy's own
+
+
+def f(kink):
+    return lambda *arguments: floating(kink.of(ours, arguments))[0]
+
+
+@at_every_kink
+def test_reverse_mode_says_so(kink):
+    out, pullback = vjp(f(kink), *kink.arrays())
+    for found, expected in zip(pullback(weights(out)), kink.ours, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+@at_every_kink
+def test_forward_mode_says_so(kink):
+    arrays = kink.arrays()
+    for k, expected in enumerate(kink.ours):
+        for index in np.ndindex(arrays[k].shape):
+            directions = [np.zeros_like(x) for x in arrays]
+            directions[k][index] = 1
+            out, pushed = jvp(f(kink), tuple(arrays), tuple(directions))
+            found = np.sum(weights(out) * pushed, where=pushed != 0)
+            np.testing.assert_allclose(found, np.real(np.asarray(expected)[index]), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "kink",
+    [kink for kink in every() if all(isinstance(x, float) for x in kink.point)],
+    ids=lambda k: f"{k.text} at {k.point}",
+)
+def test_scalars_say_so(kink):
+    values = [Value(x) for x in kink.point]
+    out = kink.of(ours, values)
+    assert isinstance(out, Node)
+    np.testing.assert_allclose(gradients(out, values), kink.ours, rtol=1e-15)
+
+
+# JAX compiles each
+SOME = every() if THOROUGH else every()[::40]
+
+
+@pytest.mark.parametrize(("kind", "some"), [(PyTorch, every()), (JAX, SOME)])
+def test_the_peers_say_what_is_recorded(kind, some):
+    peer = installed(kind)
+    if not peer.is_the_listed_version():
+        pytest.skip(f"recorded of {kind.version}")
+    for kink in some:
+        assert_recorded(peer, kink)
+
+
+def assert_recorded(peer, kink):
+    recorded = {"torch": kink.pytorch, "jax": kink.jax}[peer.module]
+    arrays = kink.arrays()
+    try:
+        found = peer.gradients(
+            lambda x: kink.of(peer.function, x), arrays, [weights(f(kink)(*arrays))]
+        )
+    except (LookupError, *peer.refusals):
+        assert recorded == NONE, kink
+        return
+    assert recorded != NONE, kink
+    expected = kink.ours if recorded is None else recorded
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12, err_msg=str(kink))
+
+
+def test_what_is_recorded_of_peers_is_not_what_we_say():
+    for kink in every():
+        for recorded in (kink.pytorch, kink.jax):
+            if isinstance(recorded, tuple):
+                same = zip(recorded, kink.ours, strict=True)
+                assert not all(
+                    np.allclose(x, y, rtol=1e-12, atol=0, equal_nan=True) for x, y in same
+                ), kink
+
+
+def test_the_page_is_of_these_points():
+    page = Path(__file__).parents[2] / "docs" / "kinks.md"
+    assert page.read_text() == kinks.page()

@@ -1,0 +1,476 @@
+"""Where a derivative is a convention: what ours is, and whether PyTorch and JAX say the same.
+
+`python -m tests.kinks > docs/kinks.md` makes the page. What the peers say is recorded here, and
+the tests ask them again where they are installed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from math import inf, nan, pi
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Slopes = tuple[Any, ...]
+NONE = "–"
+"""For a peer that lacks the function, or its derivative."""
+
+
+class Kink(NamedTuple):
+    """A function of x, y and z at a point, and its derivative by each.
+
+    If the result is an array, the derivative is that of its elements times 1, 2, 3 …
+    """
+
+    text: str
+    point: tuple[Any, ...]
+    ours: Slopes
+    why: str = ""
+    pytorch: Slopes | str | None = None
+    """What it says instead, if anything else."""
+    jax: Slopes | str | None = None
+
+    def arrays(self) -> list[Any]:
+        """The point as arrays of floats or complex numbers."""
+        return [np.asarray(x, complex if np.iscomplexobj(x) else float) for x in self.point]
+
+    def of(self, function: Callable[[str], Callable[..., Any]], arguments: Sequence[Any]) -> Any:
+        """The result, of the functions that a library has under these names."""
+        names = re.findall(r"[a-z][\w.]*(?=\()", self.text)
+        namespace = {name.replace(".", "_"): function(name) for name in names}
+        namespace |= dict(zip("xyz", arguments, strict=False), inf=inf)
+        return eval(self.text.replace("linalg.", "linalg_"), namespace)
+
+
+KINKS: dict[str, list[Kink]] = {
+    "Corners: the smallest subgradient": [
+        Kink("absolute(x)", (0.0,), (0,), jax=(1,)),
+        Kink("fabs(x)", (0.0,), (0,), jax=(1,)),
+        Kink("relu(x)", (0.0,), (0,)),
+        Kink("copysign(x, y)", (0.0, 1.0), (0, 0), jax=(1, 0)),
+        Kink("clip(x, y, z)", (0.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0.5, 0)),
+        Kink("clip(x, y, z)", (1.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0, 0.5)),
+        Kink("clip(x, y, z)", (0.5, 1.0, 0.0), (0, 0, 1), "of crossed bounds, the upper one"),
+        Kink("maximum(x, 0 * x)", (0.0,), (0.5,), "a tie: its halves"),
+        Kink(
+            "interp(x, y, z)",
+            ([0, 1, 2], [0, 1, 2], [0, 2, 3]),
+            ([2, 2, 3], [-2, -2, -3], [1, 2, 3]),
+            "at a knot, of the piece to its right; at the end, of the last",
+            pytorch=NONE,
+        ),
+        Kink("ptp(x)", ([2, 2],), ([0, 0],), pytorch=NONE),
+        Kink("hypot(x, y)", (0.0, 0.0), (0, 0), pytorch=(nan, nan), jax=(0.5, 0.5)),
+        Kink("arctan2(x, y)", (0.0, 0.0), (0, 0), "0 rather than nothing", jax=(nan, nan)),
+        Kink("linalg.norm(x)", ([0, 0],), ([0, 0],), jax=([nan, nan],)),
+        Kink("linalg.norm(x, 1)", ([0, 2],), ([0, 1],), jax=([1, 1],)),
+        Kink("linalg.norm(x, inf)", ([2, -2],), ([0.5, -0.5],), "a tie: equal shares"),
+        Kink("linalg.norm(x, inf)", ([0, 0],), ([0, 0],), jax=([0.25, 0.25],)),
+        Kink("linalg.norm(x, 3)", ([0, 0],), ([0, 0],), jax=([nan, nan],)),
+        Kink("linalg.norm(x, -inf)", ([2, 2],), ([0.5, 0.5],), "a tie: equal shares"),
+        Kink("linalg.norm(x, 0)", ([0, 2],), ([0, 0],), "a step"),
+        Kink(
+            "linalg.norm(x)",
+            ([[0, 0], [0, 0]],),
+            ([[0, 0], [0, 0]],),
+            jax=([[nan, nan], [nan, nan]],),
+        ),
+        Kink(
+            "linalg.norm(x, 'nuc')",
+            ([[0, 0], [0, 0]],),
+            ([[0, 0], [0, 0]],),
+            pytorch=([[1, 0], [0, 1]],),
+            jax=([[1, 0], [0, 1]],),
+        ),
+        Kink(
+            "linalg.norm(x, 2)",
+            ([[0, 0], [0, 0]],),
+            ([[0, 0], [0, 0]],),
+            pytorch=([[0.5, 0], [0, 0.5]],),
+            jax=([[0.25, 0], [0, 0.25]],),
+        ),
+        Kink(
+            "linalg.norm(x, 2)", ([[1, 0], [0, 1]],), ([[0.5, 0], [0, 0.5]],), "a tie: equal shares"
+        ),
+        Kink(
+            "linalg.svdvals(x)",
+            ([[0, 0], [0, 0]],),
+            ([[0, 0], [0, 0]],),
+            pytorch=([[1, 0], [0, 2]],),
+            jax=([[1, 0], [0, 2]],),
+        ),
+        Kink("std(x)", ([2, 2],), ([0, 0],), jax=([nan, nan],)),
+        Kink("var(x)", ([2, 2],), ([0, 0],), "smooth"),
+        Kink("absolute(x)", (0j,), (0j,)),
+    ],
+    "Steps: 0 where they jump too": [
+        Kink("sign(x)", (0.0,), (0,)),
+        Kink("heaviside(x, y)", (0.0, 0.5), (0, 1), "at 0 the value is y", pytorch=NONE),
+        Kink("floor(x)", (1.0,), (0,)),
+        Kink("ceil(x)", (1.0,), (0,)),
+        Kink("trunc(x)", (1.0,), (0,)),
+        Kink("fix(x)", (1.0,), (0,)),
+        Kink("rint(x)", (0.5,), (0,)),
+        Kink("round(x)", (0.5,), (0,)),
+        Kink("floor_divide(x, y)", (6.0, 3.0), (0, 0), pytorch=NONE),
+        Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
+        Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
+        Kink(
+            "remainder(x, y)",
+            (1.0, 0.0),
+            (1, nan),
+            "NaN in y, as the value",
+            pytorch=(1, -inf),
+            jax=(1, -inf),
+        ),
+        Kink("modf(x)[0]", (2.0,), (1,), "that of x − 2", pytorch=NONE),
+        Kink("frexp(x)[0]", (2.0,), (0.25,), "that of x / 4"),
+        Kink("spacing(x)", (1.0,), (0,), pytorch=NONE, jax=NONE),
+        Kink("nextafter(x, y)", (0.0, 1.0), (1, 0), "that of x", jax=NONE),
+        Kink("copysign(x, y)", (2.0, 0.0), (1, 0)),
+        Kink("copysign(x, y)", (2.0, -0.0), (-1, 0)),
+        Kink("angle(x)", (0.0,), (0,), jax=(nan,)),
+        Kink("angle(x)", (-1.0,), (0,), "constant on either side"),
+        Kink("angle(x)", (0j,), (0j,), jax=(complex(nan, nan),)),
+        Kink("arctan2(x, y)", (-1.0, 0.0), (0, 1), "on the branch cut: along the circle"),
+        Kink("real(sign(x))", (0j,), (0j,)),
+        Kink(
+            "unwrap(x)", ([0, pi],), ([1, 2],), "moved by whole turns", pytorch=NONE, jax=([3, 0],)
+        ),
+        Kink("nan_to_num(x)", (nan,), (0,), "what was replaced is constant"),
+        Kink("nan_to_num(x)", (inf,), (0,), "what was replaced is constant"),
+    ],
+    "Ties": [
+        Kink("maximum(x, y)", (1.0, 1.0), (0.5, 0.5)),
+        Kink("minimum(x, y)", (1.0, 1.0), (0.5, 0.5)),
+        Kink("fmax(x, y)", (1.0, 1.0), (0.5, 0.5), pytorch=(1, 0), jax=(0, 1)),
+        Kink("fmin(x, y)", (1.0, 1.0), (0.5, 0.5), pytorch=(1, 0), jax=(0, 1)),
+        Kink("maximum(x, y)", (nan, 1.0), (1, 0), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
+        Kink("minimum(x, y)", (nan, 1.0), (1, 0), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
+        Kink("fmax(x, y)", (nan, 1.0), (0, 1), "the number is taken"),
+        Kink("fmin(x, y)", (nan, 1.0), (0, 1), "the number is taken"),
+        Kink(
+            "maximum(x, y)", (nan, nan), (1, 0), "both are: the first", pytorch=(1, 1), jax=(0, 0)
+        ),
+        Kink("max(x)", ([1, 3, 3],), ([0, 0.5, 0.5],)),
+        Kink(
+            "min(x)", ([2, 2, 2],), ([0.3333333333333333, 0.3333333333333333, 0.3333333333333333],)
+        ),
+        Kink("nanmax(x)", ([nan, 2, 2],), ([0, 0.5, 0.5],), pytorch=NONE),
+        Kink(
+            "max(x)",
+            ([nan, 2, 2],),
+            ([0, 0, 0],),
+            "a NaN that decides passes nothing on",
+            pytorch=([nan, nan, nan],),
+        ),
+        Kink("sort(x)", ([2, 2, 1],), ([2, 3, 1],), "the stable order's"),
+        Kink(
+            "partition(x, 0)",
+            ([2, 2],),
+            ([1, 2],),
+            "the stable order's",
+            pytorch=NONE,
+            jax=([3, 0],),
+        ),
+        Kink("unique(x)", ([2, 2],), ([1, 0],), "the first", pytorch=NONE, jax=NONE),
+        Kink("median(x)", ([2, 2, 2],), ([0, 1, 0],), "the stable order's"),
+        Kink("median(x)", ([1, 2, 2, 3],), ([0, 0.5, 0.5, 0],), "the stable order's"),
+        Kink("quantile(x, 0.5)", ([2, 2, 2],), ([0, 1, 0],), "the stable order's"),
+        Kink("percentile(x, 25)", ([1, 1, 2],), ([0.5, 0.5, 0],), "the stable order's"),
+        Kink(
+            "cummax(x)",
+            ([1, 2, 2],),
+            ([1, 3.5, 1.5],),
+            "equal shares of those up to there",
+            pytorch=([1, 2, 3],),
+        ),
+        Kink(
+            "cummin(x)",
+            ([2, 2, 2],),
+            ([3, 2, 1],),
+            "equal shares of those up to there",
+            pytorch=([1, 2, 3],),
+            jax=([2.75, 1.75, 1.5],),
+        ),
+        Kink(
+            "max_pool2d(x, 2)",
+            ([[[[1, 3], [3, 2]]]],),
+            ([[[[0, 0.5], [0.5, 0]]]],),
+            pytorch=([[[[0, 1], [0, 0]]]],),
+            jax=NONE,
+        ),
+        Kink(
+            "logaddexp(x, y)",
+            (inf, inf),
+            (0.5, 0.5),
+            "by continuity along x = y",
+            pytorch=(nan, nan),
+            jax=(1, 1),
+        ),
+        Kink(
+            "logaddexp(x, y)",
+            (-inf, -inf),
+            (0.5, 0.5),
+            "by continuity along x = y",
+            pytorch=(nan, nan),
+            jax=(nan, nan),
+        ),
+        Kink(
+            "logaddexp2(x, y)",
+            (-inf, -inf),
+            (0.5, 0.5),
+            "by continuity along x = y",
+            pytorch=(nan, nan),
+            jax=(nan, nan),
+        ),
+        Kink(
+            "logsumexp(x)",
+            ([-inf, -inf],),
+            ([0.5, 0.5],),
+            "by continuity along the diagonal",
+            pytorch=([nan, nan],),
+            jax=([nan, nan],),
+        ),
+        Kink(
+            "logsumexp(x)",
+            ([inf, inf],),
+            ([0.5, 0.5],),
+            "by continuity along the diagonal",
+            pytorch=([nan, nan],),
+            jax=([nan, nan],),
+        ),
+        Kink(
+            "softmax(x, axis=0)",
+            ([inf, 0],),
+            ([0, 0],),
+            "saturated",
+            pytorch=([nan, nan],),
+            jax=([nan, nan],),
+        ),
+        Kink(
+            "linalg.eigvalsh(x)",
+            ([[1, 0], [0, 1]],),
+            ([[1, 0], [0, 2]],),
+            "in the order and the vectors that LAPACK returns",
+        ),
+        Kink(
+            "linalg.svdvals(x)",
+            ([[1, 0], [0, 1]],),
+            ([[1, 0], [0, 2]],),
+            "in the order and the vectors that LAPACK returns",
+        ),
+        Kink(
+            "linalg.eigh(x)[1]",
+            ([[1, 0], [0, 1]],),
+            ([[nan, nan], [nan, nan]],),
+            "no derivative: vectors of equal values turn freely",
+        ),
+        Kink(
+            "linalg.svd(x)[0]",
+            ([[1, 0], [0, 1]],),
+            ([[nan, nan], [nan, nan]],),
+            "no derivative: vectors of equal values turn freely",
+        ),
+        Kink(
+            "linalg.eigvals(x)",
+            ([[1, 0], [0, 1]],),
+            ([[1, 0], [0, 2]],),
+            "in the order and the vectors that LAPACK returns",
+        ),
+        Kink(
+            "linalg.cond(x)",
+            ([[1, 0], [0, 1]],),
+            ([[1, 0], [0, -1]],),
+            "the pair that LAPACK returns",
+        ),
+    ],
+    "Zeros": [
+        Kink("prod(x)", ([0, 2, 3],), ([6, 0, 0],), "exact"),
+        Kink("prod(x)", ([0, 0, 3],), ([0, 0, 0],), "exact"),
+        Kink("cumprod(x, axis=0)", ([0, 2, 3],), ([23, 0, 0],), "exact"),
+        Kink("cumprod(x, axis=0)", ([0, 0, 3],), ([1, 0, 0],), "exact"),
+        Kink("x ** 0", (0.0,), (0,), "constant"),
+        Kink("x ** 1", (0.0,), (1,)),
+        Kink("x ** 2", (0.0,), (0,)),
+        Kink("0.0 ** x", (2.0,), (0,), "constant for x > 0"),
+        Kink(
+            "power(x, y)",
+            (0.0, 0.0),
+            (0, -inf),
+            "x⁰ is 1; 0ʸ falls from 1 to 0",
+            pytorch=(0, 0),
+            jax=(nan, 0),
+        ),
+        Kink("power(x, y)", (0.0, 1.0), (1, 0)),
+        Kink("power(x, y)", (0.0, 2.0), (0, 0)),
+        Kink("power(x, y)", (0.0, 0.5), (inf, 0), "infinite in x"),
+        Kink("power(x, y)", (-2.0, 3.0), (12, nan), "real in x only"),
+        Kink("power(x, y)", (-2.0, 0.5), (nan, nan), "NaN, as the value"),
+        Kink("float_power(x, y)", (0.0, 2.0), (0, 0)),
+        Kink("sinc(x)", (0.0,), (0,), "smooth"),
+        Kink("i0(x)", (0.0,), (0,), "smooth"),
+        Kink(
+            "linalg.det(x)",
+            ([[0, 0], [0, 2]],),
+            ([[2, 0], [0, 0]],),
+            "exact",
+            pytorch=([[0, 0], [0, 0]],),
+        ),
+        Kink("linalg.pinv(x)", ([[0, 0], [0, 0]],), ([[0, 0], [0, 0]],), "the rank stays"),
+        Kink(
+            "x * log(x)",
+            (0.0,),
+            (-inf,),
+            "its limit, though the value is NaN",
+            pytorch=(nan,),
+            jax=(nan,),
+        ),
+    ],
+    "Infinite slopes": [
+        Kink("sqrt(x)", (0.0,), (inf,)),
+        Kink("cbrt(x)", (0.0,), (inf,), pytorch=NONE),
+        Kink("log(x)", (0.0,), (inf,)),
+        Kink("log2(x)", (0.0,), (inf,)),
+        Kink("log10(x)", (0.0,), (inf,)),
+        Kink("log1p(x)", (-1.0,), (inf,)),
+        Kink("reciprocal(x)", (0.0,), (-inf,)),
+        Kink("divide(x, y)", (1.0, 0.0), (inf, -inf)),
+        Kink("divide(x, y)", (0.0, 0.0), (inf, nan), "NaN in y, as the value"),
+        Kink("arcsin(x)", (1.0,), (inf,)),
+        Kink("arcsin(x)", (-1.0,), (inf,)),
+        Kink("arccos(x)", (1.0,), (-inf,)),
+        Kink("arccosh(x)", (1.0,), (inf,)),
+        Kink("arctanh(x)", (1.0,), (inf,)),
+        Kink("arctanh(x)", (-1.0,), (inf,)),
+        Kink("sqrt(x)", (-1.0,), (nan,), "NaN, as the value"),
+        Kink("log(x)", (-1.0,), (-1,), "that of log(−x), though the value is NaN"),
+        Kink("arccos(x)", (2.0,), (nan,), "NaN, as the value"),
+        Kink("sqrt(x)", (0j,), (complex(nan, nan),), "infinite, in no direction"),
+    ],
+    "The branch not taken": [
+        Kink("where(x > 0, sqrt(x), 0 * x)", (0.0,), (0,), pytorch=(nan,), jax=(nan,)),
+        Kink("where(x > 0, log(x), x)", (-1.0,), (1,)),
+        Kink("where(x < 1, x, exp(x))", (1000.0,), (inf,), "exp overflows, and is taken"),
+        Kink("where(x > 1, x, 1 / x)", (0.0,), (-inf,), "1 / x is taken"),
+        Kink("where(x != 0, x / x, 1 + 0 * x)", (0.0,), (0,), pytorch=(nan,), jax=(nan,)),
+        Kink("where(x > 0, x ** 0.5, x)", (-1.0,), (1,), pytorch=(nan,), jax=(nan,)),
+        Kink("sqrt(x ** 2)", (0.0,), (0,), "0 · ∞ is 0", pytorch=(nan,), jax=(nan,)),
+        Kink(
+            "0 * log(x)",
+            (0.0,),
+            (0,),
+            "0 · ∞ is 0, though the value is NaN",
+            pytorch=(nan,),
+            jax=(nan,),
+        ),
+        Kink("relu(1 / x)", (0.0,), (-inf,), "relu takes the infinity"),
+    ],
+    "The ends of the numbers": [
+        Kink("exp(x)", (1000.0,), (inf,)),
+        Kink("exp(x)", (-inf,), (0,)),
+        Kink("sigmoid(x)", (800.0,), (0,)),
+        Kink("sigmoid(x)", (-inf,), (0,)),
+        Kink("tanh(x)", (800.0,), (0,)),
+        Kink("tanh(x)", (inf,), (0,)),
+        Kink("softplus(x)", (1e300,), (1,)),
+        Kink("softplus(x)", (-inf,), (0,)),
+        Kink("log_sigmoid(x)", (-1e300,), (1,)),
+        Kink("arctan(x)", (1e200,), (0,)),
+        Kink("arctan(x)", (inf,), (0,)),
+        Kink("arcsinh(x)", (1e200,), (1e-200,), pytorch=(0,), jax=(0,)),
+        Kink("arccosh(x)", (1e200,), (1e-200,), pytorch=(0,), jax=(0,)),
+        Kink("log1p(x)", (inf,), (0,)),
+        Kink("log(x)", (inf,), (0,)),
+        Kink("hypot(x, y)", (3e300, 4e300), (0.6, 0.8), jax=(0.6, 1.25)),
+        Kink("hypot(x, y)", (3e-300, 4e-300), (0.6000000000000001, 0.8), jax=(nan, -inf)),
+        Kink("hypot(x, y)", (inf, 1.0), (nan, 0), "∞ / ∞ in x", jax=(nan, nan)),
+        Kink(
+            "arctan2(x, y)",
+            (3e-200, -4e-200),
+            (-1.6e199, -1.2e199),
+            pytorch=(0, 0),
+            jax=(-inf, -inf),
+        ),
+        Kink("logaddexp(x, y)", (1e300, 0.0), (1, 0)),
+        Kink("logaddexp(x, y)", (-inf, 3.0), (0, 1)),
+        Kink("logsumexp(x)", ([10000, -inf],), ([1, 0],)),
+        Kink(
+            "linalg.norm(x)", ([3e200, 4e200],), ([0, 0],), "the value overflows, as NumPy's does"
+        ),
+        Kink(
+            "linalg.norm(x)",
+            ([3e-200, 4e-200],),
+            ([0, 0],),
+            "the value is 0, as NumPy's is",
+            jax=([inf, inf],),
+        ),
+        Kink("std(x)", ([1e200, -1e200],), ([0, 0],), "the value overflows"),
+        Kink("cosh(x)", (1000.0,), (inf,)),
+        Kink("square(x)", (1e200,), (2e200,)),
+        Kink("absolute(x)", (-inf,), (-1,)),
+        Kink("sinc(x)", (inf,), (nan,), "NaN, as the value"),
+        Kink("sin(x)", (inf,), (nan,), "NaN, as the value"),
+    ],
+}
+
+
+def every() -> list[Kink]:
+    return [kink for kinks in KINKS.values() for kink in kinks]
+
+
+def weights(result: Any) -> Any:
+    """1, 2, 3 … in the shape of a result."""
+    return np.arange(1.0, np.size(result) + 1).reshape(np.shape(result))
+
+
+INTRODUCTION = """\
+# Where a derivative is a convention
+
+At a corner, a step or a tie there is no derivative, and what a library says there is its choice;
+elsewhere a formula breaks down though the derivative has a limit. Here is what we say at {count}
+such points, in reverse and forward mode, for numbers and arrays alike, and whether PyTorch
+{pytorch} and JAX {jax} say the same: an empty cell is agreement, and – means that they have no
+such function, or no derivative of it. PyTorch deviates at {by_pytorch} of them, JAX at {by_jax}.
+The derivative of an array is that of its elements times 1, 2, 3 …
+(`python -m tests.kinks > docs/kinks.md` makes this page; the tests hold us to it, and the peers
+where they are installed.)
+"""
+VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
+
+
+def written(numbers: Slopes | str | None) -> str:
+    """Numbers and arrays as the page has them."""
+    if numbers is None or isinstance(numbers, str):
+        return numbers or ""
+    return ", ".join(_number(x) for x in numbers)
+
+
+def _number(x: Any) -> str:
+    if isinstance(x, list):
+        return f"[{', '.join(map(_number, x))}]"
+    text = f"{x:.6g}" if isinstance(x, complex) else f"{x + 0.0:.6g}"
+    return text.replace("inf", "∞").replace("nan", "NaN").replace("-", "−")
+
+
+def page() -> str:
+    """The table of all points, in Markdown."""
+    kinks = every()
+    text = INTRODUCTION.format(
+        count=len(kinks),
+        by_pytorch=sum(isinstance(kink.pytorch, tuple) for kink in kinks),
+        by_jax=sum(isinstance(kink.jax, tuple) for kink in kinks),
+        **VERSIONS,
+    )
+    for title, kinks in KINKS.items():
+        text += f"\n## {title}\n\n| function | at | derivative | why | PyTorch | JAX |\n"
+        text += "| --- | --- | --- | --- | --- | --- |\n"
+        for kink in kinks:
+            point, *rest = map(written, (kink.point, kink.ours))
+            cells = [f"`{kink.text}`", point, *rest, kink.why]
+            text += f"| {' | '.join([*cells, written(kink.pytorch), written(kink.jax)])} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    print(page(), end="")
