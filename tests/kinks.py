@@ -116,6 +116,10 @@ KINKS: dict[str, list[Kink]] = {
         Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
         Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
         Kink(
+            "remainder(x, y)", (1.3, 0.1), (1, -12), "that of x − 12y, as the value", jax=(1, -13)
+        ),
+        Kink("fmod(x, y)", (2.1, 0.7), (1, -3), "that of x − 3y: 2.1 / 0.7 rounds to it"),
+        Kink(
             "remainder(x, y)",
             (1.0, 0.0),
             (1, nan),
@@ -129,16 +133,26 @@ KINKS: dict[str, list[Kink]] = {
         Kink("nextafter(x, y)", (0.0, 1.0), (1, 0), "that of x", jax=NONE),
         Kink("copysign(x, y)", (2.0, 0.0), (1, 0)),
         Kink("copysign(x, y)", (2.0, -0.0), (-1, 0)),
+        Kink("copysign(x, y)", (-2.0, -0.0), (1, 0)),
         Kink("angle(x)", (0.0,), (0,), jax=(nan,)),
         Kink("angle(x)", (-1.0,), (0,), "constant on either side"),
         Kink("angle(x)", (0j,), (0j,), jax=(complex(nan, nan),)),
-        Kink("arctan2(x, y)", (-1.0, 0.0), (0, 1), "on the branch cut: along the circle"),
+        Kink("arctan2(x, y)", (0.0, -1.0), (-1, 0), "on the branch cut: along the circle"),
         Kink("real(sign(x))", (0j,), (0j,)),
         Kink(
             "unwrap(x)", ([0, pi],), ([1, 2],), "moved by whole turns", pytorch=NONE, jax=([3, 0],)
         ),
         Kink("nan_to_num(x)", (nan,), (0,), "what was replaced is constant"),
         Kink("nan_to_num(x)", (inf,), (0,), "what was replaced is constant"),
+        Kink("nan_to_num(x)", (-inf,), (0,), "what was replaced is constant"),
+        Kink(
+            "nan_to_num(1 / x)",
+            (0.0,),
+            (0,),
+            "what was replaced is constant",
+            pytorch=(nan,),
+            jax=(nan,),
+        ),
     ],
     "Ties": [
         Kink("maximum(x, y)", (1.0, 1.0), (0.5, 0.5)),
@@ -146,9 +160,29 @@ KINKS: dict[str, list[Kink]] = {
         Kink("fmax(x, y)", (1.0, 1.0), (0.5, 0.5), pytorch=(1, 0), jax=(0, 1)),
         Kink("fmin(x, y)", (1.0, 1.0), (0.5, 0.5), pytorch=(1, 0), jax=(0, 1)),
         Kink("maximum(x, y)", (nan, 1.0), (1, 0), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
+        Kink("maximum(x, y)", (1.0, nan), (0, 1), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
         Kink("minimum(x, y)", (nan, 1.0), (1, 0), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
+        Kink("minimum(x, y)", (1.0, nan), (0, 1), "the NaN is taken", pytorch=(1, 1), jax=(0, 0)),
         Kink("fmax(x, y)", (nan, 1.0), (0, 1), "the number is taken"),
+        Kink("fmax(x, y)", (1.0, nan), (1, 0), "the number is taken"),
         Kink("fmin(x, y)", (nan, 1.0), (0, 1), "the number is taken"),
+        Kink("fmin(x, y)", (1.0, nan), (1, 0), "the number is taken"),
+        Kink(
+            "clip(x, y, z)",
+            (nan, 0.0, 1.0),
+            (1, 0, 0),
+            "the NaN is taken",
+            pytorch=(0, 0, 0),
+            jax=(0, 0, 0),
+        ),
+        Kink(
+            "clip(x, y, z)",
+            (0.5, nan, 1.0),
+            (0, 1, 0),
+            "the NaN is taken",
+            pytorch=(0, 0, 0),
+            jax=(0, 0, 0),
+        ),
         Kink(
             "maximum(x, y)", (nan, nan), (1, 0), "both are: the first", pytorch=(1, 1), jax=(0, 0)
         ),
@@ -374,10 +408,13 @@ KINKS: dict[str, list[Kink]] = {
         Kink("tanh(x)", (800.0,), (0,)),
         Kink("tanh(x)", (inf,), (0,)),
         Kink("softplus(x)", (1e300,), (1,)),
+        Kink("softplus(x)", (-1e300,), (0,)),
         Kink("softplus(x)", (-inf,), (0,)),
         Kink("log_sigmoid(x)", (-1e300,), (1,)),
+        Kink("log_sigmoid(x)", (1e300,), (0,)),
         Kink("arctan(x)", (1e200,), (0,)),
         Kink("arctan(x)", (inf,), (0,)),
+        Kink("arctan(x)", (-inf,), (0,)),
         Kink("arcsinh(x)", (1e200,), (1e-200,), pytorch=(0,), jax=(0,)),
         Kink("arccosh(x)", (1e200,), (1e-200,), pytorch=(0,), jax=(0,)),
         Kink("log1p(x)", (inf,), (0,)),
@@ -394,6 +431,7 @@ KINKS: dict[str, list[Kink]] = {
         ),
         Kink("logaddexp(x, y)", (1e300, 0.0), (1, 0)),
         Kink("logaddexp(x, y)", (-inf, 3.0), (0, 1)),
+        Kink("logaddexp2(x, y)", (-inf, 3.0), (0, 1)),
         Kink("logsumexp(x)", ([10000, -inf],), ([1, 0],)),
         Kink(
             "linalg.norm(x)", ([3e200, 4e200],), ([0, 0],), "the value overflows, as NumPy's does"
@@ -410,6 +448,13 @@ KINKS: dict[str, list[Kink]] = {
         Kink("square(x)", (1e200,), (2e200,)),
         Kink("absolute(x)", (-inf,), (-1,)),
         Kink("sinc(x)", (inf,), (nan,), "NaN, as the value"),
+        Kink(
+            "sinc(x)",
+            (1e17,),
+            (9.999999999999999e-18,),
+            pytorch=(-5.300447339957113e-18,),
+            jax=(-5.300447339957113e-18,),
+        ),
         Kink("sin(x)", (inf,), (nan,), "NaN, as the value"),
     ],
 }
