@@ -31,6 +31,16 @@ def of_pytorch(torch: Any) -> Functions:
             x = torch.prod(x, int(i), keepdims)
         return x
 
+    def take(x: Any, indices: Any, axis: Any, mode: str) -> Any:
+        if np.ndim(indices) != 1:
+            raise TypeError("a list of indices")
+        return torch.index_select(x, axis, torch.tensor(indices))
+
+    def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+        if a.ndim != b.ndim:
+            raise TypeError("an axis of both, which PyTorch counts in the result")
+        return torch.linalg.vecdot(a, b, dim=axis)
+
     def in_order(x: Any, order: str) -> Any:
         if order != "C":
             raise TypeError("rows first")
@@ -74,7 +84,7 @@ def of_pytorch(torch: Any) -> Functions:
 
     return {
         "around": lambda x, decimals: torch.round(x, decimals=decimals),
-        "average": lambda a, axis, keepdims: torch.mean(a, axis, keepdims),
+        "average": lambda a, axis, keepdims: torch.mean(a, every(a, axis), keepdims),
         "avg_pool2d": lambda x, size, **options: functional.avg_pool2d(x, size, **options),
         "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
         "clip": lambda a, a_min=None, a_max=None, min=None, max=None: torch.clip(
@@ -103,6 +113,7 @@ def of_pytorch(torch: Any) -> Functions:
         "linalg.outer": torch.outer,
         "linalg.qr": qr,
         "linalg.svd": svd,
+        "linalg.vecdot": vecdot,
         "log_sigmoid": functional.logsigmoid,
         "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(
             x, every(x, axis), keepdims
@@ -139,10 +150,13 @@ def of_pytorch(torch: Any) -> Functions:
             x, indices_or_sections, axis
         ),
         "std": lambda x, axis=None, keepdims=False, ddof=0, correction=None: torch.std(
-            x, axis, correction=ddof if correction is None else correction, keepdim=keepdims
+            x,
+            every(x, axis),
+            correction=ddof if correction is None else correction,
+            keepdim=keepdims,
         ),
         "swapaxes": lambda x, axis1, axis2: torch.swapaxes(x, axis1, axis2),
-        "take": lambda x, indices, axis, mode: torch.index_select(x, axis, torch.tensor(indices)),
+        "take": take,
         "take_along_axis": lambda x, indices, axis: torch.take_along_dim(
             x, torch.tensor(indices), axis
         ),
@@ -157,9 +171,12 @@ def of_pytorch(torch: Any) -> Functions:
         "tril": lambda x, k: torch.tril(x, k),
         "triu": lambda x, k: torch.triu(x, k),
         "var": lambda x, axis=None, keepdims=False, ddof=0, correction=None: torch.var(
-            x, axis, correction=ddof if correction is None else correction, keepdim=keepdims
+            x,
+            every(x, axis),
+            correction=ddof if correction is None else correction,
+            keepdim=keepdims,
         ),
-        "vecdot": lambda a, b, axis: torch.linalg.vecdot(a, b, dim=axis),
+        "vecdot": vecdot,
         "where": lambda condition, x, y: torch.where(condition != 0, x, y),
     }
 
@@ -236,6 +253,7 @@ NOT_IN_JAX = {
     "has no derivative of it, or no second one": """
         linalg.eig linalg.eigvals nextafter roots spacing
     """,
+    "its derivative by complex numbers is 0": "sign",
     "returns other residuals": "linalg.lstsq",
 }
 """Rows that are not compared, by the reason."""

@@ -254,6 +254,9 @@ def installed(kind: type[Peer]) -> Peer:
     return kind()
 
 
+CHOOSY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+"""A peer may take few of the calls that we do; if it takes none, Hypothesis says so."""
+
 ROOTS = ("std", "nanstd")
 """Rows that some cases have at a kink, where their result is 0: see tests/kinks.py."""
 
@@ -280,7 +283,7 @@ def compare(peer: Peer, name: str, examples: int | None = None) -> int:
     """Compare calls of a row, on real and complex numbers; how many there were."""
     count = 0
 
-    @settings(max_examples=examples or peer.examples, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples or peer.examples, suppress_health_check=CHOOSY)
     @given(CASES[name], st.booleans(), st.integers(0, 2**32 - 1))
     def check(case: Case, complex: bool, seed: int) -> None:
         nonlocal count
@@ -307,10 +310,7 @@ def compare_programs(peer: Peer, examples: int) -> int:
     """Compare random programs, made of what the peer has too; how many there were."""
     count = 0
 
-    @settings(
-        max_examples=examples,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
+    @settings(max_examples=examples, suppress_health_check=CHOOSY)
     @given(st.booleans().flatmap(lambda t: expressions(tensors=t)), st.integers(0, 2**32 - 1))
     def check(program: Any, seed: int) -> None:
         nonlocal count

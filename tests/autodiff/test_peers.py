@@ -4,10 +4,12 @@ How their functions are called is said in `tests/peers.py` and `tests/peer_names
 HYPOTHESIS_PROFILE=thorough; otherwise one here and there, since JAX compiles each.
 """
 
+import numpy as np
 import pytest
 from cases import CASES
-from hypothesis.errors import FailedHealthCheck
-from peers import JAX, THOROUGH, PyTorch, compare, compare_programs, installed
+from hypothesis.errors import Unsatisfiable
+from kinks import NONE, every, weights
+from peers import JAX, THOROUGH, PyTorch, compare, compare_programs, floating, installed, ours
 
 
 def some(kind, step):
@@ -58,5 +60,31 @@ def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
     ],
 )
 def test_what_is_not_compared_would_fail(kind, name):
-    with pytest.raises((AssertionError, FailedHealthCheck)):
-        compare(installed(kind), name)
+    with pytest.raises((AssertionError, Unsatisfiable)):
+        compare(installed(kind), name, 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "some"), [(PyTorch, every()), (JAX, every()[:: 1 if THOROUGH else 40])]
+)
+def test_the_peers_say_at_kinks_what_is_recorded(kind, some):
+    peer = installed(kind)
+    if not peer.is_the_listed_version():
+        pytest.skip(f"recorded of {kind.version}")
+    with np.errstate(all="ignore"):
+        for kink in some:
+            assert_recorded(peer, kink)
+
+
+def assert_recorded(peer, kink):
+    recorded = kink.pytorch if isinstance(peer, PyTorch) else kink.jax
+    arrays = kink.arrays()
+    result = floating([kink.of(ours, arrays)])[0]
+    try:
+        found = peer.gradients(lambda x: kink.of(peer.function, x), arrays, [weights(result)])
+    except (LookupError, *peer.refusals):
+        assert recorded == NONE, kink
+        return
+    assert recorded != NONE, kink
+    for x, y in zip(found, recorded or kink.ours, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12, err_msg=str(kink))
