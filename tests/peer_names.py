@@ -197,6 +197,10 @@ def of_jax(jax: Any) -> Functions:
             feature_group_count=groups,
         )
 
+    def quantile(of: Any) -> Any:
+        """At parts in double precision: JAX would keep them in half."""
+        return lambda a, q, **options: of(a, np.asarray(q, float), **options)
+
     return {
         "affine": lambda x, w, b: x @ w + b,
         "choose": lambda index, arrays, mode: jnp.choose(np.array(index), arrays, mode=mode),
@@ -211,6 +215,10 @@ def of_jax(jax: Any) -> Functions:
         "insert": lambda x, obj, values, axis: jnp.insert(
             x, obj if isinstance(obj, slice) else np.array(obj), values, axis
         ),
+        "nanpercentile": quantile(jnp.nanpercentile),
+        "nanquantile": quantile(jnp.nanquantile),
+        "percentile": quantile(jnp.percentile),
+        "quantile": quantile(jnp.quantile),
         "repeat": lambda x, repeats, axis: jnp.repeat(x, np.array(repeats), axis),
         "rot90": lambda x, k, axes: jnp.rot90(x, k, tuple(axes)),
         "scatter": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].add(x),
@@ -254,6 +262,7 @@ NOT_IN_JAX = {
         linalg.eig linalg.eigvals nextafter roots spacing
     """,
     "its derivative by complex numbers is 0": "sign",
+    "keeps zeros that lead": "polydiv",
     "returns other residuals": "linalg.lstsq",
 }
 """Rows that are not compared, by the reason."""

@@ -48,20 +48,19 @@ def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
     assert set(every) <= set(CASES)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="JAX compiles each")
+@pytest.mark.skipif(not THOROUGH, reason="takes its time (and more with JAX)")
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    "name",
     [
-        (kind, name)
-        for kind in (PyTorch, JAX)
-        for reason, names in kind.not_compared.items()
+        name
+        for reason, names in PyTorch.not_compared.items()
         if reason != "has no function for it"
         for name in names.split()
     ],
 )
-def test_what_is_not_compared_would_fail(kind, name):
-    with pytest.raises((AssertionError, Unsatisfiable)):
-        compare(installed(kind), name, 10)
+def test_what_is_not_compared_would_fail(name):
+    with pytest.raises((AssertionError, ExceptionGroup, Unsatisfiable, UserWarning)):
+        compare(installed(PyTorch), name, 50)
 
 
 @pytest.mark.parametrize(
