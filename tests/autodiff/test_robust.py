@@ -1,85 +1,30 @@
-"""Deep, wide, shared and concurrent graphs. `python test_robust.py 1000000` runs them larger."""
+"""Deep, wide, shared and concurrent graphs. `python -m tests.large` tries larger ones."""
 
 import asyncio
-import copy
-import gc
 import multiprocessing
 import pickle
 import sys
-import threading
-import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
+from large import GRAPHS, chain, everything, fan, in_small_stack, uncollected
 
-from autodiff import Tensor, Value, draw, gradients, no_grad
-from autodiff.graph import push
+from autodiff import Tensor, Value, gradients, no_grad
+from autodiff.graph import ancestors
 
-SIZE = 15_000
-
-
-def chain(kind, size):
-    """x + n x², step by step."""
-    x = kind(1.0)
-    y = x
-    for _ in range(size // 3):
-        y = y * 1.0 + x * x
-    return x, y, 1.0 + 2.0 * (size // 3), 2.0 * (size // 3)
-
-
-def fan(kind, size):
-    """n/2 x² as the sum of n readers of one node."""
-    x = kind(1.0)
-    square = x * x
-    y = sum([square * 0.5 for _ in range(size // 2)], kind(0.0))
-    return x, y, float(size // 2), float(size // 2)
-
-
-def everything(build, kind, size):
-    """All that can be done with a graph, and that it is gone afterwards."""
-    x, y, slope, curvature = build(kind, size)
-    y.backward()
-    assert x.grad == slope
-    (first,) = gradients(y, [x], record=True)
-    assert first.data == slope
-    assert gradients(first, [x])[0] == curvature
-    assert push({x: x.seed()}, [y])[y] == slope
-    assert repr(y)
-    assert len(draw(y, max_nodes=20).source) < 50_000
-    for x2, y2 in (copy.deepcopy((x, y)), pickle.loads(pickle.dumps((x, y)))):
-        y2.backward()
-        assert x2.grad == slope
-    gone = [weakref.ref(y), weakref.ref(y.inputs[0]), weakref.ref(first)]
-    del y, first, x2, y2
-    assert [ref() for ref in gone] == [None] * 3
+SIZE = 9_000
 
 
 @pytest.mark.parametrize("kind", [Value, Tensor])
-@pytest.mark.parametrize("build", [chain, fan])
+@pytest.mark.parametrize("build", GRAPHS)
 def test_large_graphs(build, kind):
-    gc.collect()
-    gc.disable()
-    try:
-        everything(build, kind, SIZE if kind is Value else SIZE // 4)
-    finally:
-        gc.enable()
+    deep = build in (chain, fan) and kind is Value
+    with uncollected():
+        everything(build, kind, SIZE if deep else SIZE // 3)
 
 
-def in_small_stack(function, *args):
-    """What a function returns, run in a thread with a stack of 256 KiB."""
-    old = threading.stack_size(256 * 1024)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(function, *args).result()
-    finally:
-        threading.stack_size(old)
-
-
-@pytest.mark.skipif(
-    sys.version_info[:2] == (3, 13),
-    reason="CPython 3.13 nests up to 10,000 deallocations of any objects, whatever the stack",
-)
 @pytest.mark.parametrize("build", [chain, fan])
 def test_large_graphs_on_a_small_stack(build):
     in_small_stack(everything, build, Value, SIZE)
@@ -102,15 +47,76 @@ def work(seed):
     return w.data.tolist(), v.data
 
 
-def test_threads_give_the_answers_of_one():
+@pytest.fixture
+def eight_threads():
+    """A pool whose threads take turns as often as they can."""
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(work, range(8)))
+            yield pool
     finally:
         sys.setswitchinterval(switch)
-    assert found == [work(seed) for seed in range(8)]
+
+
+def test_threads_give_the_answers_of_one(eight_threads):
+    assert list(eight_threads.map(work, range(8))) == [work(seed) for seed in range(8)]
+
+
+def test_nodes_are_numbered_in_order_and_never_alike(eight_threads):
+    together = Barrier(8)
+
+    def numbers(_):
+        together.wait()
+        return [Value(0.0).serial for _ in range(3000)]
+
+    found = list(eight_threads.map(numbers, range(8)))
+    assert all(serials == sorted(serials) for serials in found)
+    assert len(set().union(*found)) == 8 * 3000
+
+
+def test_no_grad_holds_for_one_thread(eight_threads):
+    started = Barrier(9)
+    entered, left = Event(), Event()
+
+    def suspend():
+        started.wait()
+        with no_grad():
+            entered.set()
+            left.wait()
+
+    def record():
+        started.wait()
+        entered.wait()
+        return (Value(1.0) * 2.0).op
+
+    suspended = eight_threads.submit(suspend)
+    recorders = [eight_threads.submit(record) for _ in range(7)]
+    started.wait()
+    wait(recorders)
+    left.set()
+    suspended.result()
+    assert None not in [recorder.result() for recorder in recorders]
+
+
+def test_threads_share_a_graph(eight_threads):
+    """They read, extend, differentiate and pickle what one of them has built, in step."""
+    constant = np.linspace(0.0, 1.0, 3)
+    x, t = Value(2.0), Tensor(constant)
+    y = x
+    for _ in range(150):
+        y = y + x * x
+
+    def read(k, together):
+        together.wait()
+        x2, y2 = pickle.loads(pickle.dumps((x, y)))
+        assert len(ancestors(y2)) == len(ancestors(y)) == 301
+        z = np.sum(t * constant * y) * k
+        return gradients(y2, [x2]), gradients(z, [x]), gradients(z, [t])[0].tolist()
+
+    expected = [read(k, Barrier(1)) for k in range(8)]
+    for _ in range(5):
+        assert list(eight_threads.map(read, range(8), [Barrier(8)] * 8)) == expected
 
 
 def test_tasks_give_the_answers_of_one():
@@ -182,12 +188,3 @@ def test_other_processes(method):
     assert slope == 6.0
     assert trained == work(3)
     assert x.grad is None
-
-
-if __name__ == "__main__":
-    for build in (chain, fan):
-        for kind in (Value, Tensor):
-            everything(build, kind, int(sys.argv[1]))
-        if sys.version_info[:2] != (3, 13):
-            in_small_stack(everything, build, Value, int(sys.argv[1]))
-        print(build.__name__, "of", sys.argv[1], "done")
