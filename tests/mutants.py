@@ -34,7 +34,7 @@ sys.path[:0] = [str(HERE), str(OPS)]
 from edits import edits, names_in  # noqa: E402
 
 SECONDS = 100  # after which a test that hangs counts as failed
-FEW, MANY = 5, 50  # examples for each test, and for what survives these
+FEW, MANY = None, 50  # examples: as few as always, and so many for what survives these
 
 OTHER_TESTS = [
     "-xqpno:cacheprovider",
@@ -49,7 +49,7 @@ STAND_INS = {"item": ["slogdet", "modf"], "tensor": ["cross_entropy"]}
 """Rows that no case calls, and those whose tests run through them."""
 OPERATIONS = str(Path(autodiff.__file__).parent / "ops")
 
-HOW = {"dtype", "interpolation", "overwrite_input"}
+HOW = {"dtype", "interpolation", "optimize", "overwrite_input"}
 """Parameters that say how to compute, but not what."""
 CONSTANT = "constant to the next derivative"
 STEPS = """
@@ -230,8 +230,10 @@ def reads(rule: FunctionType, name: str) -> bool:
     """Whether a rule makes use of its parameter of that name, or of any name."""
     known = signature(rule).parameters
     if name in known:
-        return known[name].default is not Parameter.empty and name in names_in(rule)
-    return name not in HOW and any(p.kind is Parameter.VAR_KEYWORD for p in known.values())
+        used = known[name].default is not Parameter.empty and name in names_in(rule)
+    else:
+        used = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
+    return used and name not in HOW
 
 
 def of_rules(op: Linear | General, attribute: str) -> Iterator[tuple[str, str, Any]]:
@@ -357,7 +359,7 @@ def mutants(name: str) -> list[Mutant]:
     ]
 
 
-def tests_of(names: Sequence[str], examples: int) -> Iterator[Callable[[], Any]]:
+def tests_of(names: Sequence[str], examples: int | None) -> Iterator[Callable[[], Any]]:
     """The tests of the table, called for these rows, with as many examples."""
     import accuracy
     import test_table as table
@@ -378,7 +380,8 @@ def tests_of(names: Sequence[str], examples: int) -> Iterator[Callable[[], Any]]
         table.test_tensor_says_what_an_array_of_values_says,
         table.test_float32_stays_float32_in_both_directions,
     ):
-        settings(settings.default, max_examples=examples)(test)
+        if examples:
+            settings(max_examples=examples)(test)
         for name in functions:
             yield partial(test, name=name)
     for op in ops:
