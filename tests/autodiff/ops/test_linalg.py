@@ -210,6 +210,13 @@ def test_vectors_beyond_the_rank_have_no_derivative():
     thin, full = (jacobian(lambda x, mode=mode: linalg.qr(x, mode)[1])(a) for mode in MODES)
     np.testing.assert_allclose(full[:2], thin)
     np.testing.assert_array_equal(full[2:], 0)
+    stack = np.stack([a, a + 1, a[::-1]])
+    for f in (lambda x: linalg.svd(x)[0], lambda x: linalg.qr(x, "complete")[0]):
+        x = Tensor(stack)
+        vectors = f(x)
+        tangent = push({x: np.ones(stack.shape)}, [vectors])[vectors]
+        assert np.isnan(tangent[..., 2:]).all()
+        assert np.isfinite(tangent[..., :2]).all()
 
 
 def test_decompositions_of_hermitian_matrices_have_the_symmetric_derivative():
