@@ -226,6 +226,8 @@ def test_decompositions_of_hermitian_matrices_have_the_symmetric_derivative():
         read = a + (np.triu(np.ones((2, 2)), 1) if uplo == "L" else np.tril(np.ones((2, 2)), -1))
         g = slope(lambda x, uplo=uplo: linalg.eigh(x, UPLO=uplo)[0][:1], read)
         np.testing.assert_allclose(g, g.T)
+        of_vectors = slope(lambda x, uplo=uplo: linalg.eigh(x, UPLO=uplo)[1][0], read)
+        np.testing.assert_allclose(of_vectors, of_vectors.T)
         for matrix in (a, read):
             np.testing.assert_allclose(
                 g, slope(lambda x, uplo=uplo: linalg.eigvalsh(x, uplo)[:1], matrix), rtol=1e-14
