@@ -61,19 +61,6 @@ softmax({0}, axis=-1)
 log_softmax({0}, axis=0)
 cross_entropy({0}, labels=[0, 2])
 
-nansum(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanprod(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanmean(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanvar(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanstd(where(np.arange(3) != 1, {0}, np.nan))
-nanmax(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanmin(where(np.arange(3) != 1, {0}, np.nan))
-nanmedian(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nanquantile(where(np.arange(3) != 1, {0}, np.nan), 0.4)
-nanpercentile(where(np.arange(3) != 1, {0}, np.nan), 70, axis=-1)
-nancumsum(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-nancumprod(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
-
 {0}[0]
 {0}[-1]
 {0}[::-1]
@@ -209,6 +196,19 @@ apply_along_axis(cumsum, 0, {0})
 apply_over_axes(sum, {0}, [0, -1])
 piecewise({0}, [{0} > 1, {0} < 0], [sin, square, 0.5])
 
+nansum(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanprod(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanmean(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanvar(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanstd(where(np.arange(3) != 1, {0}, np.nan))
+nanmax(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanmin(where(np.arange(3) != 1, {0}, np.nan))
+nanmedian(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nanquantile(where(np.arange(3) != 1, {0}, np.nan), 0.4)
+nanpercentile(where(np.arange(3) != 1, {0}, np.nan), 70, axis=-1)
+nancumsum(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+nancumprod(where(np.arange(3) != 1, {0}, np.nan), axis=-1)
+
 {0} @ {1}
 dot({0}, {1})
 inner({0}, {1})
@@ -289,6 +289,9 @@ avg_pool2d({0}[None, None], size=2, stride=1)
 """
 
 
+_names = {**vars(autodiff), "np": np}
+
+
 class Operation(NamedTuple):
     """What a line of a program may do."""
 
@@ -303,9 +306,6 @@ class Operation(NamedTuple):
         names = [f"operand{k}" for k in range(arity)]
         code = f"lambda {', '.join(names)}: {text.format(*names)}"
         return cls(text, arity, eval(code, _names))
-
-
-_names = {**vars(autodiff), "np": np}
 
 
 def _call(row: Elementwise) -> str:

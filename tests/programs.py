@@ -15,8 +15,12 @@ from autodiff.graph import Node, ancestors
 from autodiff.programs import Program
 from autodiff.testing import check_grads, expressions
 
-# What a Value, which a reduction of an array of them is, says if asked for what only arrays have
-NO_ARRAY = ("'Value' object", "cannot mix a Tensor with an array of Values")
+# Of arrays of Values: a reduction makes a bare Value, and most functions of several arrays a Tensor
+NO_ARRAY = (
+    "'Value' object",
+    "cannot mix a Tensor with an array of Values",
+    "the result has dtype object",
+)
 
 
 class Checked(NamedTuple):

@@ -12,8 +12,8 @@ from hypothesis.vendor.pretty import pretty
 from programs import check_program
 
 import autodiff
-from autodiff import Tensor, Value, custom_rule, gradients, jvp, sin
-from autodiff.graph import Node, ancestors
+from autodiff import Tensor, Value, custom_rule, gradients, jvp, sin, strategies
+from autodiff.graph import Node, ancestors, push
 from autodiff.ops.table import BY_FUNCTION, TABLE
 from autodiff.programs import NOT_DRAWN, ON_TENSORS, carried, strand
 from autodiff.strategies import SHAPES
@@ -122,9 +122,12 @@ def test_every_function_is_drawn_or_says_why_not():
     assert {getattr(f, "name", None) or f.__name__ for f in missing} == NOT_DRAWN.keys()
 
 
+def shrunk(strategy, is_wrong):
+    return find(strategy, is_wrong, settings=settings(max_examples=3000, database=None))
+
+
 def test_a_wrong_rule_shrinks_to_one_line(monkeypatch):
-    row = TABLE["tanh"]
-    monkeypatch.setattr(row, "partials", (lambda out, x: 1 - out,))
+    monkeypatch.setattr(TABLE["tanh"], "partials", (lambda out, x: 1 - out,))
 
     def is_wrong(program):
         try:
@@ -133,10 +136,34 @@ def test_a_wrong_rule_shrinks_to_one_line(monkeypatch):
             return True
         return False
 
-    found = find(expressions(), is_wrong, settings=settings(max_examples=2000, database=None))
+    found = shrunk(expressions(), is_wrong)
     assert [line.operation.text for line in found.lines] == ["tanh({0})"]
     assert repr(found).splitlines()[1] == "    v0 = tanh(x0)"
     assert pretty(found) == repr(found)
+
+
+def test_a_wrong_transpose_shrinks_to_one_line_on_a_small_array(monkeypatch):
+    some = [operation for operation in ON_TENSORS if "sum" in operation.text]  # to find it soon
+    monkeypatch.setattr(strategies, "ON_TENSORS", some)
+    monkeypatch.setattr(TABLE["cumsum"], "transposes", (lambda g, x, **options: g,))
+
+    def is_wrong(program):
+        tensors = [Tensor(x) for x in program.point]
+        output = autodiff.sum(program(*tensors))
+        pushed = push({x: np.ones(x.shape) for x in tensors}, [output])[output]
+        pulled = sum(np.sum(g) for g in gradients(output, tensors))
+        return abs(pulled - pushed) > 1e-6 * (1 + abs(pushed))
+
+    found = shrunk(expressions(tensors=True), is_wrong)
+    (x,) = found.point
+    assert x.shape == (3,)
+    assert repr(found).splitlines()[1] == "    v0 = cumsum(x0, axis=0)"
+
+
+def test_a_wrong_rule_is_no_reason_not_to_draw_it(monkeypatch):
+    (tanh,) = [operation for operation in ON_TENSORS if operation.text == "tanh({0})"]
+    monkeypatch.setattr(TABLE["tanh"], "partials", (lambda out, x: np.inf,))
+    assert carried(tanh, STRANDS[:1], 1) is not None
 
 
 def test_a_rule_of_ones_own_becomes_a_test():
