@@ -385,11 +385,19 @@ def _matters(program: Program, k: int) -> bool:
 # What is smooth
 
 Strand = list[Any]
-"""A value of a program, in the middle of what becomes of it as all values are moved."""
+"""A value of a program, and what becomes of it as all values are moved."""
 
 _random = np.random.default_rng(0)
-_speeds = _random.uniform(0.5, 1, 4096) * _random.choice([-1, 1], 4096)
-_ways = REACH * np.linspace(-1, 1, 5)[:, None] * _speeds
+_speeds, _others, _drifts = (
+    REACH * _random.uniform(0.5, 1, (3, 4096)) * _random.choice([-1, 1], (3, 4096))
+)
+# Along a line through the point, which all ties there cross, and along one that passes by: from
+# (0, 0), copysign(x, y) looks smooth along every line.
+_ways = np.stack(
+    [t * _speeds for t in (0, -1, -0.5, 0.5, 1)]
+    + [t * _others + _drifts / 2 for t in (-1, -0.5, 0, 0.5, 1)]
+)
+_LINES = [[1, 2, 0, 3, 4], [5, 6, 7, 8, 9]]
 
 
 def strand(value: Any, place: int) -> Strand:
@@ -429,14 +437,14 @@ def _along(operation: Operation, operands: Sequence[Strand]) -> list[Any] | None
                 results.append(operation.compute(*inputs))
                 if not _is_moderate(results[-1]):
                     return None
-            slopes = np.diff(results, axis=0) / (REACH / 2)
+            slopes = np.diff(np.array(results)[_LINES], axis=1) / (REACH / 2)
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError, Warning):
             return None
-    steep = np.max(np.abs(slopes), axis=0)
-    bends = np.abs(np.diff(slopes, axis=0))
-    turns = np.abs(np.diff(slopes, 2, axis=0))  # which a kink has, and a curve has not
-    small = 1 + steep
-    smooth = np.all(bends <= 0.1 * small) and np.all(turns <= 0.005 * small)
+    steep = np.max(np.abs(slopes), axis=(0, 1))
+    bends = np.abs(np.diff(slopes, axis=1))
+    turns = np.abs(np.diff(slopes, 2, axis=1))  # which a kink has, and a curve has not
+    scale = 1 + steep
+    smooth = np.all(bends <= 0.1 * scale) and np.all(turns <= 0.005 * scale)
     return results if smooth and np.all(steep <= STEEPEST) else None
 
 

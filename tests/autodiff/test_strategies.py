@@ -103,7 +103,7 @@ def drawn():
     for operation in ON_TENSORS:
         for operands in itertools.product(STRANDS, repeat=operation.arity):
             if carried(operation, operands, len(STRANDS)) is not None:
-                output = operation.compute(*[Tensor(x[len(x) // 2]) for x in operands])
+                output = operation.compute(*[Tensor(x[0]) for x in operands])
                 found[operation.text] = {node.op.name for node in ancestors(output) if node.op}
                 break
     return found
