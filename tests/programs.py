@@ -20,6 +20,7 @@ NO_ARRAY = (
     "'Value' object",
     "cannot mix a Tensor with an array of Values",
     "the result has dtype object",
+    "cannot put object",
 )
 
 
