@@ -4,13 +4,14 @@
 the time JAX compiles, so the tests compare fewer.
 """
 
+import ast
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
-from types import CodeType
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -306,6 +307,35 @@ def compare(peer: Peer, name: str, examples: int | None = None) -> int:
     return count
 
 
+CONSTANTS = {"arange", "array", "nan"}
+"""What programs say of NumPy itself."""
+
+
+def of_names(source: str, peer: Peer) -> dict[str, Any]:
+    """What a program's names stand for, where a peer is to run it."""
+    listed = {name for names in peer.not_compared.values() for name in names.split()}
+    found: dict[str, Any] = {place: SimpleNamespace() for place in ("np", "linalg", "fft")}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(ast.Name("np"), name) if name in CONSTANTS:
+                setattr(found["np"], name, getattr(np, name))
+                continue
+            case ast.Attribute(ast.Name("np" | "linalg" | "fft" as place), name):
+                known = name if place == "np" else f"{place}.{name}"
+            case ast.Name(name) if hasattr(ad, name) and name not in found:
+                place, known = None, name
+            case _:
+                continue
+        if known in listed | {"nextafter"}:  # whose derivative is a convention where x is y
+            raise LookupError(f"{known} is not compared")
+        function = peer.function(known)
+        if place:
+            setattr(found[place], name, function)
+        else:
+            found[name] = function
+    return found
+
+
 def compare_programs(peer: Peer, examples: int) -> int:
     """Compare random programs, made of what the peer has too; how many there were."""
     count = 0
@@ -316,13 +346,11 @@ def compare_programs(peer: Peer, examples: int) -> int:
         nonlocal count
         rng = np.random.default_rng(seed)
         source, _, _ = repr(program).partition("\nprogram(")  # which calls it
-        code = compile(source, "program", "exec")
-        (function,) = [part for part in code.co_consts if isinstance(part, CodeType)]
         try:
-            namespace: dict[str, Any] = {name: peer.function(name) for name in function.co_names}
+            namespace = of_names(source, peer)
         except LookupError:
             assume(False)
-        exec(code, namespace)
+        exec(source, namespace)
         arrays = [np.asarray(x, float) for x in program.point]
         weights, directions = like([program(*arrays)], rng), like(arrays, rng)
         try:
