@@ -214,9 +214,14 @@ def _pinv_jvp(
 ) -> Any:
     t = _hermitian(t) if hermitian else t
     back, ahead = _adjoint(t), _adjoint(out)
-    column = out @ ahead @ (back - back @ a @ out)
-    row = (back - out @ a @ back) @ ahead @ out
-    return column + row - out @ t @ out
+    change = -(out @ t @ out)
+    rank = np.rint(np.einsum("...ij,...ji->...", data_of(out), data_of(a)).real)
+    # at full rank a projection is zero: computed, it would be rounding, times the square of out
+    if np.any(rank < a.shape[-2]):
+        change = change + out @ ahead @ (back - back @ a @ out)
+    if np.any(rank < a.shape[-1]):
+        change = change + (back - out @ a @ back) @ ahead @ out
+    return change
 
 
 pinv = general(

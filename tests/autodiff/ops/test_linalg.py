@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.linalg import LinAlgError
 
 import autodiff as ad
-from autodiff import Tensor, check_grads, grad, gradients, jacobian, linalg
+from autodiff import Tensor, check_grads, grad, gradients, jacobian, jvp, linalg
 from autodiff.graph import push
 
 INF = math.inf
@@ -296,6 +296,16 @@ def test_lstsq_refuses_a_deficient_rank():
         push({x: a}, [solution])[solution]
     assert residuals.shape == (0,)
     assert values.shape == (2,)
+
+
+def test_the_derivative_of_pinv_loses_no_digits():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        q, r = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
+        inverse, t = (r / [1.0, 0.1, 1e-3]) @ q, rng.standard_normal((3, 3))
+        _, tangent = jvp(linalg.pinv, ((q.T * [1.0, 0.1, 1e-3]) @ r.T,), (t,))
+        exact = -inverse @ t @ inverse
+        assert np.max(abs(tangent - exact)) < 1e-12 * np.max(abs(exact))
 
 
 def test_lstsq_is_the_pseudo_inverse():
