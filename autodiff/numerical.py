@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,20 +138,21 @@ def _settled(sequence: Array) -> Array:
     return settled
 
 
-def complex_step(f: Callable[[complex], Any], scale: float, eps: float) -> Estimate:
-    """df/dt at t = 0 of a function that is analytic, and a bound on the error of rounding.
+def complex_step(line: Line, eps: float) -> Estimate:
+    """The derivative at t = 0 of a function that is analytic, and a bound on the error of rounding.
 
-    Taken at neighbouring points and with different steps, whose spread tells what rounding does.
+    Taken along lines through neighbouring points too, and with other steps: the spread tells what
+    rounding does.
     Whether the function *is* analytic has to be seen elsewhere; that it does not take complex
     numbers, whatever it raises, is a TypeError.
     """
     values = []
-    for shift, stretch in ((0.0, 1.0), (2 * eps, 1.3), (-2 * eps, 0.7)):
-        step = COMPLEX_STEP * scale * stretch
+    for each, stretch in ((line, 1.0), (line.near(1), 1.3), (line.near(2), 0.7)):
+        step = COMPLEX_STEP * each.scale * stretch
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
-                result = np.asarray(f(scale * shift + 1j * step))
+                result = np.asarray(each(1j * step))
         except Exception as raised:
             raise TypeError(f"given a complex number, the function raised {raised!r}") from raised
         eps = max(eps, _eps(result.dtype))
@@ -159,9 +161,10 @@ def complex_step(f: Callable[[complex], Any], scale: float, eps: float) -> Estim
         values.append(result.imag.astype(float) / step)
     with np.errstate(all="ignore"):
         spread = np.max(np.abs(np.subtract(values, values[0])), axis=0)
-        error = 8 * spread + 64 * eps * (abs(values[0]) + abs(result.real.astype(float)) / scale)
+        size = abs(values[0]) + abs(result.real.astype(float)) / line.scale
+        error = 8 * spread + 64 * eps * size
     error = np.where(np.isfinite(error), error, np.inf)
-    return Estimate(values[0], error, COMPLEX_STEP * scale, np.zeros(error.shape, bool))
+    return Estimate(values[0], error, COMPLEX_STEP * line.scale, np.zeros(error.shape, bool))
 
 
 def agree(one: Estimate, other: Estimate) -> bool:
@@ -189,6 +192,16 @@ class Point:
             new = leaf + dtype.type(t) * v
             made.append(np.asarray(new) if isinstance(leaf, np.ndarray) else new)
         return trees.rebuilt(self.tree, made)
+
+    def near(self, seed: int) -> Point:
+        """A point that differs from this one by a few units in the last place."""
+        random = np.random.default_rng(seed)
+        made = []
+        for leaf in self.leaves:
+            factor = 1 + 2 * _eps(leaf.dtype) * random.standard_normal(leaf.shape)
+            new = leaf * factor.astype(leaf.real.dtype)
+            made.append(np.asarray(new) if isinstance(leaf, np.ndarray) else new)
+        return Point(trees.rebuilt(self.tree, made))
 
     def scale(self, direction: Sequence[Any]) -> float:
         """How far to go along a direction until the point is another one."""
@@ -241,9 +254,25 @@ def precision(tree: Any) -> float:
     return max((_eps(np.asarray(leaf).dtype) for leaf in trees.leaves(tree)), default=0.0)
 
 
-def along(f: Callable[[Any], Any], point: Point, direction: Sequence[Any]) -> Callable[..., Array]:
-    """All numbers that `f` returns, as a function of how far to go from the point."""
-    return lambda t: flat(f(point.moved(direction, t)))
+@dataclass(frozen=True)
+class Line:
+    """All numbers that a function returns, as a function of how far to go from a point."""
+
+    f: Callable[[Any], Any]
+    point: Point
+    direction: Sequence[Any]
+
+    def __call__(self, t: Any) -> Array:
+        return flat(self.f(self.point.moved(self.direction, t)))
+
+    @property
+    def scale(self) -> float:
+        """How far to go until the point is another one."""
+        return self.point.scale(self.direction)
+
+    def near(self, seed: int) -> Line:
+        """A line beside this one, which rounding cannot tell from it."""
+        return replace(self, point=self.point.near(seed))
 
 
 def numerical_jacobian(
@@ -316,12 +345,13 @@ def numerical_jacobian(
         _require_analytic(f, point)
     found: list[list[Estimate]] = [[] for _ in point.leaves]
     for k, direction in point.units():
-        line, scale = along(returned, point, direction), point.scale(direction)
+        line = Line(returned, point, direction)
         if method == "central":
             found[k].append(_central(line, step))
+        elif method == "complex":
+            found[k].append(complex_step(line, point.eps))
         else:
-            find = complex_step if method == "complex" else directional_derivative
-            found[k].append(find(line, scale, point.eps))
+            found[k].append(directional_derivative(line, line.scale, point.eps))
     if not any(found):
         returned(point.tree)
     values, errors = _blocks([np.asarray(leaf) for leaf in trees.leaves(output)], point, found)
@@ -339,13 +369,13 @@ def _central(f: Callable[[float], Any], step: float) -> Estimate:
 
 def _require_analytic(f: Callable[[Any], Any], point: Point) -> None:
     direction = point.random(np.random.default_rng(0))
-    line, scale = along(f, point, direction), point.scale(direction)
+    line = Line(f, point, direction)
     advice = "use method='richardson'"
     if any(leaf.dtype.kind == "c" for leaf in point.leaves):
         raise ValueError(f"method='complex' is for real arguments: {advice}")
-    difference = directional_derivative(line, scale, point.eps)
+    difference = directional_derivative(line, line.scale, point.eps)
     try:
-        step = complex_step(line, scale, point.eps)
+        step = complex_step(line, point.eps)
     except TypeError as error:
         raise ValueError(
             f"method='complex' needs a function of complex numbers ({error}): {advice}"

@@ -15,9 +15,9 @@ from autodiff import trees
 from autodiff.graph import Node, Op, Params, ancestors, current, data_of
 from autodiff.numerical import (
     Estimate,
+    Line,
     Point,
     agree,
-    along,
     complex_step,
     directional_derivative,
     flat,
@@ -334,12 +334,12 @@ def _compared(trial: _Trial) -> list[_Compared]:
             tangent = run.push(trees.rebuilt(run.arguments, v))
             pushed = [data_of(x) for x in trees.leaves(tangent)]
             _require_like(f"the tangent of {name_of(f)}", pushed, output.tree)
-            line, scale = along(by_one, point, v), point.scale(v)
-            estimates = _estimates(line, scale, eps, trial.order == 1 and not by_complex)
+            line = Line(by_one, point, v)
+            estimates = _estimates(line, eps, trial.order == 1 and not by_complex)
             for label, w, pulled in rows:
                 reverse, forward = float(_inner(pulled, v)), float(_inner(pushed, w))
                 lengths = _length(pulled) * _length(v) + _length(w) * _length(pushed)
-                rounding = 512 * eps * (lengths + _length(w) * _length(plain) / scale)
+                rounding = 512 * eps * (lengths + _length(w) * _length(plain) / line.scale)
                 analytic = 32 * eps * float(np.sum(abs(flat(pulled) * flat(v))))
                 at = f"{name} → {label}" if label else name
                 checks = []
@@ -353,18 +353,16 @@ def _compared(trial: _Trial) -> list[_Compared]:
     return found
 
 
-def _estimates(
-    line: Callable[..., NDArray[Any]], scale: float, eps: float, real_and_first: bool
-) -> list[tuple[str, Estimate]]:
+def _estimates(line: Line, eps: float, real_and_first: bool) -> list[tuple[str, Estimate]]:
     """The numerical derivatives along a line: by differences, and by complex step if it agrees.
 
     A second derivative has conj in it wherever it is taken by reverse mode: it is not analytic.
     """
-    difference = directional_derivative(line, scale, eps)
+    difference = directional_derivative(line, line.scale, eps)
     estimates = [("richardson", difference)]
     if real_and_first and np.all(np.isfinite(difference.error)):
         try:
-            step = complex_step(line, scale, eps)
+            step = complex_step(line, eps)
         except TypeError:
             return estimates
         if agree(step, difference):
