@@ -119,10 +119,10 @@ def of_pytorch(torch: Any) -> Functions:
             x, every(x, axis), keepdims
         ),
         "matrix_transpose": lambda x: x.mT,
-        "max": torch.amax,
+        "max": lambda x, axis=None, keepdims=False: torch.amax(x, every(x, axis), keepdims),
         "max_pool2d": lambda x, size, **options: functional.max_pool2d(x, size, **options),
         "median": lambda x, axis=None, keepdims=False: torch.quantile(x, 0.5, axis, keepdims),
-        "min": torch.amin,
+        "min": lambda x, axis=None, keepdims=False: torch.amin(x, every(x, axis), keepdims),
         "nanpercentile": lambda a, q, **options: quantile(
             a, np.asarray(q) / 100, of=torch.nanquantile, **options
         ),

@@ -171,7 +171,7 @@ def _in_child(graph, connection):
     connection.send((x.grad, work(3)))
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # which Python dislikes beside threads, and JAX always
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes(method):
     if method not in multiprocessing.get_all_start_methods():

@@ -232,6 +232,10 @@ def test_decompositions_of_hermitian_matrices_have_the_symmetric_derivative():
             np.testing.assert_allclose(
                 g, slope(lambda x, uplo=uplo: linalg.eigvalsh(x, uplo)[:1], matrix), rtol=1e-14
             )
+    t = np.array([[0.5, 2.0], [-1.0, 0.3]])
+    for f in (linalg.cholesky, linalg.eigvalsh, lambda x: linalg.eigh(x)[0]):
+        _, tangent = jvp(f, (a,), (t,))
+        np.testing.assert_allclose(tangent, jvp(f, (a,), ((t + t.T) / 2,))[1], rtol=1e-14)
     for f in (
         linalg.cholesky,
         lambda x: linalg.pinv(x, hermitian=True)[0],

@@ -104,6 +104,16 @@ def test_ties_and_constants(f, x, slopes):
     np.testing.assert_array_equal(slope(f, x), slopes)
 
 
+@pytest.mark.parametrize("f", [np.max, np.min, np.nanmax, np.nanmin])
+def test_what_is_left_out_takes_no_share_of_a_tie(f):
+    def chosen(x):
+        return f(x, initial=f([9.0, -9.0]) * -1, where=[True, True, False])
+
+    x, outermost = np.array([2.0, 2.0, 2.0]), [0.5, 0.5, 0.0]
+    np.testing.assert_array_equal(slope(chosen, x), outermost)
+    np.testing.assert_array_equal(jacobian(chosen, mode="forward")(x), outermost)
+
+
 def test_std_is_flat_at_a_constant_in_every_order():
     np.testing.assert_array_equal(jacobian(grad(ad.std))(np.ones(3)), np.zeros((3, 3)))
 
