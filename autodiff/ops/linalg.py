@@ -521,10 +521,8 @@ def _svd_jvp(
         du = du + (ahead - u @ inner) / _row(s)
     if a.shape[-1] > k:
         dv = dv + (back - v @ _adjoint(inner)) / _row(s)
-    if more_u.shape[-1]:
-        du = concatenate([du, _undetermined(t, more_u)], axis=-1)
-    if more_v.shape[-1]:
-        dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
+    du = concatenate([du, _undetermined(t, more_u)], axis=-1)
+    dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
     return du, real(diagonal(inner)) * sign(s), _adjoint(dv)
 
 

@@ -302,6 +302,14 @@ def test_lstsq_refuses_a_deficient_rank():
     assert values.shape == (2,)
 
 
+def test_singular_vectors_have_a_derivative_where_a_value_is_0():
+    def nearest(a):
+        u, _, vh = linalg.svd(a)
+        return u[:, :1] @ vh[:1]
+
+    assert check_grads(nearest, np.array([[1.0, 2.0], [2.0, 4.0]]))
+
+
 def test_the_derivative_of_pinv_loses_no_digits():
     rng = np.random.default_rng(3)
     for _ in range(20):

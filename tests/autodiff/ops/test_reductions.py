@@ -114,6 +114,13 @@ def test_what_is_left_out_takes_no_share_of_a_tie(f):
     np.testing.assert_array_equal(jacobian(chosen, mode="forward")(x), outermost)
 
 
+@pytest.mark.parametrize("f", [np.max, np.min, np.nanmax, np.nanmin])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_what_a_reduction_begins_with_takes_its_share_of_a_tie(f, mode):
+    slopes = jacobian(lambda x: f(x, initial=2.0), mode=mode)(np.full(3, 2.0))
+    np.testing.assert_array_equal(slopes, [0.25, 0.25, 0.25])
+
+
 def test_std_is_flat_at_a_constant_in_every_order():
     np.testing.assert_array_equal(jacobian(grad(ad.std))(np.ones(3)), np.zeros((3, 3)))
 
