@@ -476,7 +476,7 @@ At a corner, a step or a tie there is no derivative, and what a library says the
 elsewhere a formula breaks down though the derivative has a limit. Here is what we say at {count}
 such points, in reverse and forward mode, for numbers and arrays alike, and whether PyTorch
 {pytorch} and JAX {jax} say the same: an empty cell is agreement, and – means that they have no
-such function, or no derivative of it. PyTorch deviates at {by_pytorch} of them, JAX at {by_jax}.
+such function, or no derivative of it.
 The derivative of an array is that of its elements times 1, 2, 3 …
 (`python -m tests.kinks > docs/kinks.md` makes this page; the tests hold us to it, and the peers
 where they are installed.)
@@ -501,20 +501,20 @@ def _number(x: Any) -> str:
 def page() -> str:
     """The table of all points, in Markdown."""
     kinks = every()
-    text = INTRODUCTION.format(
-        count=len(kinks),
-        by_pytorch=sum(isinstance(kink.pytorch, tuple) for kink in kinks),
-        by_jax=sum(isinstance(kink.jax, tuple) for kink in kinks),
-        **VERSIONS,
-    )
-    for title, kinks in KINKS.items():
+    text = INTRODUCTION.format(count=len(kinks), **VERSIONS)
+    by_pytorch = sum(isinstance(kink.pytorch, tuple) for kink in kinks)
+    by_jax = sum(isinstance(kink.jax, tuple) for kink in kinks)
+    for title, group in KINKS.items():
         text += f"\n## {title}\n\n| function | at | derivative | why | PyTorch | JAX |\n"
         text += "| --- | --- | --- | --- | --- | --- |\n"
-        for kink in kinks:
+        for kink in group:
             point, *rest = map(written, (kink.point, kink.ours))
             cells = [f"`{kink.text}`", point, *rest, kink.why]
             text += f"| {' | '.join([*cells, written(kink.pytorch), written(kink.jax)])} |\n"
-    return text
+    total = (
+        f"In all {len(kinks)} points: PyTorch deviates at {by_pytorch}, JAX at {by_jax} of them."
+    )
+    return f"{text}\n{total}\n"
 
 
 if __name__ == "__main__":

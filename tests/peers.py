@@ -1,30 +1,41 @@
 """Our derivatives beside those of PyTorch and JAX, where these are installed.
 
-`compare_all` takes every row of the table that they have, and random programs, and counts; most of
-the time JAX compiles, so the tests compare fewer.
+`python -m tests.peers` takes every row of the table that they have, and random programs, and
+counts; most of the time JAX compiles, so the tests compare fewer.
 """
 
 import ast
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cases import CASES
-from cases.case import Case
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from peer_names import NOT_IN_JAX, NOT_IN_PYTORCH, PYTORCHS_PARAMETERS, of_jax, of_pytorch
 
 import autodiff as ad
 from autodiff.ops.table import BY_FUNCTION
 from autodiff.testing import expressions
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cases import CASES
+from cases.case import Case
+from peer_names import (
+    NOT_IN_JAX,
+    NOT_IN_PYTORCH,
+    PYTORCHS_PARAMETERS,
+    of_jax,
+    of_pytorch,
+)
 
 Arrays = Sequence[Any]
 
@@ -367,7 +378,27 @@ def compare_programs(peer: Peer, examples: int) -> int:
     return count
 
 
-def compare_all(kind: type[Peer]) -> tuple[int, int, int]:
+def compare_all(peer: Peer) -> str:
     """How many rows, calls of them, and programs were compared (minutes, with JAX)."""
-    peer, rows = kind(), kind.rows()
-    return len(rows), sum(compare(peer, name) for name in rows), compare_programs(peer, 100)
+    rows = peer.rows()
+    calls = sum(compare(peer, name) for name in rows)
+    programs = compare_programs(peer, 200)
+    return f"{peer.module}: {len(rows)} functions, {calls:,} calls and {programs} programs alike"
+
+
+def main() -> None:
+    import conftest  # noqa: F401  which says how Hypothesis draws
+
+    said = []
+    for kind in PEERS:
+        try:
+            peer = kind()
+        except ImportError:
+            continue
+        said.append(compare_all(peer))
+        print(said[-1], flush=True)
+    print("; ".join(said) or "neither PyTorch nor JAX is installed")
+
+
+if __name__ == "__main__":
+    main()
