@@ -46,8 +46,11 @@ def run(part: str) -> tuple[int, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.deep", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[*PARTS])
-    found = [run(part) for part in parser.parse_args().parts]
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parts = parser.parse_args().parts or [*PARTS]
+    if unknown := {*parts} - {*PARTS}:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    found = [run(part) for part in parts]
     print("", *[counts for _, counts in found], sep="\n")
     return max(abs(status) for status, _ in found)
 
