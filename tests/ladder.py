@@ -53,7 +53,9 @@ RUNGS = [
         ("float64", "complex128"),
         SECOND,
     ),
-    Rung(table.test_float32_stays_float32_in_both_directions, ("float32",), FIRST),
+    Rung(
+        table.test_float32_stays_float32_in_both_directions_and_says_the_same, ("float32",), FIRST
+    ),
     Rung(
         table.test_tensor_says_what_an_array_of_values_says,
         ("array of Values",),

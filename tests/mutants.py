@@ -378,7 +378,7 @@ def tests_of(names: Sequence[str], examples: int | None) -> Iterator[Callable[[]
         table.test_both_modes_and_both_orders_agree_with_numerical_differentiation,
         table.test_complex_derivatives_agree_with_numerical_differentiation,
         table.test_tensor_says_what_an_array_of_values_says,
-        table.test_float32_stays_float32_in_both_directions,
+        table.test_float32_stays_float32_in_both_directions_and_says_the_same,
     ):
         if examples:
             settings(max_examples=examples)(test)

@@ -87,6 +87,8 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polydiv(u: Any, v: Any) -> Any:
     """numpy.polydiv for arrays and Tensors: the quotient and the remainder."""
     u, v = _coefficients(u, "polydiv") + 0.0, _coefficients(v, "polydiv") + 0.0
+    if u.ndim > 1 or v.ndim > 1:
+        raise ValueError(f"polydiv takes coefficients along one axis: got {u.shape} and {v.shape}")
     dtype = (data_of(u)[:1] + data_of(v)[:1]).dtype
     scale = 1.0 / v[0]
     quotient = []

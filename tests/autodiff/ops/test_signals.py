@@ -228,6 +228,8 @@ def test_polynomials_say_what_they_do_not_take():
             call()
     with pytest.raises(ValueError, match="eigvals"):
         np.poly(Tensor(np.eye(2)))
+    with pytest.raises(ValueError, match=r"polydiv .* one axis: got \(2, 2\)"):
+        np.polydiv(Tensor(np.ones((2, 2))), np.ones(2))
     with pytest.raises(ValueError, match="polyint"):
         np.polyder(p, -1)
     with pytest.raises(ValueError, match="polyder"):
