@@ -6,6 +6,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
+from threading import Lock
 from typing import Any, final
 
 import numpy as np
@@ -107,6 +108,7 @@ def _describe(arg: Any) -> str:
 
 
 _NO_PARAMS: Params = {}
+_settling = Lock()
 _NUMBERS = (Node, float, int, complex, np.generic)
 
 
@@ -250,8 +252,10 @@ class Tensor(Node):
             return
         same = mine.shape == theirs.shape and mine.dtype == theirs.dtype
         if not same or mine.tobytes() != theirs.tobytes():
-            self._data = _frozen(_checked(theirs))
-            self.serial = reassigned()
+            data = _frozen(_checked(theirs))
+            with _settling:  # several threads may be the first to read it
+                if self._data is mine:
+                    self.serial, self._data = reassigned(), data
 
     shape = property(attrgetter("_data.shape"))
     dtype = property(attrgetter("_data.dtype"))
