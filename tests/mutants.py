@@ -84,6 +84,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "more axes of length 1 in front are undone like broadcast ones"
     ),
     ("vecdot", "_along: -1 for like.ndim - 1"): "both are the last axis",
+    ("nansum", "*: without initial"): "its derivative is the same whatever it begins with",
     **{(name, f"*: {CONSTANT}"): "it is linear" for name in ("nanmean", "nansum", "sum")},
     **{(name, f"*: {CONSTANT}"): "its partials are steps" for name in STEPS.split()},
     **{
