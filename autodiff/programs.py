@@ -7,6 +7,8 @@ program is told from its values alone, never from the derivative that the progra
 
 from __future__ import annotations
 
+import ast
+import builtins
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -292,6 +294,12 @@ avg_pool2d({0}[None, None], size=2, stride=1)
 _names = {**vars(autodiff), "np": np}
 
 
+def _is_known(text: str) -> bool:
+    """Whether all that an operation calls is in this version of NumPy."""
+    names = [node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+    return all(name in _names or hasattr(builtins, name) for name in names)
+
+
 class Operation(NamedTuple):
     """What a line of a program may do."""
 
@@ -318,7 +326,9 @@ ON_NUMBERS = [
     if isinstance(row, Elementwise) and row.name not in NOT_DRAWN
 ]
 """Operations on numbers, and on arrays that broadcast."""
-ON_TENSORS = [*ON_NUMBERS, *map(Operation.of, filter(None, ON_ARRAYS.splitlines()))]
+ON_TENSORS = ON_NUMBERS + [
+    Operation.of(text) for text in ON_ARRAYS.split("\n") if text and _is_known(text)
+]
 """Operations on numbers and on arrays of any shape that fits."""
 ADDED = Operation.of("add({0}, np.sum({1}))")
 """Takes operands of whatever shapes."""

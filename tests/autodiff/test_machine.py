@@ -128,15 +128,17 @@ class Machine(RuleBasedStateMachine):
     @rule(
         target=nodes,
         names=st.tuples(*map(st.sampled_from, map(sorted, (UNARY, BINARY, BINARY)))),
-        pair=st.tuples(nodes, nodes),
+        x=nodes,
+        y=nodes,
         first=st.booleans(),
         which=st.integers(0, 1),
     )
-    def shared(self, names, pair, first, which):
+    def shared(self, names, x, y, first, which):
         """Read twice, as rarely happens by chance, the simpler reader made first or last."""
         unary, inner, outer = names
-        one = self.unary(unary, pair[which]) if first else self.binary(inner, *pair)
-        two = self.binary(inner, *pair) if first else self.unary(unary, pair[which])
+        again = (x, y)[which]
+        one = self.unary(unary, again) if first else self.binary(inner, x, y)
+        two = self.binary(inner, x, y) if first else self.unary(unary, again)
         return self.binary(outer, one, two)
 
     @rule(target=nodes, x=nodes, number=numbers, left=st.booleans())
