@@ -303,11 +303,12 @@ def test_lstsq_refuses_a_deficient_rank():
 
 
 def test_singular_vectors_have_a_derivative_where_a_value_is_0():
-    def nearest(a):
+    def subspaces(a):
         u, _, vh = linalg.svd(a)
-        return u[:, :1] @ vh[:1]
+        return u[:, :1] @ vh[:1], u[:, 1:] @ u[:, 1:].T, vh[1:].T @ vh[1:]
 
-    assert check_grads(nearest, np.array([[1.0, 2.0], [2.0, 4.0]]))
+    for a in np.array([[1.0, 2.0], [2.0, 4.0]]), np.diag([1.0, 0.0]):
+        assert check_grads(subspaces, a)
 
 
 def test_the_derivative_of_pinv_loses_no_digits():

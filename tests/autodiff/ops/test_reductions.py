@@ -121,6 +121,17 @@ def test_what_a_reduction_begins_with_takes_its_share_of_a_tie(f, mode):
     np.testing.assert_array_equal(slopes, [0.25, 0.25, 0.25])
 
 
+@pytest.mark.parametrize("f", [np.quantile, np.percentile, np.nanquantile, np.nanpercentile])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_weights_choose_the_element_of_a_quantile(f, mode):
+    def chosen(x):
+        half = 0.5 if f in (np.quantile, np.nanquantile) else 50
+        return f(x, half, weights=[1, 5, 1], method="inverted_cdf")
+
+    slopes = jacobian(chosen, mode=mode)(np.array([3.0, 1.0, 2.0]))
+    np.testing.assert_array_equal(slopes, [0, 1, 0])
+
+
 def test_std_is_flat_at_a_constant_in_every_order():
     np.testing.assert_array_equal(jacobian(grad(ad.std))(np.ones(3)), np.zeros((3, 3)))
 

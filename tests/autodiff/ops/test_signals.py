@@ -238,6 +238,11 @@ def test_polynomials_say_what_they_do_not_take():
         np.polyint(p, 3, k=[1.0, 2.0])
 
 
+def test_at_a_knot_an_interpolation_has_the_smaller_slope_not_the_smaller_step():
+    assert jvp(lambda x: np.interp(x, [0.0, 4.0, 5.0], [0.0, 2.0, 3.0]), (4.0,), (1.0,))[1] == 0.5
+    assert jvp(lambda x: np.interp(x, [0.0, 1.0, 2.0], [0, 1j, 3j]), (1.0,), (1.0,))[1] == 1j
+
+
 # Images
 
 
