@@ -7,11 +7,11 @@ what others are called with is listed in `tests/cases`, a file a family.
 import numpy as np
 import pytest
 from cases import CASES
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 import autodiff
-from autodiff import Tensor, Value, check_grads, concatenate, gradients, ravel
+from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
 from autodiff.graph import Node, Op, pull, push
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
@@ -104,6 +104,15 @@ def test_forward_is_numpys(name, draw, seed):
         np.testing.assert_allclose(on_arrays, theirs, rtol=slack, atol=slack)
 
 
+def agrees(name, case, f, *arrays):
+    try:
+        check_grads(f, *arrays, order=case.order, directions=1)
+    except KinkError:
+        if name != "linalg.eig":  # LAPACK may change the order of the values from point to point
+            raise
+        reject()
+
+
 @every
 @draws
 def test_both_modes_and_both_orders_agree_with_numerical_differentiation(name, draw, seed):
@@ -112,7 +121,7 @@ def test_both_modes_and_both_orders_agree_with_numerical_differentiation(name, d
     def f(*arrays):
         return one_array(case(function.ours, arrays))
 
-    check_grads(f, *case.arrays(np.random.default_rng(seed)), order=case.order, directions=1)
+    agrees(name, case, f, *case.arrays(np.random.default_rng(seed)))
 
 
 @every
@@ -128,7 +137,7 @@ def test_complex_derivatives_agree_with_numerical_differentiation(name, draw, se
         pairs = zip(parts[: len(real)], parts[len(real) :], strict=True)
         return one_array(case(function.ours, [x + 1j * y for x, y in pairs]))
 
-    check_grads(f, *real, *imaginary, order=case.order, directions=1)
+    agrees(name, case, f, *real, *imaginary)
 
 
 def points(case, rng):
