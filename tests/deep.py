@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PARTS = {
     "ladder": "-m tests.ladder",
     "accuracy": "-m tests.accuracy",
-    "programs": "-m tests.programs 4000",
+    "programs": "-m tests.programs 2000",
     "kinks": "-m tests.kinks",
     "peers": "-m tests.peers",
     "mutants": "-m tests.mutants",
