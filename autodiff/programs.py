@@ -446,7 +446,7 @@ def _along(operation: Operation, operands: Sequence[Strand]) -> list[Any] | None
             for inputs in zip(*operands, strict=True):
                 result = operation.compute(*inputs)
                 # a number of NumPy's can be indexed, a Value in its place cannot
-                results.append(float(result) if isinstance(result, float) else result)
+                results.append(result if np.ndim(result) else float(result))
                 if not _is_moderate(results[-1]):
                     return None
             slopes = np.diff(np.array(results)[_LINES], axis=1) / (REACH / 2)

@@ -246,6 +246,7 @@ NOT_IN_PYTORCH = {
     "has no derivative of it": "divmod floor_divide heaviside",
     "its gradient is 0 where the exponent is a negative integer": "ldexp",
     "returns other residuals and singular values": "linalg.lstsq",
+    "returns vectors of other signs": "linalg.eig linalg.eigh linalg.svd",
     "an element that is set twice gives its gradient to both values": "setitem",
     "copies": "tensor",
 }
@@ -264,5 +265,6 @@ NOT_IN_JAX = {
     "its derivative by complex numbers is 0": "sign",
     "keeps zeros that lead": "polydiv",
     "returns other residuals": "linalg.lstsq",
+    "returns vectors of other signs": "linalg.eigh linalg.svd",
 }
 """Rows that are not compared, by the reason."""
