@@ -18,9 +18,9 @@ from hypothesis.errors import NoSuchExample
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "autodiff" / "ops")]
 if __name__ == "__main__":
-    os.environ.setdefault("HYPOTHESIS_PROFILE", "deep")  # which tests take as they are defined
+    os.environ.setdefault("HYPOTHESIS_PROFILE", "deep")
+    import conftest  # noqa: F401  which says how tests draw, before they are defined
 
-import conftest  # noqa: E402, F401  which says how Hypothesis draws
 import test_table as table  # noqa: E402
 from cases import CASES  # noqa: E402
 

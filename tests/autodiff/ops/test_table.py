@@ -9,6 +9,7 @@ import pytest
 from cases import CASES
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from programs import as_values
 
 import autodiff
 from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
@@ -62,13 +63,6 @@ def flat(result) -> list:
 
 def data(x):
     return x.data if isinstance(x, Tensor | Value) else x
-
-
-def as_values(array):
-    values = np.empty(array.shape, object)
-    for index in np.ndindex(array.shape):
-        values[index] = Value(array[index])
-    return values
 
 
 def one_array(result):
