@@ -11,16 +11,13 @@ one float, `Tensor` for an array); what the derivative of an op is, by the op's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from copy import deepcopy
 from itertools import count
 from operator import attrgetter
-from threading import local
 from types import MethodType
-from typing import Any, ClassVar
-from weakref import ref
+from typing import Any, ClassVar, Self, TypeVar
 
 next_serial: Callable[[], int] = count(1).__next__
 by_serial = attrgetter("serial")
@@ -146,13 +143,13 @@ class Parts(tuple[Any, ...]):
         )
 
 
-_COPIED = ("_data", "grad", "inputs", "name", "op")
+_COPIED = ("_data", "grad", "name", "op")
 
 
 class Node:
     """A variable or a recorded result; `Value` and `Tensor` are its two kinds."""
 
-    __slots__ = ("__weakref__", "serial", *_COPIED)
+    __slots__ = ("__weakref__", "inputs", "serial", *_COPIED)
 
     _data: Any
     grad: Any
@@ -202,35 +199,45 @@ class Node:
         """The data as the user last left it, for what only looks at it."""
         return self._data
 
-    # Copies and pickles walk the graph from the oldest node on, so that no depth of it recurses.
+    # Deep copies and pickles are made in `copies`.
 
-    def _state(self) -> dict[str, Any]:
+    def as_read(self) -> Args:
+        """The inputs, none of which has been changed since."""
         for arg in self.inputs:
             if isinstance(arg, Node) and arg.serial > self.serial:
                 raise stale(arg, self)
-        return {name: getattr(self, name) for name in (*_COPIED, *type(self).__slots__)}
+        return self.inputs
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    @classmethod
+    def copied(cls) -> tuple[str, ...]:
+        """Names of what a copy takes over besides the inputs."""
+        return *_COPIED, *cls.__slots__
+
+    @staticmethod
+    def packed(column: list[Any]) -> Any:
+        """What is written for the values of one attribute of many nodes, if not their list."""
+        return column
+
+    @staticmethod
+    def unpacked(column: Any) -> Sequence[Any]:
+        """What `packed` was given."""
+        values: Sequence[Any] = column
+        return values
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set these attributes."""
         for name, value in state.items():
             setattr(self, name, value)
-        self.serial = next_serial()
 
-    def __copy__(self) -> Node:
-        return restored(type(self), self._state())
+    def become(self, other: Self) -> None:
+        """Hold what another node holds."""
+        self.inputs = other.as_read()
+        self.restore({name: getattr(other, name) for name in other.copied()})
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
-        for node in reversed(ancestors(self)):
-            if id(node) not in memo:
-                state = node._state()
-                inputs = tuple([deepcopy(arg, memo) for arg in state.pop("inputs")])
-                state = {name: deepcopy(value, memo) for name, value in state.items()}
-                memo[id(node)] = restored(type(node), {**state, "inputs": inputs})
-        copied: Node = memo[id(self)]
+    def __copy__(self) -> Self:
+        copied = blank(type(self))
+        copied.become(self)
         return copied
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        stand_ins = _StandIns.current()
-        return _newest, ([stand_ins[node] for node in reversed(ancestors(self))], stand_ins)
 
     def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
         kind = type(self).__name__
@@ -246,53 +253,14 @@ class Node:
     _mask = property(_refuse_conversion)
 
 
-def restored(kind: type[Node], state: dict[str, Any]) -> Node:
+_Kind = TypeVar("_Kind", bound=Node)
+
+
+def blank(kind: type[_Kind]) -> _Kind:
+    """A node to be filled: the newest there is."""
     node = kind.__new__(kind)
-    node._restore(state)
+    node.serial = next_serial()
     return node
-
-
-def _newest(nodes: list[Node], _: object) -> Node:
-    return nodes[-1]
-
-
-class _StandIns(dict[Node, "_Pickled"]):
-    """What stands for each node in one pickle, so that nodes which share an input still do."""
-
-    @classmethod
-    def current(cls) -> _StandIns:
-        """Those of the pickle that this thread makes, which keeps them alive until it is done."""
-        found: _StandIns | None = getattr(_of_thread, "stand_ins", lambda: None)()
-        if found is None:
-            found = cls()
-            _of_thread.stand_ins = ref(found)
-        return found
-
-    def __missing__(self, node: Node) -> _Pickled:
-        stand_in = self[node] = _Pickled(node, ref(self))
-        return stand_in
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, ()
-
-
-_of_thread = local()
-
-
-class _Pickled:
-    """Stands for a node while it is pickled, and comes back as the node."""
-
-    __slots__ = ("node", "others")
-
-    def __init__(self, node: Node, others: Callable[[], _StandIns | None]) -> None:
-        self.node, self.others = node, others
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state, stand_ins = self.node._state(), self.others()
-        assert stand_ins is not None
-        inputs = [stand_ins[arg] if isinstance(arg, Node) else arg for arg in state["inputs"]]
-        state["inputs"] = tuple(inputs)
-        return restored, (type(self.node), state)
 
 
 def without_out(name: str, params: Params) -> Params:
@@ -317,10 +285,10 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     )
 
 
-def ancestors(*outputs: Node, since: float = 0) -> list[Node]:
+def ancestors(*outputs: Node, since: float = 0, known: Container[float] = ()) -> list[Node]:
     """The nodes that the outputs are computed from, they themselves included, newest first.
 
-    Nodes older than serial number `since` are left out.
+    Nodes older than serial number `since` are left out, as are those whose number is known.
     """
     seen = set(outputs)
     found = list(seen)
@@ -329,7 +297,7 @@ def ancestors(*outputs: Node, since: float = 0) -> list[Node]:
             if isinstance(arg, Node):
                 if arg.serial > node.serial:
                     raise stale(arg, node)
-                if arg.serial >= since and arg not in seen:
+                if arg.serial >= since and arg not in seen and not (known and arg.serial in known):
                     seen.add(arg)
                     found.append(arg)
     found.sort(key=by_serial, reverse=True)

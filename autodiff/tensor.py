@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
 from typing import Any, final
@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from autodiff.copies import reduce_node
 from autodiff.graph import (
     Args,
     Node,
@@ -25,7 +26,6 @@ from autodiff.graph import (
     pull,
     reassigned,
     remembers,
-    restored,
 )
 from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
 from autodiff.ops.general import item, pack
@@ -185,6 +185,8 @@ class Tensor(Node):
 
     __slots__ = ("_exposed", "params")
 
+    __reduce__ = reduce_node
+
     def __init_subclass__(cls) -> None:
         raise TypeError("Tensor is final: write functions of Tensors rather than a subclass")
 
@@ -320,8 +322,18 @@ class Tensor(Node):
             raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         return cls(out, None, op, args, params)
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        super()._restore(state)
+    @staticmethod
+    def packed(column: list[Any]) -> Any:
+        dtypes = {x.dtype if type(x) is np.ndarray and not x.shape else None for x in column}
+        # pickle is slow at a million small arrays
+        return np.array(column) if len(dtypes) == 1 and None not in dtypes else column
+
+    @staticmethod
+    def unpacked(column: Any) -> Sequence[Any]:
+        return [np.array(x) for x in column] if isinstance(column, np.ndarray) else column
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
         _frozen(self._data)
 
     def fit(self, cotangent: Any) -> Any:
@@ -418,11 +430,13 @@ class Tensor(Node):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.settle()
-        before = restored(Tensor, {**self._state(), "_exposed": None, "grad": None})
+        before = self.__copy__()
+        before._exposed = before.grad = None
         after = shapes.setitem(before, value, index=index)
         if modes and after.op is not None:
             remembers(self, after._data, after.op, after.inputs, after.params)
-        self._restore({**after._state(), "name": self.name})  # from here on this is the result
+        after.name = self.name
+        self.become(after)
         self.serial = reassigned()
 
     def __len__(self) -> int:
@@ -541,6 +555,8 @@ class Bundle(Node):
     """The several results of one operation, of which each is an item; users see the items only."""
 
     __slots__ = ("params",)
+
+    __reduce__ = reduce_node
 
     def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
         if modes:

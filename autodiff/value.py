@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
+from autodiff.copies import reduce_node
 from autodiff.graph import (
     Args,
     Node,
@@ -80,6 +81,8 @@ class Value(Node):
     """
 
     __slots__ = ()
+
+    __reduce__ = reduce_node
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Value is final: write functions of Values rather than a subclass")

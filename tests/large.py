@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from statistics import median
 from time import thread_time
 from typing import Any, NamedTuple
 
@@ -173,14 +175,20 @@ class Cost(NamedTuple):
 
 
 def costs(build: Build, kind: Kind, size: int) -> dict[str, Cost]:
-    """Each step's cost: that of a long graph, and the least of ten short ones around it."""
+    """Each step's cost: medians of three long graphs, one of them in a thread with a small stack,
+    and of the nine short ones around them.
+    """
+    short, long = [], []
     with uncollected():
-        short = [everything(build, kind, SHORT) for _ in range(5)]
-        long = everything(build, kind, size)
-        short += [everything(build, kind, SHORT) for _ in range(5)]
+        for run in (everything, everything, partial(in_small_stack, everything)):
+            short += [everything(build, kind, SHORT) for _ in range(3)]
+            long.append(run(build, kind, size))
+
+    def per_node(step: str, runs: list[dict[str, float]], size: int) -> float:
+        return median(run[step] for run in runs) / size * 1e6
+
     return {
-        step: Cost(min(run[step] for run in short) / SHORT * 1e6, seconds / size * 1e6)
-        for step, seconds in long.items()
+        step: Cost(per_node(step, short, SHORT), per_node(step, long, size)) for step in long[0]
     }
 
 
@@ -196,11 +204,8 @@ def main(size: int = LONG) -> tuple[int, float]:
                 if cost.long > 0.01:  # or it has visited a few nodes only
                     print(f"  {step:10}{cost.short:7.2f}{cost.long:7.2f}{cost.ratio:7.2f}")
                     worst = max(worst, cost.ratio)
+            sys.stdout.flush()
             tried += 1
-        with uncollected():
-            in_small_stack(everything, build, Value, size)
-        print(f"  and in a thread with a stack of {SMALL_STACK >> 10} KiB", flush=True)
-        tried += 1
     return tried, worst
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import copy
 import gc
+import io
 import pickle
 import subprocess
 import sys
 import threading
 import tracemalloc
 import weakref
+from itertools import accumulate, cycle, permutations
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Tensor, Value, exp, gradients, no_grad, trace
-from autodiff.graph import _StandIns, ancestors, push
+from autodiff.copies import Blocks
+from autodiff.graph import ancestors, push
 
 kinds = pytest.mark.parametrize("kind", [Value, Tensor])
 
@@ -357,7 +360,12 @@ def test_forward_mode_and_traces_at_singular_points():
     assert "−inf" in str(trace(y))
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+duplicates = pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+
+
+@duplicates
 def test_copies_are_graphs_of_their_own(duplicate):
     x, t = Value(2.0, "x"), Tensor([1.0, 2.0], "t")
     y = (t * exp(x) * t).sum()
@@ -387,7 +395,65 @@ def test_deep_graphs_are_copied_and_pickled(kind):
     assert x.grad is None
     y3 = copy.copy(y)
     assert gradients(y3, [x]) == [20_001.0]
-    assert not _StandIns.current()
+    assert not Blocks.current()
+
+
+@duplicates
+@given(
+    st.lists(st.floats(width=16), min_size=2, max_size=5),
+    st.sampled_from([[np.float16], [np.float32], [float, np.complex64]]),
+    st.sampled_from([(), (1,)]),
+)
+def test_copies_have_the_same_arrays(duplicate, numbers, dtypes, shape):
+    inputs = [
+        Tensor(np.full(shape, number, dtype))
+        for number, dtype in zip(numbers, cycle(dtypes), strict=False)
+    ]
+    y = sum(inputs, Tensor(np.ones(shape, dtypes[0])))
+    for node, copied in zip(ancestors(y), ancestors(duplicate(y)), strict=True):
+        array, same = node.current(), copied.current()
+        assert type(same) is np.ndarray
+        assert (same.dtype, same.shape) == (array.dtype, array.shape)
+        assert same.tobytes() == array.tobytes()
+        assert not same.flags.writeable
+
+
+@duplicates
+def test_all_nodes_of_a_graph_are_copied_together(duplicate):
+    """Each as a part of the ones before, or after: not with a graph of its own."""
+    nodes = list(accumulate([Value(1.0)] * 5_000))
+    assert len(pickle.dumps(nodes)) < 5_000 * 200
+    for listed in (nodes, nodes[::-1]):
+        copied = duplicate(listed)
+        newest = max(copied, key=lambda node: node.data)
+        assert len({*ancestors(newest)} & {*copied}) == 5_000
+        assert gradients(newest, [min(copied, key=lambda node: node.data)]) == [5_000.0]
+
+
+@duplicates
+def test_a_gradient_that_reads_its_variable_is_copied_with_it(duplicate):
+    x = Value(3.0)
+    y = x**4.0
+    (x.grad,) = gradients(y, [x], record=True)
+    for nodes in permutations({"x": x, "y": y, "slope": x.grad}.items()):
+        copied = duplicate(dict(nodes))
+        assert copied["x"].grad is copied["slope"]
+        assert gradients(copied["y"], [copied["x"]]) == [108.0]
+        assert gradients(copied["slope"], [copied["x"]]) == [108.0]
+
+
+def test_what_was_changed_since_an_earlier_pickle_is_pickled_anew():
+    """Also if the pickler that has seen it before is still there."""
+    pickler = pickle.Pickler(io.BytesIO())
+    x, z = Tensor([1.0, 2.0]), Tensor(5.0)
+    y = x * 2.0
+    pickler.dump(y)
+    x[0] = z * 3.0
+    x2, z2 = pickle.loads(pickle.dumps((x, z)))
+    assert x2.data.tolist() == [15.0, 2.0]
+    assert gradients(x2.sum(), [z2]) == [3.0]
+    with pytest.raises(RuntimeError, match="assigned after multiply"):
+        pickle.dumps(y)
 
 
 def test_a_pickle_from_a_longer_session_can_be_built_on():
