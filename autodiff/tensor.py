@@ -239,13 +239,9 @@ class Tensor(Node):
                 f"this Tensor is the result of {self.op.name}: only a variable's data can be "
                 "assigned"
             )
-        if (
-            array is not None and array is self._exposed
-        ):  # after `x.data -= ...`, which has changed it in place
-            self.settle()
-            return
         self._data = _frozen(_checked(array))
-        self._exposed = None
+        if array is not self._exposed:  # as it is after `x.data -= ...`
+            self._exposed = None
         self.serial = reassigned()
 
     def settle(self) -> None:

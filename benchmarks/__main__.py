@@ -17,6 +17,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "training_step": "one step of the network 784-50-10, batch of 100, float32",
+    "in_place": "such a step on arrays changed in place, against arrays that nobody can change",
     "scalar_mlp": "build and backward of a scalar MLP 2-16-16-1, one sample",
     "large_expression": "gradient of an expression in 10^6 numbers, float64",
     "jacobian": "Jacobian of R^100 to R^100 and Hessian of R^50 to R, dense, float64",
