@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper, wraps
+from inspect import CO_VARARGS, isfunction, signature
 from numbers import Number
 from typing import Any
 
@@ -59,6 +60,11 @@ def custom_rule(
         A decorator for a function of plain arrays. Arguments that the rules name without a default
         are inputs, the others parameters. A function that acts element by element is given floats
         for Values, and gives Values for them; any other is given arrays, and gives Tensors.
+
+    Raises
+    ------
+    TypeError
+        If a vjp or jvp is no function that names its arguments.
 
     Examples
     --------
@@ -176,11 +182,22 @@ class _CustomGeneral(_Custom, General):
         self, function: Callable[..., Any], vjps: tuple[Rule, ...], jvps: tuple[Rule, ...]
     ) -> None:
         super().__init__(function)
+        for rule in (*vjps, *jvps):
+            self.check_names(rule)
         self.vjps, self.jvps = (
             tuple(self.guarded(rule, 1, 2 + k) for k, rule in enumerate(rules))
             for rules in (vjps, jvps)
         )
         rule_signature(self, (vjps or jvps)[0], 2)
+
+    def check_names(self, rule: Rule) -> None:
+        """Inputs and parameters are known by the names that the rules have for them."""
+        code = rule.__code__ if isfunction(rule) else None
+        if code is None or code.co_flags & CO_VARARGS or code.co_argcount < 3:
+            raise TypeError(
+                f"a rule of {self.name} must be a function that names all that it is given, such "
+                f"as (g, out, x), not {signature(rule) if code else repr(rule)}"
+            )
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:

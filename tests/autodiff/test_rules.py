@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -56,6 +57,19 @@ def test_rules_of_one_s_own():
     for told in ({}, {"partials": 1.0, "vjp": lambda g, out, x: g}):
         with pytest.raises(TypeError, match="partials="):
             custom_rule(**told)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [lambda *args: args[0], lambda g: g, lambda g, out: g, partial(lambda g, out, x: g), 2.0],
+)
+@pytest.mark.parametrize("mode", ["vjp", "jvp"])
+def test_rules_name_their_arguments(rule, mode):
+    with pytest.raises(TypeError, match=r"a rule of double .* such as \(g, out, x\)"):
+
+        @custom_rule(**{mode: rule})
+        def double(x):
+            return 2 * x
 
 
 def test_several_results():
