@@ -1,6 +1,6 @@
 """All that a derivative and the engine must survive, with the counts: `python -m tests.deep`.
 
-Takes the better part of an hour on two cores, so it is no part of the gate; `python -m tests.deep
+Takes half an hour on two cores, so it is no part of the gate; `python -m tests.deep
 ladder kinks` runs some parts only. Each part is a command of its own, whose last line has its
 counts; all of them are printed once more at the end. The exit status is that of the worst.
 """
