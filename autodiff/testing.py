@@ -465,7 +465,7 @@ def _culprit(f: Callable[..., Any], args: tuple[Any, ...], order: int) -> str | 
         names = [f"input {i}" for i in which]
         try:
             trials = _trials(alone, tuple(inputs[i] for i in which), names, order, 1, 0, False)
-            bad = next((c for t in trials for c in _compared(t) if not c.checks[0].passed), None)
+            bad = next((found for t in trials for found in _compared(t) if _blamed(found)), None)
         except Exception:  # what cannot be run alone cannot be blamed
             continue
         if bad and not bad.kink and np.isfinite(bad.checks[0].error):
@@ -477,6 +477,17 @@ def _culprit(f: Callable[..., Any], args: tuple[Any, ...], order: int) -> str | 
                 f"{check}"
             )
     return None
+
+
+def _blamed(found: _Compared) -> bool:
+    """Whether the rule of one operation is wrong, and not its complex step.
+
+    LAPACK stops an SVD, whose complex step then is off by some hundred units in the last place of
+    the norm, at all neighbouring points alike: the step's own bound does not show it.
+    """
+    check = found.checks[0]
+    off = max(abs(analytic - check.numerical) for analytic in (check.reverse, check.forward))
+    return not check.passed and (off > check.rounding or not found.checks[-1].passed)
 
 
 def _steps(outputs: list[Node]) -> list[Node]:
