@@ -401,13 +401,12 @@ _random = np.random.default_rng(0)
 _speeds, _others, _drifts = (
     REACH * _random.uniform(0.5, 1, (3, 4096)) * _random.choice([-1, 1], (3, 4096))
 )
-# Along a line through the point, which all ties there cross, and along one that passes by: from
-# (0, 0), copysign(x, y) looks smooth along every line.
+# Along a line through the point, which all ties there cross, and along one that passes by.
 _ways = np.stack(
     [t * _speeds for t in (0, -1, -0.5, 0.5, 1)]
     + [t * _others + _drifts / 2 for t in (-1, -0.5, 0, 0.5, 1)]
 )
-_LINES = [[1, 2, 0, 3, 4], [5, 6, 7, 8, 9]]
+_THROUGH, _BESIDE = [1, 2, 0, 3, 4], [5, 6, 7, 8, 9]
 
 
 def strand(value: Any, place: int) -> Strand:
@@ -427,18 +426,18 @@ def carried(operation: Operation, operands: Sequence[Strand], place: int) -> Str
 
     What warns is not taken.
     """
-    results = _along(operation, operands)
+    results = _along(operation, operands, _THROUGH, _BESIDE)
     if results is None:
         return None
-    twice = [k for k, x in enumerate(operands) if any(x is y for y in operands[:k])]
-    if twice:  # smooth in each of them, too: copysign(x, x) is not
-        parted = [[x + REACH for x in y] if k in twice else y for k, y in enumerate(operands)]
-        if _along(operation, parted) is None:
-            return None
+    if len(operands) > 1:  # by each of them, too: at (0, 0) copysign is straight along many lines
+        for k in range(len(operands)):
+            alone = [x[:5] if i == k else x[:1] * 5 for i, x in enumerate(operands)]
+            if _along(operation, alone, _THROUGH) is None:
+                return None
     return _apart(results, place)
 
 
-def _along(operation: Operation, operands: Sequence[Strand]) -> list[Any] | None:
+def _along(operation: Operation, operands: Sequence[Strand], *lines: list[int]) -> list[Any] | None:
     results: list[Any] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -449,7 +448,7 @@ def _along(operation: Operation, operands: Sequence[Strand]) -> list[Any] | None
                 results.append(result if np.ndim(result) else float(result))
                 if not _is_moderate(results[-1]):
                     return None
-            slopes = np.diff(np.array(results)[_LINES], axis=1) / (REACH / 2)
+            slopes = np.diff(np.array(results)[[*lines]], axis=1) / (REACH / 2)
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError, Warning):
             return None
     steep = np.max(np.abs(slopes), axis=(0, 1))

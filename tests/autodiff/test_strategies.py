@@ -122,6 +122,13 @@ def test_every_function_is_drawn_or_says_why_not():
     assert {getattr(f, "name", None) or f.__name__ for f in missing} == NOT_DRAWN.keys()
 
 
+@pytest.mark.parametrize("name", ["copysign", "hypot", "maximum", "fmin", "arctan2"])
+def test_a_kink_at_the_origin_is_seen_from_all_sides(name):
+    (operation,) = [each for each in ON_TENSORS if each.text == name + "({0}, {1})"]
+    for places in itertools.combinations(range(25), 2):
+        assert carried(operation, [strand(0.0, place) for place in places], 25) is None
+
+
 def shrunk(strategy, is_wrong):
     return find(strategy, is_wrong, settings=settings(max_examples=3000, database=None))
 
