@@ -2,7 +2,7 @@
 
 A node is written as a member of a block: all that it is computed from, column by column, so that a
 million nodes are a dozen long lists. Nodes that an earlier block of the same copy or pickle holds
-are left out of the later ones.
+are left out of the later ones, and what is left alone by that is written for itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Block(list[Node]):
         for kind, by_name in columns.items():
             rows = zip(*map(kind.unpacked, by_name.values()), strict=True)
             for node, row in zip(self.of_kind(kind), rows, strict=True):
-                node.restore(dict(zip(by_name, row, strict=True)))
+                node.__setstate__(dict(zip(by_name, row, strict=True)))
 
     def of_kind(self, kind: type[Node]) -> list[Node]:
         return [node for node in self if type(node) is kind]
@@ -86,6 +86,7 @@ class Blocks(dict[float, int]):
             block.first = len(self)
             self.update(zip(map(by_serial, block), count(block.first)))
             self.blocks.append(block)
+            return block, len(block) - 1
         number = self[node.serial]
         block = self.blocks[bisect(self.blocks, number, key=attrgetter("first")) - 1]
         return block, number - block.first
@@ -100,7 +101,14 @@ _of_thread = local()
 def reduce_node(node: Node) -> tuple[Any, ...]:
     """What a node's `__reduce__` is."""
     blocks = Blocks.current()
-    return member, (*blocks.place(node), blocks)
+    block, place = blocks.place(node)
+    if len(block) == 1:  # as of variables, of which there may be many
+        return alone, (type(node), blocks), node.state()
+    return member, (block, place, blocks)
+
+
+def alone(kind: type[Node], _: object) -> Node:
+    return blank(kind)
 
 
 def member(block: Block, place: int, _: object) -> Node:

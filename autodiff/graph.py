@@ -224,19 +224,17 @@ class Node:
         values: Sequence[Any] = column
         return values
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Set these attributes."""
+    def state(self) -> dict[str, Any]:
+        """What a copy takes over."""
+        return {"inputs": self.as_read(), **{name: getattr(self, name) for name in self.copied()}}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def become(self, other: Self) -> None:
-        """Hold what another node holds."""
-        self.inputs = other.as_read()
-        self.restore({name: getattr(other, name) for name in other.copied()})
-
     def __copy__(self) -> Self:
         copied = blank(type(self))
-        copied.become(self)
+        copied.__setstate__(self.state())
         return copied
 
     def _refuse_conversion(self, *_: Any, **__: Any) -> Any:

@@ -328,8 +328,8 @@ class Tensor(Node):
     def unpacked(column: Any) -> Sequence[Any]:
         return [np.array(x) for x in column] if isinstance(column, np.ndarray) else column
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        super().restore(state)
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(state)
         _frozen(self._data)
 
     def fit(self, cotangent: Any) -> Any:
@@ -432,7 +432,7 @@ class Tensor(Node):
         if modes and after.op is not None:
             remembers(self, after._data, after.op, after.inputs, after.params)
         after.name = self.name
-        self.become(after)
+        self.__setstate__(after.state())  # from here on this is the result
         self.serial = reassigned()
 
     def __len__(self) -> int:
