@@ -89,14 +89,16 @@ def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
         flat = knot & ((before * after.conj()).real <= 0)
         back = knot & ((low == last) | (abs(before) < abs(after)))
         low, high = low - back, np.where(back, low, high)
+    beyond = low == high  # a piece without a length; what cancels there would still cost digits
     lower, upper = order[low], order[high]
     # what the period adds to differences, and 1 for the length of a piece that has none
     run = getitem(xp, index=upper) - getitem(xp, index=lower)
-    run = run + (knots[high] - knots[low] - data_of(run) + (low == high))
+    run = run + (knots[high] - knots[low] - data_of(run) + beyond)
     way = x - getitem(xp, index=lower)
     way = way + (at - knots[low] - data_of(way))
     rise = getitem(fp, index=upper) - getitem(fp, index=lower)
-    return _Pieces(lower, upper, way / run, where(flat, 0, rise / run))
+    weight, slope = where(beyond, 0, way / run), where(flat | beyond, 0, rise / run)
+    return _Pieces(lower, upper, weight, slope)
 
 
 def _replaced(x: Any, xp: Any, left: Any, right: Any, period: float | None) -> Any:

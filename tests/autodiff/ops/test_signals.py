@@ -92,6 +92,8 @@ def test_a_transform_says_what_it_does_not_take():
         (4.0, -5.0),
         (-1.0, 0.0),  # beyond
         (4.5, 0.0),
+        (-1e20, 0.0),  # where the way to the nearest knot must not count
+        (1e20, 0.0),
     ],
 )
 def test_the_slope_of_an_interpolation(x, slope):
@@ -117,6 +119,17 @@ def test_an_interpolation_is_constant_beyond_the_ends():
     np.testing.assert_array_equal(xp.grad, [-1.0, -1.0])
     (g,) = gradients(np.interp(x, xp, fp, right=7.0), [fp], seed=np.ones(3))
     np.testing.assert_array_equal(g, [1.5, 0.5])
+
+
+def test_beyond_the_ends_nothing_cancels():
+    xp, fast = np.array([0.0, 1.0]), np.array([1e20, 1e20])
+
+    def moved(fp):
+        """By the knots, too, which makes no difference there."""
+        slope = jvp(lambda xp: np.interp(-5.0, xp, fp), (xp,), (fast,))[1]
+        return slope + np.interp(-5.0, xp, fp) + slope
+
+    assert grad(moved)(np.array([3.0, 5.0])).tolist() == [1.0, 0.0]
 
 
 def test_an_interpolation_of_one_knot_and_of_none_of_the_points():
