@@ -470,6 +470,10 @@ def sweep(names: Sequence[str] = ()) -> Counts:
     import accuracy  # noqa: F401  before the processes part
     import test_table  # noqa: F401
 
+    if unknown := {*names} - {*TABLE}:
+        sys.exit(
+            f"no such row of the table: {', '.join(sorted(unknown))} (linalg.qr is 'qr' there)"
+        )
     every = [(name, k) for name in names or TABLE for k in range(len(mutants(name)))]
     tasks = [(name, k) for name, k in every if not mutants(name)[k].equivalent]
     survived = 0

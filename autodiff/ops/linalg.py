@@ -394,16 +394,24 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr has no derivative in mode {mode!r}: use 'reduced'")
     q, r = qr(a) if mode == "r" else out
-    k = np.min(a.shape[-2:])
+    m, k = a.shape[-2], np.min(a.shape[-2:])
     more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
-    with _unless_singular(f"qr has no derivative where the first {k} columns are dependent"):
-        change = solve(r[..., :k].swapaxes(-1, -2), t[..., :k].swapaxes(-1, -2)).swapaxes(-1, -2)
+    # of m columns of a real q the last follows from the others, since LAPACK leaves the last of m
+    # rows as it is, whatever the last column of a; of a complex row it turns the phase
+    p = k - (m == k and r.dtype.kind != "c")
+    with _unless_singular(f"qr has no derivative where the first {p} columns are dependent"):
+        change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
+    change = change.swapaxes(-1, -2)
     inner = _adjoint(q) @ change
-    lower = inner * np.tri(k, k=-1, dtype=inner.dtype)
+    lower = inner * np.tri(k, p, k=-1, dtype=inner.dtype)
+    if p < k:
+        lower = concatenate([lower, np.zeros((*lower.shape[:-1], 1), lower.dtype)], axis=-1)
     turn = lower - _adjoint(lower)
     if inner.dtype.kind == "c":  # the diagonal of r is real
         turn = turn + 1j * _diagonal_matrix(imag(diagonal(inner)))
-    dq, dr = q @ (turn - inner) + change, _adjoint(q) @ t - turn @ r
+    dq, dr = q @ turn, _adjoint(q) @ t - turn @ r
+    if m > k:
+        dq = dq + change - q @ inner
     if mode == "r":
         return dr
     if mode == "complete":
@@ -416,8 +424,9 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
 qr = general(
     np.linalg.qr,
     jvp=_qr_jvp,
-    doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent, or "
-    "only r (mode='r'). With mode='complete' the columns of q beyond have the derivative NaN.",
+    doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent (of "
+    "a real one with m <= n the last of these need not be), or only r (mode='r'). With "
+    "mode='complete' the columns of q beyond have the derivative NaN.",
 )
 
 

@@ -374,6 +374,14 @@ def test_numpys_own_names():
     np.testing.assert_array_equal(slope(lambda x: linalg.matrix_power(x, 0), I2), 0 * I2)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 3), (2, 3, 3), (3, 5)])
+def test_the_last_column_that_qr_looks_at_may_depend_on_the_others(shape):
+    a = np.random.default_rng(5).standard_normal(shape)
+    last = shape[-2] - 1
+    a[..., last] = a[..., :last].sum(axis=-1)
+    assert check_grads(linalg.qr, a, order=2)
+
+
 # Errors.
 
 
@@ -431,6 +439,16 @@ def triangle(x):
             lambda x: slope(lambda x: linalg.qr(x)[1], np.ones((3, 2)) * [1, 0]),
             LinAlgError,
             "first 2 col",
+        ),
+        (
+            lambda x: slope(triangle, np.ones((3, 3)) * [1, 1, 0]),
+            LinAlgError,
+            "first 2 col",
+        ),
+        (
+            lambda x: slope(triangle, np.diag([1, 1j, 0])),
+            LinAlgError,
+            "first 3 col",
         ),
         (lambda x: linalg.tensorinv(x, 0), ValueError, "ind > 0, got 0"),
         (lambda x: np.trace(x, dtype=np.float32), TypeError, "trace has no parameter 'dtype'"),
