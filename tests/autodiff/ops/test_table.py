@@ -125,13 +125,11 @@ def test_complex_derivatives_agree_with_numerical_differentiation(name, draw, se
     if not case.complex:
         return
     rng = np.random.default_rng(seed)
-    real, imaginary = case.arrays(rng), case.arrays(rng)
 
-    def f(*parts):
-        pairs = zip(parts[: len(real)], parts[len(real) :], strict=True)
+    def f(*pairs):
         return one_array(case(function.ours, [x + 1j * y for x, y in pairs]))
 
-    agrees(name, case, f, *real, *imaginary)
+    agrees(name, case, f, *zip(case.arrays(rng), case.arrays(rng), strict=True))
 
 
 def points(case, rng):
