@@ -3,6 +3,8 @@
 A step of the network 784-50-10 by hand, once with arrays as everyone has them (a batch that can be
 written to, of which each recording keeps a copy; weights whose `.data` is changed in place, which
 each reading compares with what it has read before), once with arrays that nobody can change.
+Beside them MyGrad's step, with its own guarding of memory and without, and PyTorch's, which counts
+the versions of every array.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from collections.abc import Callable
 
 from autodiff import Tensor, cross_entropy, relu
 from benchmarks.timing import OURS, interleaved, report, rounds, steps
-from benchmarks.training_step import RATE, Array, Problem, problem
+from benchmarks.training_step import (
+    RATE,
+    TORCH,
+    Array,
+    Problem,
+    mygrad,
+    problem,
+    torch_eager,
+)
 
 FIXED = "arrays that nobody can change"
 
@@ -51,12 +61,33 @@ def fixed(p: Problem) -> Callable[[], Tensor]:
     return step
 
 
+def mygrads(p: Problem) -> dict[str, Callable[[], object]]:
+    import mygrad as mg
+
+    step = mygrad(p).step
+    return {
+        "MyGrad, memory guarded": mg.mem_guard_on(step),
+        "MyGrad, memory not guarded": mg.mem_guard_off(step),
+    }
+
+
+def peers(p: Problem) -> dict[str, Callable[[], object]]:
+    found: dict[str, Callable[[], object]] = {}
+    for make in (lambda p: {TORCH: torch_eager(p).step}, mygrads):
+        try:
+            found |= make(p)
+        except ModuleNotFoundError as missing:
+            print(f"  {missing.name} not installed, skipped")
+    return found
+
+
 def main() -> None:
     p = problem()
     turns = {OURS: changing(p), FIXED: fixed(p)}
     first, second = ([float(step().data) for _ in range(5)] for step in turns.values())
     assert first == second, "the two do not compute the same"
-    times = interleaved({name: steps(step, 10) for name, step in turns.items()}, rounds(200))
+    every = turns | peers(p)
+    times = interleaved({name: steps(step, 10) for name, step in every.items()}, rounds(200))
     report(times, "us", 1e3)
 
 
