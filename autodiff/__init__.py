@@ -11,11 +11,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autodiff.anomaly import detect_anomaly
-from autodiff.graph import Node, no_grad
-from autodiff.groups import grouped
-from autodiff.jacobians import hessian, jacobian
-from autodiff.numerical import numerical_gradient, numerical_jacobian
+from autodiff.core.graph import Node
+from autodiff.core.groups import grouped
+from autodiff.core.modes import no_grad
+from autodiff.nodes.tensor import Tensor
+from autodiff.nodes.value import Value
 from autodiff.ops import (
     elementwise,
     fft,
@@ -50,10 +50,11 @@ from autodiff.ops.shapes import *
 from autodiff.ops.signals import *
 from autodiff.ops.special import *
 from autodiff.ops.statistics import *
-from autodiff.rules import checkpoint, custom_rule
-from autodiff.tensor import Tensor
-from autodiff.testing import Check, KinkError, check_grads
-from autodiff.transforms import (
+from autodiff.testing.anomaly import detect_anomaly
+from autodiff.testing.checks import Check, KinkError, check_grads
+from autodiff.testing.numerical import numerical_gradient, numerical_jacobian
+from autodiff.transforms.checkpoints import checkpoint
+from autodiff.transforms.gradients import (
     elementwise_grad,
     grad,
     gradients,
@@ -63,7 +64,8 @@ from autodiff.transforms import (
     value_and_grad,
     vjp,
 )
-from autodiff.value import Value
+from autodiff.transforms.jacobians import hessian, jacobian
+from autodiff.transforms.rules import custom_rule
 
 if TYPE_CHECKING:
     from autodiff.views.draw import draw

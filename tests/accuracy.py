@@ -20,7 +20,7 @@ import mpmath as mp
 import numpy as np
 
 from autodiff import Tensor, Value, gradients
-from autodiff.graph import Node
+from autodiff.core.graph import Node
 from autodiff.ops.table import TABLE, Elementwise
 
 BOUND = 4.0

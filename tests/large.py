@@ -20,7 +20,8 @@ from time import thread_time
 from typing import Any, NamedTuple
 
 from autodiff import Tensor, Value, draw, gradients
-from autodiff.graph import Node, push
+from autodiff.core.graph import Node
+from autodiff.core.walks import push
 
 LONG, SHORT = 1_000_000, 10_000
 

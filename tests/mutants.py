@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import autodiff
-from autodiff.graph import Op, data_of
+from autodiff.core.graph import Op, data_of
 from autodiff.ops.general import General
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise, Linear, Rule, conj, is_complex, over
 

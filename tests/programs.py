@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 from autodiff import Tensor, Value, gradients, sum
-from autodiff.graph import Node, ancestors
-from autodiff.programs import Program
+from autodiff.core.graph import Node, ancestors
 from autodiff.testing import check_grads, expressions
+from autodiff.testing.operations import Program
 
 # Of arrays of Values: a reduction makes a bare Value, and most functions of several arrays a Tensor
 NO_ARRAY = (

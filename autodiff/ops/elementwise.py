@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import current, data_of
+from autodiff.core.graph import current, data_of
 from autodiff.ops.general import general
 from autodiff.ops.table import (
     OBJECT,

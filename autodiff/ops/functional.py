@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from autodiff.graph import Node
+from autodiff.core.graph import Node
 from autodiff.ops.elementwise import where
 from autodiff.ops.shapes import expand_dims, getitem, reshape, setitem, stack, transpose
 from autodiff.ops.table import composite

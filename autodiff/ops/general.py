@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Params, Parts, data_of, pull, recorded
+from autodiff.core.graph import Args, Node, Params, Parts, data_of
+from autodiff.core.modes import recorded
+from autodiff.core.walks import pull
 from autodiff.ops.shapes import fitted
 from autodiff.ops.table import TABLE, Row, Rule, register, rule_signature
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import data_of
+from autodiff.core.graph import data_of
 from autodiff.ops.general import general
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to, expand_dims

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import data_of
+from autodiff.core.graph import data_of
 from autodiff.ops.selection import moving, pooled
 from autodiff.ops.shapes import (
     atleast_1d,

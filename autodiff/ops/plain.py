@@ -1,7 +1,7 @@
 """NumPy's functions that have no derivative: what each does on nodes, or what to write instead.
 
 Those that have one are rows and composites (`table.BY_FUNCTION`); between them, these tables and
-`autodiff.coverage` account for every public function. Names are NumPy's, without `numpy.`; one
+`tests.numpy_coverage` account for every public function. Names are NumPy's, without `numpy.`; one
 that the installed NumPy does not have is passed over.
 """
 

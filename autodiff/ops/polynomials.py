@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import data_of
+from autodiff.core.graph import data_of
 from autodiff.ops.elementwise import real, sqrt
 from autodiff.ops.general import general
 from autodiff.ops.linalg import inv, lstsq

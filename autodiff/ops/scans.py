@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from autodiff.graph import Node, data_of
+from autodiff.core.graph import Node, data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.shapes import as_array, astype, broadcast_to, concatenate

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Params, Parts, data_of
+from autodiff.core.graph import Args, Node, Params, Parts, data_of
 from autodiff.ops.reductions import max, mean, min
 from autodiff.ops.shapes import (
     along,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, data_of
+from autodiff.core.graph import Node, data_of
 from autodiff.ops.table import alias, composite, linear, row, shape_of
 
 __all__ = [

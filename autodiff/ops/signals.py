@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import data_of
+from autodiff.core.graph import data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.shapes import getitem, scatter

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, data_of
+from autodiff.core.graph import Node, data_of
 from autodiff.ops.elementwise import imag, real, sqrt, where
 from autodiff.ops.general import General, general
 from autodiff.ops.reductions import (

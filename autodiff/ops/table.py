@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autodiff.graph import Args, Node, Op, Params, current, data_of, hasty, without_out
+from autodiff.core.graph import Args, Node, Op, Params, current, data_of, without_out
+from autodiff.core.walks import hasty
 
 TABLE: dict[str, Op] = {}
 """Every row by its name."""

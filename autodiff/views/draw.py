@@ -18,7 +18,7 @@ from typing import Any, Literal
 import graphviz
 import numpy as np
 
-from autodiff.graph import Node, by_serial, plain_data
+from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.table import Elementwise
 from autodiff.views import formulas
 from autodiff.views.heat import heat_map, is_mappable

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, data_of, plain_data
+from autodiff.core.graph import Node, data_of, plain_data
 from autodiff.views.draw import GRADIENT, LINE, NODE, SMALL, VALUE, Artist
 from autodiff.views.formulas import formula, number, partial, symbols
 from autodiff.views.notation import is_small

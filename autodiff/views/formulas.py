@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, ancestors, next_serial, recorded
+from autodiff.core.graph import Node, ancestors, next_serial
+from autodiff.core.modes import recorded
+from autodiff.nodes.tensor import Bundle
 from autodiff.ops.elementwise import power
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise
-from autodiff.tensor import Bundle
 from autodiff.views.notation import (
     LATEX,
     QUOTIENT,

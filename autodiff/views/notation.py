@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Op, Params
+from autodiff.core.graph import Op, Params
 from autodiff.ops.table import TABLE
 from autodiff.views.text import printable
 

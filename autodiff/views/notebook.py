@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
-from autodiff.graph import Node
+from autodiff.core.graph import Node
 from autodiff.views.draw import draw
 from autodiff.views.formulas import latex_of
 from autodiff.views.render import ADVICE, renderer

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.graph import Node, by_serial, stale
-from autodiff.groups import Group, groups_of
+from autodiff.core.graph import Node, by_serial, stale
+from autodiff.core.groups import Group, groups_of
 from autodiff.ops.general import item
 
 READ = 20_000  # how many nodes of a graph are looked at

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from autodiff.graph import Node, by_serial, plain_data
+from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise, Linear
 from autodiff.views.formulas import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autodiff.graph import Node, stale
+from autodiff.core.graph import Node, stale
 from autodiff.views.formulas import number
 from autodiff.views.text import printable, table
 

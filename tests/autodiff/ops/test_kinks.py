@@ -9,7 +9,7 @@ from kinks import every, weights
 from peers import floating, ours
 
 from autodiff import Value, gradients, jvp, vjp
-from autodiff.graph import Node
+from autodiff.core.graph import Node
 
 at_every_kink = pytest.mark.parametrize("kink", every(), ids=lambda k: f"{k.text} at {k.point}")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the values', NumPy's own

@@ -10,7 +10,7 @@ from numpy.linalg import LinAlgError
 
 import autodiff as ad
 from autodiff import Tensor, check_grads, grad, gradients, jacobian, jvp, linalg
-from autodiff.graph import push
+from autodiff.core.walks import push
 
 INF = math.inf
 I2 = np.eye(2)

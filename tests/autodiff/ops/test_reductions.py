@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import autodiff as ad
 from autodiff import Tensor, Value, check_grads, grad, gradients, jacobian
-from autodiff.graph import push
+from autodiff.core.walks import push
 
 INF, NAN = math.inf, math.nan
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Tensor, Value, check_grads, gradients
-from autodiff.graph import push
+from autodiff.core.walks import push
 
 NAN = math.nan
 X = np.array([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])

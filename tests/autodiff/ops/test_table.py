@@ -13,7 +13,8 @@ from programs import as_values
 
 import autodiff
 from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
-from autodiff.graph import Node, Op, pull, push
+from autodiff.core.graph import Node, Op
+from autodiff.core.walks import pull, push
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
 # The engine's own rows, tested with the engine.

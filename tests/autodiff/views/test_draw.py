@@ -21,7 +21,6 @@ from autodiff import (
     draw,
     exp,
     grouped,
-    groups,
     log,
     no_grad,
     sign,
@@ -30,7 +29,8 @@ from autodiff import (
     tanh,
     where,
 )
-from autodiff.graph import ancestors
+from autodiff.core import groups
+from autodiff.core.graph import ancestors
 from autodiff.views import draw as drawing
 from autodiff.views import formulas, heat, notebook, render, scene
 from nn import TwoLayerNet

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import Tensor, Value, explore, log, sin
-from autodiff.graph import ancestors
+from autodiff.core.graph import ancestors
 from autodiff.views import explorer
 from demos.price_graphs import apples_and_oranges
 from nn import TwoLayerNet

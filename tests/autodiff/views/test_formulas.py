@@ -26,7 +26,7 @@ from autodiff import (
     tanh,
     trace,
 )
-from autodiff.graph import Node, ancestors
+from autodiff.core.graph import Node, ancestors
 from autodiff.ops.table import TABLE
 from autodiff.views import formulas
 from autodiff.views.formulas import bar, expression, formula, latex_of, number, partial, symbols

@@ -1,0 +1,115 @@
+"""Deep copies and pickles of graphs, for which no depth of a graph recurses.
+
+A node is written as a member of a block: all that it is computed from, column by column, so that a
+million nodes are a dozen long lists. Nodes that an earlier block of the same copy or pickle holds
+are left out of the later ones, and what is left alone by that is written for itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from itertools import count, islice
+from operator import attrgetter
+from threading import local
+from typing import Any
+from weakref import ref
+
+from autodiff.core.graph import Node, ancestors, blank, by_serial
+
+
+class Block(list[Node]):
+    """Nodes that are written together, oldest first."""
+
+    first = 0
+    """The number of the first of them in `Blocks`."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kinds: list[type[Node]] = list(map(type, self))
+        columns = {
+            kind: {
+                name: kind.packed([getattr(node, name) for node in self.of_kind(kind)])
+                for name in kind.copied()
+            }
+            for kind in dict.fromkeys(kinds)
+        }
+        counts = [len(node.inputs) for node in self]
+        inputs = [arg for node in self for arg in node.as_read()]
+        number = Blocks.current().get
+        places = [
+            number(arg.serial, -1) - self.first if isinstance(arg, Node) else -1 for arg in inputs
+        ]
+        others = [arg for arg, place in zip(inputs, places, strict=True) if place < 0]
+        return blanks, (kinds,), (columns, counts, places, others)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        columns, counts, places, others = state
+        others = iter(others)
+        inputs = iter([next(others) if place < 0 else self[place] for place in places])
+        for node, n in zip(self, counts, strict=True):
+            node.inputs = tuple(islice(inputs, n))
+        for kind, by_name in columns.items():
+            rows = zip(*map(kind.unpacked, by_name.values()), strict=True)
+            for node, row in zip(self.of_kind(kind), rows, strict=True):
+                node.__setstate__(dict(zip(by_name, row, strict=True)))
+
+    def of_kind(self, kind: type[Node]) -> list[Node]:
+        return [node for node in self if type(node) is kind]
+
+
+def blanks(kinds: list[type[Node]]) -> Block:
+    """A block to be filled, whose nodes may be referred to by then."""
+    return Block(map(blank, kinds))
+
+
+class Blocks(dict[float, int]):
+    """The blocks of one copy or pickle, and a number for each node's serial number.
+
+    A node that is changed has a new serial number, and so is another node.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+
+    @classmethod
+    def current(cls) -> Blocks:
+        """Those of what this thread copies or pickles, which keeps them alive until it is done."""
+        found: Blocks | None = getattr(_of_thread, "blocks", lambda: None)()
+        if found is None:
+            found = cls()
+            _of_thread.blocks = ref(found)
+        return found
+
+    def place(self, node: Node) -> tuple[Block, int]:
+        """The block in which a node stands, and where."""
+        if node.serial not in self:
+            block = Block(reversed(ancestors(node, known=self)))
+            block.first = len(self)
+            self.update(zip(map(by_serial, block), count(block.first)))
+            self.blocks.append(block)
+            return block, len(block) - 1
+        number = self[node.serial]
+        block = self.blocks[bisect(self.blocks, number, key=attrgetter("first")) - 1]
+        return block, number - block.first
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, ()
+
+
+_of_thread = local()
+
+
+def reduce_node(node: Node) -> tuple[Any, ...]:
+    """What a node's `__reduce__` is."""
+    blocks = Blocks.current()
+    block, place = blocks.place(node)
+    if len(block) == 1:  # as of variables, of which there may be many
+        return alone, (type(node), blocks), node.state()
+    return member, (block, place, blocks)
+
+
+def alone(kind: type[Node], _: object) -> Node:
+    return blank(kind)
+
+
+def member(block: Block, place: int, _: object) -> Node:
+    return block[place]

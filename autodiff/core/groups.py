@@ -1,0 +1,111 @@
+"""Which operations belong together: told by whoever computes them, read by pictures only.
+
+A side table beside the graph, whose nodes and engine do not know of it. A group is told by its
+result and the moment at which its computation began: what the result was computed from since then
+is what belongs to it. The table forgets a group as soon as its result is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NamedTuple
+from weakref import ref
+
+from autodiff.core import trees
+from autodiff.core.graph import Node, next_serial
+
+
+class Group(NamedTuple):
+    """Operations under one name.
+
+    Attributes
+    ----------
+    label : str
+        What a picture writes on the box.
+    since : int
+        The serial number of the graph when the computation began.
+    given : list of float
+        The serial numbers of the arguments: variables among these stand outside the box.
+    """
+
+    label: str
+    since: int
+    given: list[float]
+
+
+class _Result(ref[Node]):
+    """A result, and the groups that it is the result of, the inner ones first."""
+
+    __slots__ = ("groups", "serial")
+    groups: list[Group]
+    serial: float
+
+
+_results: dict[float, _Result] = {}
+
+
+def _forget(result: ref[Node]) -> None:
+    assert isinstance(result, _Result)
+    _results.pop(result.serial, None)
+
+
+def grouped(label: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Have pictures put what a function computes into one box of this name.
+
+    The layers of `nn` are grouped so. Groups nest. What the function returns and how it is
+    differentiated stay as they are.
+
+    Parameters
+    ----------
+    label : str, optional
+        The name on the box. Left out, it is the function's name; for a `__call__`, its class's.
+
+    Returns
+    -------
+    callable
+        A decorator of functions.
+
+    Examples
+    --------
+    >>> from autodiff import Value, draw, exp, grouped
+    >>> @grouped()
+    ... def bell(x):
+    ...     return exp(-x * x)
+    >>> picture = draw(3 * bell(Value(0.5, "x")), depth=0)  # the box as one node
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = label or (None if function.__name__ == "__call__" else function.__name__)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            since = next_serial()
+            returned = function(*args, **kwargs)
+            for node in [returned] if isinstance(returned, Node) else trees.leaves(returned):
+                if isinstance(node, Node) and node.serial > since:
+                    given = [arg.serial for arg in args if isinstance(arg, Node)]
+                    _remember(node, Group(own or type(args[0]).__name__, since, given))
+            return returned
+
+        return call
+
+    return decorate
+
+
+def _remember(node: Node, group: Group) -> None:
+    result = _results.get(node.serial)
+    if result is None:
+        result = _results[node.serial] = _Result(node, _forget)
+        result.serial, result.groups = node.serial, []
+    result.groups.append(group)
+
+
+def groups_of(nodes: Iterable[Node]) -> list[tuple[Node, Group]]:
+    """The groups that have one of the nodes as a result, each with that node, outer ones first."""
+    found = []
+    for node in nodes:
+        result = _results.get(node.serial)
+        if result is not None:
+            found += [(node, group) for group in result.groups]
+    return sorted(found, key=lambda pair: pair[1].since)

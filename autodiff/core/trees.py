@@ -1,0 +1,89 @@
+"""Nested containers of numbers and arrays: dict, list, tuple, namedtuple, dataclass.
+
+A leaf is a number, an array or a node. Whatever else a container holds (None, a string, a flag, a
+function) belongs to its structure and stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import Node
+
+
+def is_leaf(x: Any) -> bool:
+    """Whether this is something to differentiate by: a number, an array of numbers, or a node."""
+    if isinstance(x, Node):
+        return True
+    kind = getattr(getattr(x, "dtype", None), "kind", None)
+    if kind is not None:
+        return kind in "fciub"
+    return isinstance(x, Number) and not isinstance(x, bool)
+
+
+def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
+    """The same containers with `f` of each leaf."""
+    if is_leaf(tree):
+        return f(tree)
+    if isinstance(tree, dict):
+        made: Any = copy(tree)
+        made.update((key, mapped(f, part)) for key, part in tree.items())
+        return made
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[mapped(f, part) for part in tree])
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(f, part) for part in tree])
+    if hasattr(type(tree), "__dataclass_fields__"):
+        from dataclasses import fields  # loaded already, by whoever made this one
+
+        made = copy(tree)
+        for field in fields(tree):
+            # a frozen one is no less new than the others
+            object.__setattr__(made, field.name, mapped(f, getattr(tree, field.name)))
+        return made
+    return tree
+
+
+def leaves(tree: Any) -> list[Any]:
+    """All leaves, in the order of their containers."""
+    found: list[Any] = []
+    mapped(found.append, tree)
+    return found
+
+
+def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
+    """The same containers with new leaves, given in the order of the old."""
+    following = iter(new)
+    return mapped(lambda _: next(following), tree)
+
+
+def checked(tree: Any, like: Any, what: str) -> list[Any]:
+    """The leaves of a container that must match another, leaf by leaf."""
+    found, expected = leaves(tree), leaves(like)
+    shapes = [[np.shape(leaf) for leaf in part] for part in (found, expected)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"{what} has shapes {shapes[0]}, what it belongs to has {shapes[1]}")
+    return found
+
+
+def paths(tree: Any, name: str = "") -> list[str]:
+    """How to write each leaf, as in name['weights'][0], in the order of `leaves`."""
+    if is_leaf(tree):
+        return [name]
+    parts: Iterable[tuple[str, Any]] = ()
+    if isinstance(tree, dict):
+        parts = [(f"[{key!r}]", part) for key, part in tree.items()]
+    elif isinstance(tree, list | tuple):
+        fields = getattr(tree, "_fields", None)
+        words = (
+            [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(tree))]
+        )
+        parts = zip(words, tree, strict=True)
+    elif hasattr(type(tree), "__dataclass_fields__"):
+        parts = [(f".{key}", getattr(tree, key)) for key in type(tree).__dataclass_fields__]
+    return [path for word, part in parts for path in paths(part, name + word)]

@@ -1,0 +1,149 @@
+"""The two walks along a graph: `pull` carries cotangents back, `push` carries tangents onward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from autodiff.core.graph import Node, ancestors, plain_data
+from autodiff.core.modes import watcher
+
+
+def _since(nodes: Iterable[Node]) -> float:
+    """The serial number from which on something may be computed from the nodes."""
+    serials = [node.serial for node in nodes]
+    return 0 if any(serial % 1 for serial in serials) else min(serials, default=0)
+
+
+def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
+    """Those of `nodes` (newest first) that are computed from one of `sources`, or are one."""
+    live = set(sources)
+    for node in reversed(nodes):
+        for arg in node.inputs:
+            if isinstance(arg, Node) and arg in live:
+                live.add(node)
+                break
+    return live
+
+
+# Whether the chain rule's products do not look for a zero that absorbs an infinity (see
+# `table.scaled`): on arrays that costs a pass over memory each.
+hasty: ContextVar[bool] = ContextVar("hasty", default=False)
+
+Check = Callable[[Node, Node, int, Any, Any, Any], None]  # a `Watcher.carried`
+
+
+def _walked(
+    walk: Callable[..., dict[Node, Any]],
+    carried: Mapping[Node, Any],
+    wanted: Iterable[Node] | None,
+    record: bool,
+    order: list[Node] | None,
+) -> dict[Node, Any]:
+    """What a hasty walk finds; where there is a NaN in that, what a careful one finds."""
+    if record and order is None:
+        for node in ancestors(*carried, *(wanted or ())):
+            node.settle()  # as the rules will when they read it, which would be too late to find
+    watched = watcher()
+    if watched is not None:
+        with watched.walking():
+            return walk(carried, wanted, record, order, watched.carried)
+    if record or hasty.get():  # whoever has begun the walk around this one will look
+        return walk(carried, wanted, record, order)
+    token = hasty.set(True)
+    try:
+        found = walk(carried, wanted, record, order)
+    finally:
+        hasty.reset(token)
+    for node, x in found.items():
+        if node.undefined(x):
+            return walk(carried, wanted, record, order)
+    return found
+
+
+def pull(
+    cotangents: Mapping[Node, Any],
+    wanted: Iterable[Node] | None = None,
+    record: bool = False,
+    order: list[Node] | None = None,
+) -> dict[Node, Any]:
+    """Reverse mode: carry cotangents of some nodes back to all nodes, or to the wanted ones.
+
+    With `record` the rules run on nodes, so that the result can be differentiated again. A caller
+    who knows already which nodes depend on the wanted ones may pass them as `order`, newest first.
+    """
+    return _walked(_pull, cotangents, wanted, record, order)
+
+
+def _pull(
+    cotangents: Mapping[Node, Any],
+    wanted: Iterable[Node] | None,
+    record: bool,
+    order: list[Node] | None,
+    check: Check | None = None,
+) -> dict[Node, Any]:
+    cotangents = dict(cotangents)
+    kept = None if wanted is None else set(wanted)
+    if kept is None:
+        nodes = ancestors(*cotangents)
+        live = kept = set(nodes)
+    elif order is None:
+        nodes = ancestors(*cotangents, since=_since(kept))
+        live = _dependents(nodes, kept)
+    else:
+        nodes, live = order, set(order)
+    for node in nodes:
+        op = node.op
+        if op is None or node not in cotangents:
+            continue
+        g = cotangents[node] if node in kept else cotangents.pop(node)
+        inputs, params = node.inputs, node.params
+        out, args = (node, inputs) if record else (node._data, plain_data(inputs))
+        for k, arg in enumerate(inputs):
+            if isinstance(arg, Node) and arg in live:
+                share = op.vjp(k, g, out, args, params)
+                if share is not None:
+                    share = arg.fit(share)
+                    if check is not None:
+                        check(node, arg, k, g, share, cotangents.get(arg))
+                    # popped: what nobody else holds is added to in its place
+                    cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
+    return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
+
+
+def push(
+    tangents: Mapping[Node, Any],
+    wanted: Iterable[Node],
+    record: bool = False,
+    order: list[Node] | None = None,
+) -> dict[Node, Any]:
+    """Forward mode: carry tangents of some nodes onward to the wanted ones."""
+    return _walked(_push, tangents, wanted, record, order)
+
+
+def _push(
+    tangents: Mapping[Node, Any],
+    wanted: Iterable[Node],
+    record: bool,
+    order: list[Node] | None,
+    check: Check | None = None,
+) -> dict[Node, Any]:
+    tangents, kept = dict(tangents), set(wanted)
+    if order is None:
+        order = ancestors(*kept, since=_since(tangents))
+    for node in reversed(order):
+        if node in tangents or node.op is None:
+            continue
+        out, args = (node, node.inputs) if record else (node._data, plain_data(node.inputs))
+        total = None
+        for k, arg in enumerate(node.inputs):
+            if isinstance(arg, Node) and arg in tangents:
+                share = node.op.jvp(k, tangents[arg], out, args, node.params)
+                if share is not None:
+                    if check is not None:
+                        check(node, arg, k, tangents[arg], node.spread(share), total)
+                    total = share if total is None else total + share
+        if total is not None:
+            tangents[node] = node.spread(total)
+    return {node: tangents[node] if node in tangents else node.zero() for node in kept}

@@ -1,0 +1,69 @@
+"""NumPy's two protocols: what NumPy's functions do when they are called on nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import current
+from autodiff.nodes.ufuncs import call_method
+from autodiff.ops.plain import MAKERS, PLAIN, REFUSED
+from autodiff.ops.table import BY_FUNCTION
+
+
+def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
+    """NumPy's ufunc protocol (NEP 13), for both kinds of node."""
+    op = BY_FUNCTION.get(ufunc)
+    if op is None:
+        return _outside(ufunc, getattr(ufunc, method), inputs, kwargs)
+    if method != "__call__":
+        return call_method(ufunc, op, method, inputs, kwargs)
+    return op(*inputs, **kwargs)
+
+
+def dispatch_function(function: Any, args: Any, kwargs: Any) -> Any:
+    """NumPy's function protocol (NEP 18), for both kinds of node."""
+    op = BY_FUNCTION.get(function)
+    if op is None:
+        return _outside(function, function, args, kwargs)
+    return op(*args, **kwargs)
+
+
+def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
+    """A call of what the table does not have: outside the graph where that loses nothing."""
+    if function in PLAIN:
+        return compute(*_plain(args), **_plain(kwargs))
+    name = full_name(function)
+    if function in REFUSED:
+        raise TypeError(f"{name} {REFUSED[function]}")
+    if function in MAKERS:
+        raise TypeError(
+            f"{name}(like=...) would make a plain array, not a node: leave like= out, and wrap the "
+            "array in a Tensor if it is a variable"
+        )
+    from difflib import get_close_matches  # for this message only
+
+    names = {known.__name__: full_name(known) for known in BY_FUNCTION}
+    near = get_close_matches(function.__name__, names, n=1)
+    raise TypeError(
+        f"{name} has no derivative here: write it with the functions of autodiff, or take x.data "
+        "to compute outside the graph" + "".join(f" ({names[one]} has one)" for one in near)
+    )
+
+
+def _plain(x: Any) -> Any:
+    """Arguments, however nested, with the data of the nodes among them."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(_plain, x))
+    if isinstance(x, dict):
+        return {name: _plain(value) for name, value in x.items()}
+    return current(x)
+
+
+def full_name(function: Any) -> str:
+    """`numpy.linalg.norm`: what a function is called, and where it is from."""
+    name = function.__name__
+    if isinstance(function, np.ufunc):  # which did not tell where it is from before NumPy 2.2
+        return f"numpy.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
+    return f"{function.__module__}.{name}"

@@ -1,0 +1,594 @@
+"""Tensor: an array as a node, with NumPy's operators, indexing and protocols."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from threading import Lock
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from autodiff.core.copies import reduce_node
+from autodiff.core.graph import (
+    Args,
+    Node,
+    Op,
+    Params,
+    Parts,
+    current,
+    data_of,
+    next_serial,
+    reassigned,
+)
+from autodiff.core.modes import modes, remembers
+from autodiff.core.walks import pull
+from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
+from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
+from autodiff.ops.general import item, pack
+from autodiff.ops.table import OBJECT
+
+
+def _checked(array: ArrayLike, copy: bool = True) -> Any:
+    """What a user hands in as an array of floats, private unless told otherwise."""
+    if type(array) is np.ndarray and array.dtype.kind in "fc" and array.dtype.isnative:
+        return array.copy() if copy else array.view()
+    if isinstance(array, Node):
+        raise TypeError(
+            f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
+        )
+    if isinstance(array, np.ndarray):
+        array = ordinary(array)
+    elif not hasattr(array, "__array_function__"):
+        array = ordinary(np.array(array, subok=True))
+    kind = array.dtype.kind  # type: ignore[union-attr]
+    if kind in "iub":
+        return array.astype(float)  # type: ignore[union-attr]
+    if kind not in "fc":
+        raise TypeError(
+            f"Tensor holds numbers, not dtype {array.dtype}"  # type: ignore[union-attr]
+            + (": join nodes with autodiff.stack([...])" if kind == "O" else "")
+        )
+    if not array.dtype.isnative:  # type: ignore[union-attr]
+        return array.astype(array.dtype.newbyteorder())  # type: ignore[union-attr]
+    return array.copy() if copy else array.view()  # type: ignore[union-attr]
+
+
+def ordinary(array: Any) -> Any:
+    """An array of a subclass as one of NumPy's own, where that changes nothing."""
+    if type(array) is np.ndarray or isinstance(array, np.memmap):
+        return np.asarray(array)
+    ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
+    if ma is not None and isinstance(array, ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
+    raise TypeError(
+        f"a {type(array).__name__} computes by rules of its own, which would be lost without a "
+        "word: pass np.asarray(array)"
+    )
+
+
+def _frozen(data: Any) -> Any:
+    """What the graph has recorded must not change under it."""
+    if type(data) is not np.ndarray and isinstance(data, np.ndarray | np.generic):
+        data = np.asarray(data)
+    if isinstance(data, np.ndarray):
+        data.setflags(write=False)
+    return data
+
+
+def is_fixed(array: Any) -> bool:
+    """Whether an array, and what it is a view of, is read-only: it is trusted to stay so."""
+    while isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.base
+    return array is None or isinstance(array, bytes)
+
+
+def private(value: Any) -> Any:
+    """A constant or parameter that nobody else can change."""
+    if isinstance(value, np.ndarray):
+        return value if is_fixed(value) else _frozen(value.copy())
+    if isinstance(value, list):
+        return [private(part) for part in value]
+    return tuple(map(private, value)) if type(value) is tuple else value
+
+
+def _replaced(args: Args, old: Any, new: Any) -> Args:
+    return [new if arg is old else arg for arg in args]
+
+
+def _describe(arg: Any) -> str:
+    dtype = getattr(arg, "dtype", None)
+    if dtype is None:
+        return f"{type(arg).__name__} {arg!r}"[:60]
+    return f"{dtype} of shape {arg.shape}"
+
+
+_NO_PARAMS: Params = {}
+_settling = Lock()
+_NUMBERS = (Node, float, int, complex, np.generic)
+
+
+def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """A binary operator, and the one that is called when the Tensor stands on its right."""
+
+    def direct(self: Tensor, other: Any) -> Any:
+        return Tensor.apply(op, (self, other), _NO_PARAMS)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return Tensor.apply(op, (other, self), _NO_PARAMS)
+
+    return direct, reflected
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def compared(self: Tensor, other: Any) -> Any:
+        return compare(self.current(), current(other))
+
+    return compared
+
+
+def _plain_method(name: str) -> Callable[..., Any]:
+    """A method whose result is no function to differentiate: truth values, places."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.current(), name)(*args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"numpy.{name}, plain: it has no derivative."
+    return method
+
+
+@final
+class Tensor(Node):
+    """An array that remembers how it was computed.
+
+    Parameters
+    ----------
+    array : array_like
+        Numbers of any shape. float16/32/64 and complex keep their dtype, integers and
+        booleans become float64.
+    name : str, optional
+        Shown in drawings and traces.
+    copy : bool
+        False shares the array's memory: it must then not be changed until the last derivative of
+        what is computed from it has been taken. (Likewise a constant in an expression is copied,
+        unless it and what it is a view of are read-only.)
+
+    Attributes
+    ----------
+    data : array
+        The numbers. A variable's may be changed, in place (`x.data -= 0.1 * x.grad`) or by
+        assignment: what is computed from then on sees the change. A recorded result's are
+        read-only.
+    grad : array or None
+        Set by `backward()`: same shape and dtype as `data`.
+
+    Raises
+    ------
+    TypeError
+        If the array does not hold numbers, or is of a subclass with rules of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import Tensor
+    >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], name="x")
+    >>> y = np.sum(x * x)
+    >>> y.backward()
+    >>> x.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = ("_exposed", "params")
+
+    __reduce__ = reduce_node
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Tensor is final: write functions of Tensors rather than a subclass")
+
+    _exposed: Any
+
+    def __init__(
+        self,
+        array: ArrayLike,
+        name: str | None = None,
+        op: Op | None = None,
+        inputs: Args = (),
+        params: Params = _NO_PARAMS,
+        *,
+        copy: bool = True,
+    ) -> None:
+        if op is None:
+            array = _checked(array, copy)
+        elif modes and not remembers(self, array, op, inputs, params):
+            op, inputs, params = None, (), _NO_PARAMS
+        if type(array) is np.ndarray:
+            array.setflags(write=False)  # what the graph has read must not change under it
+            self._data = array
+        else:
+            self._data = _frozen(array)
+        self._exposed = None
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.name = name
+        self.grad = None
+        self.serial = next_serial()
+
+    @property
+    def data(self) -> Any:
+        """The numbers, outside the graph."""
+        if self.op is not None:
+            return self._data
+        # A variable's array is the user's to change in place, so the graph keeps a copy of what
+        # it has read (see `settle`).
+        if not hasattr(self._data, "tobytes"):
+            return self._data.copy()  # of a lazy array, which has no bytes to compare
+        if self._exposed is None:
+            self._exposed = self._data.copy()
+        return self._exposed
+
+    @data.setter
+    def data(self, array: ArrayLike) -> None:
+        if self.op is not None:
+            raise AttributeError(
+                f"this Tensor is the result of {self.op.name}: only a variable's data can be "
+                "assigned"
+            )
+        self._data = _frozen(_checked(array))
+        if array is not self._exposed:  # as it is after `x.data -= ...`
+            self._exposed = None
+        self.serial = reassigned()
+
+    def settle(self) -> None:
+        mine, theirs = self._data, self._exposed
+        if theirs is None:
+            return
+        same = mine.shape == theirs.shape and mine.dtype == theirs.dtype
+        if not same or mine.tobytes() != theirs.tobytes():
+            data = _frozen(_checked(theirs))
+            with _settling:  # several threads may be the first to read it
+                if self._data is mine:
+                    self.serial, self._data = reassigned(), data
+
+    shape = property(attrgetter("_data.shape"))
+    dtype = property(attrgetter("_data.dtype"))
+    ndim = property(attrgetter("_data.ndim"))
+    size = property(attrgetter("_data.size"))
+    T = property(lambda self: shapes.transpose(self))
+    mT = property(lambda self: shapes.matrix_transpose(self))
+    real = property(lambda self: elementwise.real(self))
+    imag = property(lambda self: elementwise.imag(self))
+
+    @classmethod
+    def apply(cls, op: Op, args: Args, params: Params) -> Any:
+        data = []
+        for arg in args:
+            kind = type(arg)
+            if kind is Tensor:
+                if arg._exposed is not None:
+                    arg.settle()
+                data.append(arg._data)
+            elif kind is np.ndarray:
+                if arg.dtype is OBJECT:
+                    if Tensor in map(type, args):
+                        raise TypeError(
+                            f"{op.name} cannot mix a Tensor with an array of Values: join the "
+                            "Values with autodiff.stack first"
+                        )
+                    return op.plain(args, params)  # Values throughout: element by element
+                if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
+                    return cls.apply(op, _replaced(args, arg, private(arg)), params)
+                data.append(arg)
+            elif op.weak and (kind is float or kind is int):
+                data.append(arg)  # as most constants are
+            elif kind is list or kind is tuple:
+                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
+            elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
+                # only elementwise rules are used to plain numbers
+                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
+            elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
+                if isinstance(arg, np.ndarray):
+                    return cls.apply(op, _replaced(args, arg, ordinary(arg)), params)
+                data.append(data_of(arg))
+            else:
+                array = np.asarray(arg)  # of a buffer, say
+                if array.dtype.kind in "fciub":
+                    return cls.apply(op, _replaced(args, arg, array), params)
+                data.append(arg)
+        if params:
+            for name in params:
+                if name not in op.parameters:
+                    raise TypeError(
+                        f"{op.name} has no parameter {name!r} for a Tensor: leave it out"
+                    )
+            params = {name: private(value) for name, value in params.items()}
+        try:
+            out = op.function(*data, **params)
+        except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
+            raise _refusal(op, data, params, error) from error
+        if type(out) is not np.ndarray and isinstance(out, tuple | list):
+            parts = Bundle(tuple(out), op, args, params).items()
+            return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
+        if out.dtype.kind not in "fc":
+            raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
+        return cls(out, None, op, args, params)
+
+    @staticmethod
+    def packed(column: list[Any]) -> Any:
+        dtypes = {x.dtype if type(x) is np.ndarray and not x.shape else None for x in column}
+        # pickle is slow at a million small arrays
+        return np.array(column) if len(dtypes) == 1 and None not in dtypes else column
+
+    @staticmethod
+    def unpacked(column: Any) -> Sequence[Any]:
+        return [np.array(x) for x in column] if isinstance(column, np.ndarray) else column
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(state)
+        _frozen(self._data)
+
+    def fit(self, cotangent: Any) -> Any:
+        data = self._data
+        if cotangent.shape == data.shape and cotangent.dtype is data.dtype:
+            return cotangent  # as almost always
+        return shapes.fitted(cotangent, data)
+
+    def spread(self, tangent: Any) -> Any:
+        return shapes.spread(tangent, self._data)
+
+    def zero(self) -> Any:
+        return np.zeros_like(self._data)
+
+    def undefined(self, carried: Any) -> bool:
+        if not isinstance(carried, np.ndarray | np.generic):
+            return False  # of a library that may be lazy, and whose products are always careful
+        flat = carried.ravel("K")
+        square = flat.dot(flat)  # one fast pass without a temporary
+        return bool(square != square)
+
+    def current(self) -> Any:
+        return self._data if self._exposed is None else self._exposed
+
+    def backward(self, seed: ArrayLike | None = None) -> None:
+        """Set `.grad` of every node that this one was computed from.
+
+        Parameters
+        ----------
+        seed : array_like of this tensor's shape, optional
+            The cotangent to start from; 1 for a tensor of one element.
+
+        Raises
+        ------
+        ValueError
+            If the tensor has several elements and no seed is given, or the seed's shape differs.
+        RuntimeError
+            If a variable was assigned after an operation had read it.
+        """
+        if isinstance(seed, Node):
+            raise TypeError("backward takes a plain seed: gradients(..., seed=) takes a node")
+        with np.errstate(all="ignore"):
+            cotangents = pull({self: self.seed(seed)})
+        for node, cotangent in cotangents.items():
+            node.grad = _frozen(cotangent)
+
+    def seed(self, seed: Any = None) -> Any:
+        """The cotangent to start from, checked."""
+        if seed is None:
+            if self._data.size != 1:
+                raise ValueError(
+                    f"a gradient needs one number to start from, but this Tensor has shape "
+                    f"{self.shape}: sum it, pass seed=, or use autodiff.jacobian"
+                )
+            if self._data.dtype.kind == "c":
+                raise ValueError(
+                    "a gradient needs a real number to start from, but this Tensor is complex: "
+                    "take autodiff.real or autodiff.absolute of it, or pass seed="
+                )
+            return np.ones_like(self._data)
+        if not isinstance(seed, Node):
+            seed = np.array(_checked(seed, copy=False), dtype=self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
+        return seed
+
+    __add__, __radd__ = _both_ways(elementwise.add)
+    __sub__, __rsub__ = _both_ways(elementwise.subtract)
+    __mul__, __rmul__ = _both_ways(elementwise.multiply)
+    __truediv__, __rtruediv__ = _both_ways(elementwise.divide)
+    __pow__, __rpow__ = _both_ways(elementwise.power)
+    __floordiv__, __rfloordiv__ = _both_ways(elementwise.floor_divide)
+    __mod__, __rmod__ = _both_ways(elementwise.remainder)
+
+    def __divmod__(self, other: Any) -> Any:
+        return elementwise.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return elementwise.divmod(other, self)
+
+    __matmul__, __rmatmul__ = _both_ways(products.matmul)
+
+    def __neg__(self) -> Any:
+        return elementwise.negative(self)
+
+    def __pos__(self) -> Any:
+        return elementwise.positive(self)
+
+    def __abs__(self) -> Any:
+        return elementwise.absolute(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return shapes.getitem(self, index=index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.settle()
+        before = self.__copy__()
+        before._exposed = before.grad = None
+        after = shapes.setitem(before, value, index=index)
+        if modes and after.op is not None:
+            remembers(self, after._data, after.op, after.inputs, after.params)
+        after.name = self.name
+        self.__setstate__(after.state())  # from here on this is the result
+        self.serial = reassigned()
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.current())
+
+    # Comparisons look at the numbers only: their results are plain boolean arrays.
+
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+
+    __hash__ = Node.__hash__
+
+    # What an array has as methods, apart from those that change it in place.
+
+    astype = shapes.astype
+    clip = elementwise.clip
+    conj = conjugate = elementwise.conjugate
+    copy = shapes.copy
+    cumprod = scans.cumprod
+    cumsum = scans.cumsum
+    diagonal = selection.diagonal
+    dot = products.dot
+    flatten = ravel = shapes.ravel
+    max = reductions.max
+    mean = reductions.mean
+    min = reductions.min
+    prod = reductions.prod
+    repeat = selection.repeat
+    round = elementwise.round
+    squeeze = shapes.squeeze
+    std = reductions.std
+    sum = reductions.sum
+    swapaxes = shapes.swapaxes
+    take = selection.take
+    trace = products.trace
+    var = reductions.var
+
+    all = _plain_method("all")
+    any = _plain_method("any")
+    argmax = _plain_method("argmax")
+    argmin = _plain_method("argmin")
+    argpartition = _plain_method("argpartition")
+    argsort = _plain_method("argsort")
+    nonzero = _plain_method("nonzero")
+    searchsorted = _plain_method("searchsorted")
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """The same elements in another shape, given as one tuple or as several integers."""
+        return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes permuted, given as one tuple or as several integers; reversed if left out."""
+        return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    __array__ = Node._refuse_conversion
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(_missing(name), name=name, obj=self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return dispatch_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return dispatch_function(func, args, kwargs)
+
+    def __repr__(self) -> str:
+        label = f", name={self.name!r}" if self.name else ""
+        if not isinstance(self._data, np.ndarray):
+            return f"Tensor({self._data!r}{label})"
+        body = np.array2string(
+            self.current(), threshold=20, edgeitems=2, separator=", ", prefix="Tensor("
+        )
+        large = f", shape={self.shape}" if self.size > 20 else ""
+        dtype = "" if self.dtype == float else f", dtype={self.dtype}"
+        return f"Tensor({body}{large}{dtype}{label})"
+
+
+_IN_PLACE = {
+    "sort": "np.sort(x)",
+    "partition": "np.partition(x, k)",
+    "resize": "np.resize(x, shape)",
+}
+_IN_PLACE |= {"put": "x[index] = values", "fill": "x[...] = value"}
+
+
+def _missing(name: str) -> str:
+    """What to write instead of a method or attribute that only an array has."""
+    if name in _IN_PLACE:
+        return f"a Tensor is not changed by .{name}(...): write {_IN_PLACE[name]}"
+    if not name.startswith("_") and hasattr(np.ndarray, name):
+        return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
+    return f"'Tensor' object has no attribute {name!r}"
+
+
+def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
+    """NumPy's complaint, with the operation and what it was given."""
+    kinds = (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
+    kind = next(kind for kind in kinds if isinstance(error, kind))
+    said = str(error).partition("\n")[0]
+    given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
+    return kind(f"{op.name} cannot take {given}: {said}")
+
+
+@final
+class Bundle(Node):
+    """The several results of one operation, of which each is an item; users see the items only."""
+
+    __slots__ = ("params",)
+
+    __reduce__ = reduce_node
+
+    def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
+        if modes:
+            remembers(self, parts, op, inputs, params)
+        self._data = tuple(map(_frozen, parts))
+        self.op, self.inputs, self.params = op, inputs, params
+        self.name = self.grad = None
+        self.serial = next_serial()
+
+    @classmethod
+    def of(cls, tensors: list[Any]) -> Bundle:
+        """Several Tensors as one node."""
+        for x in tensors:
+            x.settle()
+        return cls(tuple(x._data for x in tensors), pack, tensors, _NO_PARAMS)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Any:
+        return Tensor(self._data[index], None, item, (self,), {"index": index})
+
+    def items(self) -> list[Any]:
+        """Each part as a node, or as it is if it holds no floats."""
+        return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
+
+    def fit(self, cotangent: Any) -> Any:
+        return cotangent
+
+    def spread(self, tangent: Any) -> Any:
+        return tangent
+
+    def zero(self) -> Any:
+        return Parts([None] * len(self))
+
+    def undefined(self, carried: Any) -> bool:
+        return False  # each item looks at its own
+
+
+Node.tensor = Tensor

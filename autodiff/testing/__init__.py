@@ -1,0 +1,27 @@
+"""Checks that a derivative must survive, for use in anyone's tests.
+
+Read `checks.py` first: `check_grads`. `numerical.py` differentiates by finite differences, with an
+error bound; `anomaly.py` finds where a NaN comes from; `strategies.py` has Hypothesis strategies,
+which draw from the operations in `operations.py`.
+"""
+
+from typing import Any
+
+from autodiff.testing.checks import Check, KinkError, check_grads
+
+_STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
+
+__all__ = ["Check", "KinkError", "check_grads"]
+
+
+def __getattr__(name: str) -> Any:
+    # Hypothesis is an extra, and takes long to import
+    if name not in _STRATEGIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from autodiff.testing import strategies
+    except ImportError as error:
+        raise ImportError(
+            f"autodiff.testing.{name} needs hypothesis: pip install 'autodiff-nn[test]' brings it"
+        ) from error
+    return getattr(strategies, name)

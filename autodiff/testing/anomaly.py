@@ -1,0 +1,193 @@
+"""Where a NaN or an overflow comes from: which operation made it, and who built that operation.
+
+The lines of source stand in a side table beside the graph, as groups do, and only while the mode
+is on: a node does not know them, and costs what it did.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.core.graph import Args, Node, Op, Params
+from autodiff.core.modes import Watcher, watching
+from autodiff.core.walks import hasty
+
+_LIBRARIES = tuple(
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+)
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Find the first operation that makes a NaN, or an infinity out of finite numbers.
+
+    Looks at results as they are computed, and at cotangents and tangents as derivatives carry them
+    on. That takes time, so it is for finding a fault that is known to be there. Derivatives of what
+    was computed before the block are looked at too, but then no line of source is known.
+
+    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+
+    Raises
+    ------
+    FloatingPointError
+        By the operation, naming it, its inputs and the line that called for it. An infinity that
+        comes of an infinity is none, nor is a NaN that comes of a NaN, and so what a user hands in
+        may hold either.
+
+    Examples
+    --------
+    >>> from autodiff import Value, detect_anomaly, sqrt
+    >>> x = Value(0.0)
+    >>> with detect_anomaly():
+    ...     y = sqrt(x * x)
+    ...     y.backward()
+    Traceback (most recent call last):
+    FloatingPointError: the derivative of sqrt by its input 0 makes inf
+      built at <doctest ...>, line 2, in <module>: y = sqrt(x * x)
+      input 0: float64 of shape (), 0
+      output: float64 of shape (), 0
+      carried to it: float64 of shape (), 1
+      made: float64 of shape (), inf
+    """
+    with watching(_Anomalies()):
+        yield
+
+
+# Whether a walk's rules are at work: what they make on the way may still be absorbed by a zero.
+_within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
+
+
+class _Anomalies(Watcher):
+    def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
+        site = _remember(node)
+        if _within_rules.get():
+            return
+        what = _anomaly(data, (inputs, dict(params)))
+        if what:
+            raise _error(f"{op.name} makes {what}", site, [*_inputs(inputs), ("output", data)])
+
+    def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
+        assert reader.op is not None
+        what = _anomaly(share, given)
+        if what:
+            raise _error(
+                f"the derivative of {reader.op.name} by its input {k} makes {what}",
+                _sites.get(id(reader)),
+                [
+                    *_inputs(reader.inputs),
+                    ("output", reader),
+                    ("carried to it", given),
+                    ("made", share),
+                ],
+            )
+        with np.errstate(all="ignore"):
+            what = None if before is None else _anomaly(before + share, (before, share))
+        if what:
+            raise _error(
+                f"the sum of what {reader.op.name} and others carry on makes {what}",
+                _sites.get(id(reader)),
+                [(f"input {k}", arg), ("of the others", before), (f"of {reader.op.name}", share)],
+            )
+
+    @contextmanager
+    def walking(self) -> Iterator[None]:
+        within, haste = _within_rules.set(True), hasty.set(False)
+        try:
+            yield
+        finally:
+            hasty.reset(haste)
+            _within_rules.reset(within)
+
+
+def _arrays(tree: Any) -> list[Any]:
+    """All numbers in a container, a node's data included, as arrays."""
+    found: list[Any] = []
+    for leaf in trees.leaves(tree):
+        found += _arrays(leaf._data) if isinstance(leaf, Node) else [np.asarray(leaf)]
+    return [array for array in found if array.dtype.kind in "fciub"]
+
+
+def _anomaly(made: Any, given: Any) -> str | None:
+    """What is wrong with a result, in view of what it is the result of."""
+    worst = _worst(made)
+    return None if worst is None or _worst(given) in (worst, "NaN") else worst
+
+
+def _worst(tree: Any) -> str | None:
+    arrays = _arrays(tree)
+    if any(np.isnan(array).any() for array in arrays):
+        return "NaN"
+    return "inf" if any(np.isinf(array).any() for array in arrays) else None
+
+
+def _inputs(inputs: Args) -> list[tuple[str, Any]]:
+    return [(f"input {k}", arg) for k, arg in enumerate(inputs)]
+
+
+def _error(what: str, site: _Site | None, numbers: list[tuple[str, Any]]) -> FloatingPointError:
+    lines = [what, f"  built {site or 'before detect_anomaly could see where'}"]
+    for label, tree in numbers:
+        lines += [f"  {label}: {_statistics(array)}" for array in _arrays(tree)]
+    return FloatingPointError("\n".join(lines))
+
+
+def _statistics(array: Any) -> str:
+    what = f"{array.dtype} of shape {array.shape}"
+    if array.size == 1:
+        return f"{what}, {array.item():.6g}"
+    size = abs(array) if array.dtype.kind == "c" else array
+    finite = size[np.isfinite(size)]
+    if finite.size:
+        with np.errstate(all="ignore"):
+            figures = finite.min(), finite.mean(dtype=float), finite.max()
+        of = " of the absolute value" if size is not array else ""
+        what += ", min {:.6g}, mean {:.6g}, max {:.6g}".format(*figures) + of
+    for name, found in (("NaN", np.isnan(array)), ("infinite", np.isinf(array))):
+        if found.any():
+            what += f", {np.count_nonzero(found)} {name}"
+    return what
+
+
+class _Site(ref[Node]):
+    """The line of the user's that called for a node; the table forgets it with the node."""
+
+    __slots__ = ("file", "function", "key", "line")
+
+    file: str
+    function: str
+    key: int
+    line: int
+
+    def __str__(self) -> str:
+        source = linecache.getline(self.file, self.line).strip()
+        return f"at {self.file}, line {self.line}, in {self.function}" + (source and f": {source}")
+
+
+_sites: dict[int, _Site] = {}
+
+
+def _remember(node: Node) -> _Site:
+    site = _sites[id(node)] = _Site(node, _forget)
+    frame = sys._getframe()
+    while frame.f_back and frame.f_code.co_filename.startswith(_LIBRARIES):
+        frame = frame.f_back
+    code = frame.f_code
+    site.key, site.line = id(node), frame.f_lineno
+    site.file, site.function = code.co_filename, code.co_name
+    return site
+
+
+def _forget(site: ref[Node]) -> None:
+    assert isinstance(site, _Site)
+    if _sites.get(site.key) is site:
+        del _sites[site.key]

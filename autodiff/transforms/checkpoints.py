@@ -1,0 +1,117 @@
+"""`checkpoint`: a function that keeps its arguments and is run again for a derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.core.graph import Args, Node, Params, Parts, ancestors, data_of
+from autodiff.core.modes import recorded, recording
+from autodiff.core.walks import pull, push
+from autodiff.nodes.tensor import Bundle, Tensor, private
+from autodiff.ops.shapes import tensor
+from autodiff.ops.table import TABLE, Row
+from autodiff.transforms.runs import depends_beyond, name_of
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which keeps its arguments instead of all that it computes on the way.
+
+    Whenever a derivative passes it, it is run again: memory for time. A chain of n steps cut into
+    √n checkpointed parts needs memory for 2√n steps, and one more forward run.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays, nodes, and nested containers of them. It must be given
+        all nodes that it depends on, and return the same when it is run again. Values come to it,
+        and leave it, as Tensors of shape ().
+
+    Raises
+    ------
+    TypeError
+        If the result depends on a variable that is not among the arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import checkpoint, grad
+    >>> @checkpoint
+    ... def layer(x):
+    ...     return np.tanh(np.sin(x) * np.exp(x))
+    >>> slope = grad(lambda x: np.sum(layer(layer(x))))(np.array([0.1, 0.2]))
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nodes = _nodes((args, kwargs))
+        if not nodes or not recording():
+            return f(*args, **kwargs)
+        packed = Bundle.of([x if isinstance(x, Tensor) else tensor(x) for x in nodes])
+        call = trees.mapped(lambda x: x if isinstance(x, Node) else private(x), (args, kwargs))
+        params = {"f": f, "call": call}
+        variables, output = _recomputed(packed._data, params)
+        results = _nodes(output)
+        if depends_beyond(results, variables):
+            raise TypeError(
+                f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, whose "
+                "derivative would be lost: pass it as an argument"
+            )
+        data = tuple(np.asarray(x._data) for x in results)
+        parts = iter(Bundle(data, _checkpoint, (packed,), params).items())
+        return trees.mapped(lambda x: next(parts) if isinstance(x, Node) else x, output)
+
+    return wrapped
+
+
+def _nodes(tree: Any) -> list[Node]:
+    return [leaf for leaf in trees.leaves(tree) if isinstance(leaf, Node)]
+
+
+def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
+    """The function run once more, on nodes in the place of the nodes it was called with."""
+    record = isinstance(packed, Bundle)
+    nodes = [part if record else Tensor(part, copy=False) for part in packed]
+    following = iter(nodes)
+    args, kwargs = trees.mapped(
+        lambda x: next(following) if isinstance(x, Node) else x, params["call"]
+    )
+    with recorded():
+        return nodes, params["f"](*args, **kwargs)
+
+
+class Checkpoint(Row):
+    """A function that is run again when a derivative passes it."""
+
+    name = symbol = "checkpoint"
+    arity, parameters = 1, ("f", "call")
+
+    def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
+        nodes, output = _recomputed(args[0], params)
+        cotangents: dict[Node, Any] = {}
+        for node, cotangent in zip(_nodes(output), g, strict=True):
+            if cotangent is not None:
+                known = node in cotangents
+                cotangents[node] = cotangents[node] + cotangent if known else cotangent
+        with recorded():
+            found = pull(cotangents, nodes, isinstance(out, Node))
+        return Parts(found[node] for node in nodes)
+
+    def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
+        nodes, output = _recomputed(args[0], params)
+        tangents = {node: part for node, part in zip(nodes, t, strict=True) if part is not None}
+        with recorded():
+            found = push(tangents, _nodes(output), isinstance(out, Node))
+        return Parts(found[node] for node in _nodes(output))
+
+    def inside(self, args: Args, params: Params) -> list[Node]:
+        """All nodes of the function, newest first."""
+        _, output = _recomputed(data_of(args[0]), params)
+        return ancestors(*_nodes(output))
+
+
+_checkpoint = TABLE["checkpoint"] = Checkpoint()

@@ -1,0 +1,292 @@
+"""Functions that turn a function into its derivative.
+
+Each call makes fresh variables for the arguments it differentiates by, runs the function once, and
+walks the graph it left. If the result depends on other nodes too (an outer derivative is being
+taken, or the function uses variables of its own), the walk is recorded and the answer is a node
+again; otherwise it is plain numbers and arrays.
+
+Arguments and results may be nested containers (see `trees`): a derivative by a container is a
+container of the same make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.core.graph import Node, data_of
+from autodiff.transforms.runs import ArgNums, pulled, run_on_variables
+
+
+def gradients(
+    output: Node, inputs: Sequence[Node], seed: Any = None, *, record: bool = False
+) -> list[Any]:
+    """The derivatives of `output` by each of `inputs`; no node's `.grad` is touched.
+
+    Parameters
+    ----------
+    output : Value or Tensor
+        What to differentiate; of one element unless a seed is given.
+    inputs : sequence of Value and Tensor
+        Variables or intermediate results; one that `output` does not depend on gets zeros.
+    seed : number or array of output's shape, optional
+        The cotangent of `output`; 1 if left out.
+    record : bool
+        Whether the derivatives are nodes that can be differentiated again.
+
+    Returns
+    -------
+    list
+        A float for a Value, an array of the same shape and dtype for a Tensor; nodes if recorded.
+
+    Examples
+    --------
+    >>> from autodiff import Value, gradients
+    >>> x = Value(3.0)
+    >>> gradients(x**3, [x])
+    [27.0]
+    >>> (slope,) = gradients(x**3, [x], record=True)
+    >>> gradients(slope, [x])
+    [18.0]
+    """
+    if isinstance(inputs, Node):
+        raise TypeError("gradients: the inputs are a list of nodes, [x] if there is one")
+    for node in (output, *inputs):
+        if not isinstance(node, Node):
+            role = "output" if node is output else "input"
+            raise TypeError(
+                f"gradients: the {role} {node!r:.40} is a {type(node).__name__}, a constant; only "
+                "a Value or Tensor has derivatives (did it leave the graph by .data?)"
+            )
+    cotangent = output.seed(seed)
+    return pulled({output: cotangent}, inputs, record or isinstance(cotangent, Node))
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """Like `grad`, returning the function's value too: `(value, gradient)`.
+
+    With `has_aux`, where `f` returns a pair: `((value, aux), gradient)`.
+
+    Examples
+    --------
+    >>> from autodiff import value_and_grad
+    >>> value_and_grad(lambda x: x**2)(3.0)
+    (9.0, 6.0)
+    >>> value_and_grad(lambda x: (x**2, "seen"), has_aux=True)(3.0)
+    ((9.0, 'seen'), 6.0)
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        with run_on_variables(f, argnums, args, kwargs, has_aux) as run:
+            slope, value = run.pull(), run.plain(run.output)
+            return ((value, run.plain(run.aux)) if has_aux else value), slope
+
+    return wrapped
+
+
+def grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The gradient of a function with one number as its result.
+
+    Parameters
+    ----------
+    f : callable
+        Takes numbers, arrays and nested containers of them; returns one real number (a float, a
+        Value, or a Tensor of one element).
+    argnums : int, str or sequence of them
+        The argument(s) to differentiate by, by position or by name.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+
+    Returns
+    -------
+    callable
+        Takes what `f` takes. Returns a float for a number, an array of the same shape and dtype
+        for an array, a container of them for a container; a tuple if `argnums` is a sequence; with
+        `has_aux` a pair `(gradient, aux)`. Nests to any order.
+
+    Raises
+    ------
+    ValueError
+        If the result has more than one element, or is complex: use `jacobian` or `vjp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import grad
+    >>> grad(lambda x: x**3)(2.0)
+    12.0
+    >>> grad(grad(lambda x: x**3))(2.0)
+    12.0
+    >>> grad(lambda x: np.sum(np.exp(x)))(np.array([0.0, 1.0]))
+    array([1.        , 2.71828183])
+    >>> grad(lambda line, x: line["slope"] * x + line["offset"])({"slope": 2.0, "offset": 1.0}, 3.0)
+    {'slope': 3.0, 'offset': 1.0}
+    >>> grad(lambda x: x * grad(lambda y: x**2 * y)(5.0))(2.0)  # d/dx of x · ∂(x²y)/∂y
+    12.0
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with run_on_variables(f, argnums, args, kwargs, has_aux) as run:
+            return (run.pull(), run.plain(run.aux)) if has_aux else run.pull()
+
+    return wrapped
+
+
+def elementwise_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """The derivative of a function that acts element by element: the gradient of its sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import elementwise_grad
+    >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    >>> elementwise_grad(elementwise_grad(lambda x: x**3))(np.array([1.0, 2.0]))
+    array([ 6., 12.])
+    """
+
+    @wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with run_on_variables(f, argnums, args, kwargs) as run:
+            if any(np.iscomplexobj(data_of(leaf)) for leaf in trees.leaves(run.output)):
+                raise TypeError(
+                    "elementwise_grad is a gradient, and that of a complex result is none: "
+                    "jvp(f, (x,), (np.ones_like(x),)) pushes a tangent to it"
+                )
+            ones = trees.mapped(lambda leaf: np.ones_like(data_of(leaf)), run.output)
+            return run.pull(ones)
+
+    return wrapped
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Reverse mode: `f(*primals)`, and the function that pulls cotangents of it back.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays and nested containers of them.
+    *primals : numbers, arrays, containers
+        The point.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+
+    Returns
+    -------
+    (output, pullback) or (output, pullback, aux)
+        `pullback(cotangent)` takes what is like the output, and returns a tuple with what is like
+        each primal. It may be called as often as one likes: the function was run once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import vjp
+    >>> output, pullback = vjp(np.multiply, np.array([1.0, 2.0]), 3.0)
+    >>> output
+    array([3., 6.])
+    >>> pullback(np.array([1.0, 0.0]))
+    (array([3., 0.]), 1.0)
+    """
+    with run_on_variables(f, range(len(primals)), primals, {}, has_aux) as run:
+        output, aux = run.plain(run.output), run.plain(run.aux)
+
+    def pullback(cotangent: Any) -> Any:
+        return run.pull(cotangent)
+
+    return (output, pullback, aux) if has_aux else (output, pullback)
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
+) -> Any:
+    """Forward mode: `f(*primals)`, and its derivative along the tangents.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, arrays and nested containers of them.
+    primals, tangents : tuple or list
+        The arguments, and the direction in which to move each.
+    has_aux : bool
+        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+
+    Returns
+    -------
+    (output, tangent) or (output, tangent, aux)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import jvp
+    >>> jvp(np.sin, (0.0,), (1.0,))
+    (0.0, 1.0)
+    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
+    (6.0, 23.0)
+    """
+    _pair(primals, tangents, "jvp")
+    with run_on_variables(f, range(len(primals)), primals, {}, has_aux) as run:
+        output, tangent = run.plain(run.output), run.push(tuple(tangents))
+        return (output, tangent, run.plain(run.aux)) if has_aux else (output, tangent)
+
+
+def _pair(primals: Any, tangents: Any, name: str) -> None:
+    if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
+        raise TypeError(f"{name}: primals and tangents are tuples, (x,) and (t,) for one argument")
+    if len(primals) != len(tangents):
+        raise ValueError(f"{name}: {len(primals)} primals but {len(tangents)} tangents")
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of `f` at the primals times the tangents, without the Hessian.
+
+    Forward mode over reverse mode: about the cost of two gradients.
+
+    Parameters
+    ----------
+    f : callable
+        With one real number as its result.
+    primals, tangents : tuple or list
+        The arguments, and the direction in which to move each.
+
+    Returns
+    -------
+    tuple
+        What is like each primal: ∂/∂t of the gradient at `primals + t · tangents`, at t = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import hvp
+    >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    (array([ 6., 12.]),)
+    """
+    _pair(primals, tangents, "hvp")
+    product: tuple[Any, ...] = jvp(grad(f, range(len(primals))), primals, tangents)[1]
+    return product
+
+
+def stop_gradient(x: Any) -> Any:
+    """The numbers of `x`, as constants: whatever is computed from them does not depend on `x`.
+
+    Parameters
+    ----------
+    x : Value, Tensor, or container
+        Anything else is returned as it is.
+
+    Examples
+    --------
+    >>> from autodiff import grad, stop_gradient
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    """
+    return trees.mapped(data_of, x)

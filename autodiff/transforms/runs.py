@@ -1,0 +1,238 @@
+"""One run of a function on fresh variables: what every transform differentiates."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.core.graph import Node, ancestors
+from autodiff.core.modes import recorded
+from autodiff.core.walks import pull, push
+from autodiff.nodes.tensor import Tensor
+from autodiff.nodes.value import Value, pull_floats
+from autodiff.ops.elementwise import positive
+from autodiff.ops.table import Elementwise
+
+ArgNums = int | str | Sequence[int | str]
+
+
+def pulled(
+    cotangents: dict[Node, Any],
+    inputs: Sequence[Node],
+    record: bool,
+    order: list[Node] | None = None,
+) -> list[Any]:
+    """The cotangents of some nodes, from those of others; plain ones are the caller's own."""
+    with np.errstate(all="ignore"):
+        if len(cotangents) == 1 and not record:
+            ((output, cotangent),) = cotangents.items()
+            if isinstance(output, Value):
+                _, floats = pull_floats(output, cotangent)
+                return [floats[x.serial] if x.serial in floats else x.zero() for x in inputs]
+        found = pull(cotangents, inputs, record, order)
+    if record:
+        return [found[node] for node in inputs]
+    return _owned([np.array(g) if isinstance(g, np.generic) else g for g in map(found.get, inputs)])
+
+
+def _owned(carried: list[Any]) -> list[Any]:
+    """The same, with arrays that the caller may change: what walks carry can share memory."""
+    seen: set[int] = set()
+    owned = []
+    for x in carried:
+        if isinstance(x, np.ndarray) and (
+            x.base is not None or id(x) in seen or not x.flags.writeable
+        ):
+            x = np.array(x)
+        seen.add(id(x))
+        owned.append(x)
+    return owned
+
+
+def _variable(leaf: Any) -> Node:
+    """A fresh variable with the leaf's value, linked to it if that is a node itself."""
+    if isinstance(leaf, Node):
+        linked: Node = positive(leaf)
+        return linked
+    if isinstance(leaf, np.ndarray) or hasattr(leaf, "__array_function__"):
+        return Tensor(leaf)
+    if isinstance(leaf, complex) or getattr(leaf, "dtype", float) in (np.float16, np.float32):
+        return Tensor(np.asarray(leaf))  # what a Value, one float64, cannot hold
+    return Value(leaf)
+
+
+def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
+    """Whether the outputs depend on any variable that is not one of these fresh ones."""
+    return _any_beyond(ancestors(*outputs), variables)
+
+
+def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
+    own = set(variables)  # a set compares nodes by identity, a list by their numbers
+    return not own.issuperset(node for node in nodes if node.op is None)
+
+
+class _Argument(Elementwise):
+    """What a fresh variable becomes when its transform is done: a constant, for any outer one."""
+
+    name = symbol = "argument"
+    partials = ()
+
+    def __reduce__(self) -> str:  # type: ignore[override]
+        return "_ARGUMENT"
+
+
+_ARGUMENT = _Argument()
+
+
+@contextmanager
+def run_on_variables(
+    f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any, has_aux: bool = False
+) -> Iterator[Run]:
+    """Run a function on fresh variables, which stay open for as long as it is differentiated."""
+    with recorded():
+        run = Run(f, argnums, args, kwargs, has_aux)
+        yield run
+        run.order = None  # from here on, users may assign to nodes that the function has read
+        for variable in run.variables:
+            if variable.op is None:
+                variable.op = _ARGUMENT
+
+
+class Run:
+    """One run of a function on fresh variables, to be differentiated by them.
+
+    Attributes
+    ----------
+    output, aux : container
+        What the function returned.
+    arguments : container
+        What it is differentiated by: one argument, or a tuple of them.
+    variables : list of Node
+        The variables that stood for the leaves of `arguments`.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any, has_aux: bool
+    ) -> None:
+        values, named = list(args), dict(kwargs)
+        chosen: list[tuple[Any, Any]] = [
+            (named, k) if k in named else (values, _position(f, k, argnums, args, kwargs))
+            for k in ([argnums] if isinstance(argnums, int | str) else argnums)
+        ]
+        arguments = tuple(place[key] for place, key in chosen)
+        self.variables = [_variable(leaf) for leaf in trees.leaves(arguments)]
+        if not self.variables:
+            raise TypeError(
+                f"argument {argnums!r} has nothing to differentiate by: it holds no number and no "
+                f"array ({type(arguments[0]).__name__} {arguments[0]!r:.40})"
+            )
+        serials = [variable.serial for variable in self.variables]
+        for (place, key), stand_in in zip(
+            chosen, trees.rebuilt(arguments, self.variables), strict=True
+        ):
+            place[key] = stand_in
+        returned = f(*values, **named)
+        for variable in self.variables:
+            variable.settle()
+        if serials != [variable.serial for variable in self.variables]:
+            raise RuntimeError(
+                f"{name_of(f)} assigned to its argument's elements, so that there is no derivative "
+                "by what it was: let it work on a copy (x = x.copy())"
+            )
+        if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
+            raise TypeError(f"has_aux: {name_of(f)} must return a pair (output, aux)")
+        self.output: Any
+        self.aux: Any
+        self.output, self.aux = returned if has_aux else (returned, None)
+        self.arguments = arguments[0] if isinstance(argnums, int | str) else arguments
+        self.nodes = [leaf for leaf in trees.leaves(self.output) if isinstance(leaf, Node)]
+        order = ancestors(*self.nodes)
+        # on user's nodes, that is
+        self.record = _any_beyond(order, self.variables)
+        # for the walks to share, of which a Jacobian makes many: all nodes depend on the variables
+        self.order: list[Node] | None = None if self.record else order
+
+    def plain(self, result: Any) -> Any:
+        """A container in which what depends on nothing but the variables is bare numbers."""
+        return trees.mapped(self._plain_leaf, result)
+
+    def _plain_leaf(self, leaf: Any) -> Any:
+        if isinstance(leaf, Node) and not depends_beyond([leaf], self.variables):
+            # the caller's own, and a number where NumPy gives one
+            return leaf._data.copy()[()] if isinstance(leaf, Tensor) else leaf._data
+        return leaf
+
+    def pull_leaves(self, cotangents: dict[Node, Any]) -> list[Any]:
+        """The cotangents of the variables, as plain as they can be."""
+        if not cotangents:
+            return [variable.zero() for variable in self.variables]
+        record = self.record or any(isinstance(g, Node) for g in cotangents.values())
+        found = pulled(cotangents, self.variables, record, self.order)
+        return [self._plain_leaf(g) for g in found] if record else found
+
+    def pull(self, seed: Any = None) -> Any:
+        """The cotangents of the arguments, from one of the output (1 for a single number)."""
+        if seed is None:
+            if isinstance(self.output, Node):
+                return self.like_arguments(self.pull_leaves({self.output: self.output.seed()}))
+            if not trees.is_leaf(self.output) or np.size(self.output) != 1:
+                raise TypeError(
+                    f"a gradient is of one number, but the function returned "
+                    f"{type(self.output).__name__} {self.output!r:.60}: use jacobian or vjp"
+                )
+            return self.like_arguments(self.pull_leaves({}))
+        seeds = trees.checked(seed, self.output, "a cotangent")
+        cotangents: dict[Node, Any] = {}
+        for node, g in zip(trees.leaves(self.output), seeds, strict=True):
+            if isinstance(node, Node):
+                g = node.seed(g)
+                cotangents[node] = cotangents[node] + g if node in cotangents else g
+        return self.like_arguments(self.pull_leaves(cotangents))
+
+    def push_leaves(self, tangents: list[Any]) -> list[Any]:
+        """The tangents of the output's leaves, as plain as they can be."""
+        record = self.record or any(isinstance(t, Node) for t in tangents)
+        given = {
+            x: x.spread(t if isinstance(t, Node) else np.array(t))  # not the caller's
+            for x, t in zip(self.variables, tangents, strict=True)
+        }
+        with np.errstate(all="ignore"):
+            found = push(given, self.nodes, record, self.order)
+        outputs = trees.leaves(self.output)
+        made = [found[x] if isinstance(x, Node) else _no_tangent(x) for x in outputs]
+        return [self._plain_leaf(t) for t in made] if record else _owned(made)
+
+    def push(self, tangent: Any) -> Any:
+        """The tangent of the output, from one of the arguments."""
+        tangents = trees.checked(tangent, self.arguments, "a tangent")
+        return trees.rebuilt(self.output, self.push_leaves(tangents))
+
+    def like_arguments(self, found: list[Any]) -> Any:
+        """Something for each variable, in the containers of the arguments."""
+        return trees.rebuilt(self.arguments, found)
+
+
+def _no_tangent(constant: Any) -> Any:
+    data = np.asarray(constant)
+    return np.zeros_like(data, data.dtype if data.dtype.kind in "fc" else float)[()]
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)
+
+
+def _position(f: Callable[..., Any], k: int | str, argnums: Any, args: Any, kwargs: Any) -> int:
+    """Where among the positional arguments the one called `k` is, or the k-th of them."""
+    if isinstance(k, str):
+        bound = list(inspect.signature(f).bind(*args, **kwargs).arguments)
+        if k in bound and bound.index(k) < len(args):
+            return bound.index(k)
+        raise TypeError(f"argnums={argnums!r}, but {name_of(f)} was given no argument {k!r}")
+    if not -len(args) <= k < len(args):
+        raise TypeError(f"argnums={argnums} but {len(args)} positional arguments were given")
+    return k

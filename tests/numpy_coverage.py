@@ -1,0 +1,133 @@
+"""Every public function of NumPy, and what it does on nodes.
+
+`python -m tests.numpy_coverage` prints the page `docs/numpy.md`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops.general import General
+from autodiff.ops.plain import MAKER_NAMES, PLAIN, REFUSED, found
+from autodiff.ops.table import BY_FUNCTION, Elementwise, Linear
+
+MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks")
+
+UNASKED_NAMES = """
+    asarray_chkfinite asmatrix bmat from_dlpack isfortran lib.stride_tricks.as_strided nested_iters
+"""
+"""They take arrays, but do not ask the protocols."""
+
+NOT_OF_ARRAYS_NAMES = {
+    "makes an array or indices of sizes": """
+        bartlett blackman broadcast_shapes diag_indices fft.fftfreq fft.rfftfreq hamming hanning
+        indices kaiser mask_indices tril_indices triu_indices
+    """,
+    "looks at the type of one object": "isscalar iterable",
+    "is about dtypes": "datetime_data isdtype issubdtype mintypecode promote_types typename",
+    "is about the text of one number": """
+        base_repr binary_repr format_float_positional format_float_scientific
+    """,
+    "reads a file": "fromregex load",
+    "makes a ufunc of a Python function": "frompyfunc",
+    "is about NumPy itself": """
+        fft.test get_include get_printoptions getbufsize geterr geterrcall info linalg.test
+        printoptions set_printoptions setbufsize seterr seterrcall show_config show_runtime test
+    """,
+}
+CREATION, CONVERSION = MAKER_NAMES  # of which only the second are given nodes without `like`
+DEPRECATED_NAMES = "in1d row_stack trapz"
+
+DIFFERENTIABLE, ZERO, PLAINLY, REFUSES, NO_ARRAYS, TO_DO = (
+    "differentiable",
+    "zero derivative",
+    "plain",
+    "refused",
+    "no arrays",
+    "to do",
+)
+_KINDS: dict[Any, str] = {Elementwise: "element by element", Linear: "linear", General: "general"}
+
+
+def _notes() -> dict[Any, tuple[str, str]]:
+    """State and note of the functions that the table does not have."""
+    groups = [(NO_ARRAYS, note, names) for note, names in NOT_OF_ARRAYS_NAMES.items()]
+    groups += [
+        (NO_ARRAYS, CREATION, MAKER_NAMES[CREATION]),
+        (REFUSES, CONVERSION, MAKER_NAMES[CONVERSION]),
+        (REFUSES, "does not ask a node, which does not turn into a plain array", UNASKED_NAMES),
+    ]
+    states = {function: (state, note) for state, note, names in groups for function in found(names)}
+    states |= {function: (REFUSES, why) for function, why in REFUSED.items()}
+    return states | dict.fromkeys(PLAIN, (PLAINLY, "computes with the data"))
+
+
+def state_of(function: Any) -> tuple[str, str]:
+    """What one of NumPy's functions does on nodes, and a note on it."""
+    op = BY_FUNCTION.get(function)
+    if op is None:
+        return _notes().get(function, (TO_DO, ""))
+    if isinstance(op, Elementwise) and not any(op.partials):
+        return ZERO, _KINDS[Elementwise]
+    return DIFFERENTIABLE, _KINDS.get(type(op), "composed of others")
+
+
+def public_functions() -> Iterator[tuple[str, str, Any]]:
+    """The module, name and object of everything public that is called and is not a class."""
+    deprecated = DEPRECATED_NAMES.split()
+    for module in MODULES:
+        place = np if module == "numpy" else attrgetter(module.removeprefix("numpy."))(np)
+        for name in dir(place):
+            thing = None if name.startswith("_") or name in deprecated else getattr(place, name)
+            if callable(thing) and not inspect.isclass(thing):
+                yield module, name, thing
+
+
+INTRODUCTION = """\
+# NumPy on nodes
+
+What each public function of NumPy {version} does on a `Tensor` or a `Value`: {counts}.
+(`python -m tests.numpy_coverage > docs/numpy.md` makes this page; a test holds it to the code.)
+
+- **differentiable**: in reverse and in forward mode and to every order, since all derivatives are
+  written in functions of this table, so that a derivative can be differentiated again.
+- **zero derivative**: a step function; its derivative is 0 wherever it has one.
+- **plain**: the result is no function to differentiate (truth values, places, shapes, dtypes,
+  text), so it is computed from the data, and is what NumPy returns for arrays.
+- **refused**: an error that says what to write instead; nothing leaves the graph silently.
+- **no arrays**: takes nothing that a node could stand for.
+
+The methods of ufuncs (`np.add.reduce`) go with their ufuncs. Classes and other modules
+(`np.vectorize`, `np.r_`, `np.random`, `np.ma`, `np.polynomial`) know no nodes: they either compute
+with a node's operators, which is recorded, or ask it to turn into an array, which it refuses.
+"""
+
+
+def page() -> str:
+    """The page for the installed NumPy, in Markdown."""
+    tables: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    counts: Counter[str] = Counter()
+    for module, name, function in public_functions():
+        state, note = state_of(function)
+        tables[module][state, note].append(f"`{name}`")
+        counts[state] += 1
+    order = (DIFFERENTIABLE, ZERO, PLAINLY, REFUSES, NO_ARRAYS, TO_DO)
+    text = INTRODUCTION.format(
+        version=np.__version__.rpartition(".")[0],
+        counts=", ".join(f"{counts[state]} {state}" for state in order if counts[state]),
+    )
+    for module, table in tables.items():
+        text += f"\n## {module}\n\n| function | state | note |\n| --- | --- | --- |\n"
+        for state, note in sorted(table, key=lambda key: (order.index(key[0]), key[1])):
+            text += f"| {', '.join(table[state, note])} | {state} | {note} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    print(page(), end="")
