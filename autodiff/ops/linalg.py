@@ -390,6 +390,19 @@ def _undetermined(t: Any, like: Any) -> Any:
     return like * (math.nan * sum(t, axis=(-2, -1), keepdims=True))
 
 
+def _dependent(r: Any, rows: int) -> bool:
+    """Return whether a column of a = q @ r depends on those before it, to the rounding of r.
+
+    LAPACK's error in a column is of the order of its length · size · eps (Higham, Accuracy and
+    Stability of Numerical Algorithms, 19.3), so a smaller diagonal element counts as zero.
+    """
+    columns = np.abs(data_of(r))
+    diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
+    rounding = np.max([rows, columns.shape[-1]]) * np.finfo(columns.dtype).eps
+    largest = columns.max(axis=-2, initial=0.0)
+    return bool(np.any(diagonals <= rounding * largest))
+
+
 def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr has no derivative in mode {mode!r}: use 'reduced'")
@@ -398,9 +411,12 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
     # of m columns of a real q the last follows from the others, since LAPACK leaves the last of m
     # rows as it is, whatever the last column of a; of a complex row it turns the phase
-    p = k - (m == k and r.dtype.kind != "c")
-    with _unless_singular(f"qr has no derivative where the first {p} columns are dependent"):
-        change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
+    p = k - (m == k > 0 and r.dtype.kind != "c")
+    if _dependent(r[..., :p, :p], m):
+        raise np.linalg.LinAlgError(
+            f"qr has no derivative where the first {p} columns are dependent"
+        )
+    change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
     change = change.swapaxes(-1, -2)
     inner = _adjoint(q) @ change
     lower = inner * np.tri(k, p, k=-1, dtype=inner.dtype)

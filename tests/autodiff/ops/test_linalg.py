@@ -465,3 +465,23 @@ def test_qr_refuses_what_has_no_derivative():
     h, _ = linalg.qr(x, mode="raw")
     with pytest.raises(ValueError, match="qr has no derivative in mode 'raw': use 'reduced'"):
         gradients(ad.sum(h), [x])
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 4), st.booleans())
+def test_qr_of_columns_that_depend_to_rounding_has_no_derivative(scale, seed, n, rank, complex):
+    """Whatever the BLAS kernel rounds the diagonal of r to: dependence is no exact zero."""
+    rng = np.random.default_rng(seed)
+    rank = min(rank, n - 1)
+    a = rng.normal(size=(n + 1, rank)) @ rng.normal(size=(rank, n)) * scale
+    a = a * (1 + 1j) if complex else a
+    with pytest.raises(LinAlgError, match=f"first {n} columns are dependent"):
+        jvp(lambda x: linalg.qr(x)[1], (a,), (np.ones_like(a),))
+    independent = np.eye(n + 1, n) * scale
+    assert np.all(np.isfinite(jvp(triangle, (independent,), (np.ones_like(independent),))[1]))
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (0, 0), (2, 0)])
+def test_qr_of_an_empty_matrix_differentiates(shape):
+    _, slope = jvp(lambda x: linalg.qr(x)[1], (np.ones(shape),), (np.ones(shape),))
+    assert slope.shape == np.linalg.qr(np.ones(shape))[1].shape
