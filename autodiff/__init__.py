@@ -23,6 +23,7 @@ from autodiff.ops import (
     images,
     joining,
     linalg,
+    making,
     polynomials,
     probability,
     products,
@@ -39,6 +40,7 @@ from autodiff.ops.elementwise import *
 from autodiff.ops.functional import *
 from autodiff.ops.images import *
 from autodiff.ops.joining import *
+from autodiff.ops.making import *
 from autodiff.ops.polynomials import *
 from autodiff.ops.probability import *
 from autodiff.ops.products import *
@@ -107,6 +109,7 @@ __all__ += elementwise.__all__
 __all__ += functional.__all__
 __all__ += images.__all__
 __all__ += joining.__all__
+__all__ += making.__all__
 __all__ += polynomials.__all__
 __all__ += probability.__all__
 __all__ += products.__all__

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops import making
 from autodiff.ops.general import General
 from autodiff.ops.plain import MAKER_NAMES, PLAIN, REFUSED, found
 from autodiff.ops.table import BY_FUNCTION, Elementwise, Linear
@@ -52,6 +53,7 @@ DIFFERENTIABLE, ZERO, PLAINLY, REFUSES, NO_ARRAYS, TO_DO = (
     "no arrays",
     "to do",
 )
+MAKES = [getattr(making, name) for name in making.__all__ if not name.startswith("full")]
 _KINDS: dict[Any, str] = {Elementwise: "element by element", Linear: "linear", General: "general"}
 
 
@@ -73,6 +75,8 @@ def state_of(function: Any) -> tuple[str, str]:
     op = BY_FUNCTION.get(function)
     if op is None:
         return _notes().get(function, (TO_DO, ""))
+    if op in MAKES:
+        return ZERO, "makes a Tensor to write into"
     if isinstance(op, Elementwise) and not any(op.partials):
         return ZERO, _KINDS[Elementwise]
     return DIFFERENTIABLE, _KINDS.get(type(op), "composed of others")

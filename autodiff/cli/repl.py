@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import autodiff
-from autodiff.core.graph import Node, by_serial, stale
+from autodiff.core.graph import Node, by_serial
 from autodiff.views.formulas import number
 from autodiff.views.text import printable
 from autodiff.views.tree import tree
@@ -86,13 +86,11 @@ def _gradient(output: Node, called: dict[Node, str]) -> Iterator[str]:
 
 def _variables(output: Node) -> list[Node] | None:
     """What `output` is computed from, oldest first; None if the graph is large."""
+    output.follow()
     seen = {output}
     todo = [output]
     for node in todo:
-        fresh = {arg for arg in node.inputs if isinstance(arg, Node)} - seen
-        for arg in fresh:
-            if arg.serial > node.serial:
-                raise stale(arg, node)
+        fresh = {arg for arg in node.as_read() if isinstance(arg, Node)} - seen
         seen |= fresh
         todo += fresh
         if len(todo) > MOST_NODES:

@@ -8,7 +8,9 @@ are left out of the later ones, and what is left alone by that is written for it
 from __future__ import annotations
 
 from bisect import bisect
+from collections.abc import Sequence
 from itertools import count, islice
+from math import inf, nextafter
 from operator import attrgetter
 from threading import local
 from typing import Any
@@ -22,8 +24,14 @@ class Block(list[Node]):
 
     first = 0
     """The number of the first of them in `Blocks`."""
+    serials: Sequence[float] = ()
+    """Serial numbers of the nodes when the block was made."""
 
     def __reduce__(self) -> tuple[Any, ...]:
+        for k, (node, serial) in enumerate(zip(self, self.serials, strict=True)):
+            if node.serial != serial:  # written since
+                version = node.as_of(nextafter(serial, inf))
+                self[k] = node if version is None else version
         kinds: list[type[Node]] = list(map(type, self))
         columns = {
             kind: {
@@ -83,8 +91,8 @@ class Blocks(dict[float, int]):
         """The block in which a node stands, and where."""
         if node.serial not in self:
             block = Block(reversed(ancestors(node, known=self)))
-            block.first = len(self)
-            self.update(zip(map(by_serial, block), count(block.first)))
+            block.first, block.serials = len(self), [*map(by_serial, block)]
+            self.update(zip(block.serials, count(block.first)))
             self.blocks.append(block)
             return block, len(block) - 1
         number = self[node.serial]

@@ -3,7 +3,8 @@
 A node is its data, the op that made it, the op's inputs (nodes, or constants) and the op's
 parameters, plus a serial number that grows with every node made. Inputs are therefore older than
 the node that reads them, and sorting by serial number *is* the topological order: nothing here
-recurses. An input found to be younger than its reader was changed after it was read.
+recurses. An input that is younger than its reader was written after it was read: the reader then
+goes on with the version that it has read (`Node.as_of`).
 
 This module knows no NumPy. What arithmetic a node's data needs is told by its class (`Value` for
 one float, `Tensor` for an array); what the derivative of an op is, by the op's row in `ops/`.
@@ -59,6 +60,9 @@ class Op:
     arity: int
     parameters: tuple[str, ...]
     weak: bool = False
+    access: str = ""
+    """"read" or "write" of an op that accesses elements of its first input: walks then change in
+    place what they carry (`pull_elements`, `push_written`)."""
 
     @property
     def signature(self) -> tuple[str, ...]:
@@ -71,6 +75,20 @@ class Op:
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         """What the tangent `t` of input `k` adds to the output's tangent; None means zero."""
+        raise NotImplementedError
+
+    def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
+        """Add the cotangent of the first input to `total`, in place; None means zero.
+
+        `spare` says that `g`, the cotangent of `node`, may be changed in place as well.
+        """
+        raise NotImplementedError
+
+    def push_written(self, t: Any, value: Any, spare: bool, node: Node) -> Any:
+        """Return the tangent of `node`, a write, from those of the array and the value.
+
+        None means zero. `spare` says that `t` may be changed in place.
+        """
         raise NotImplementedError
 
     def plain(self, args: Args, params: Params) -> Any:
@@ -150,6 +168,8 @@ class Node:
     inputs: Args
     serial: float
     params: Params
+    superseded = False
+    """Whether this is an earlier version of an array, for which no name stands any more."""
 
     tensor: ClassVar[Callable[..., Any]]  # the kind that holds an array, which ties itself here
 
@@ -180,6 +200,10 @@ class Node:
         """The cotangent of a node on which nothing depends."""
         raise NotImplementedError
 
+    def fresh(self, carried: Any) -> Any:
+        """Return a copy of a cotangent or tangent of this node, to be changed in place."""
+        raise NotImplementedError
+
     def undefined(self, carried: Any) -> bool:
         """Whether there is a NaN in this plain cotangent or tangent of the node."""
         raise NotImplementedError
@@ -193,12 +217,32 @@ class Node:
 
     # Deep copies and pickles are made in `copies`.
 
+    def follow(self) -> None:
+        """Take over what was written to the array that this node is a view of."""
+
+    def as_of(self, serial: float) -> Node | None:
+        """Return the version of this node that a reader with this serial number has read."""
+        return self if self.serial < serial else None
+
     def as_read(self) -> Args:
-        """The inputs, none of which has been changed since."""
+        """Return the inputs, each in the version that this node has read.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no such version: a variable's data was assigned since.
+        """
         for arg in self.inputs:
             if isinstance(arg, Node) and arg.serial > self.serial:
-                raise stale(arg, self)
+                self.inputs = tuple([self._version_read(arg) for arg in self.inputs])
+                break
         return self.inputs
+
+    def _version_read(self, arg: Any) -> Any:
+        version = arg.as_of(self.serial) if isinstance(arg, Node) else arg
+        if version is None:
+            raise stale(arg, self)
+        return version
 
     @classmethod
     def copied(cls) -> tuple[str, ...]:
@@ -223,6 +267,9 @@ class Node:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        if any(isinstance(arg, Node) and arg.serial > self.serial for arg in self.inputs):
+            # a pickler of longer standing knew the inputs, so that they were rebuilt after this
+            self.serial = next_serial()
 
     def __copy__(self) -> Self:
         copied = blank(type(self))
@@ -270,8 +317,8 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     op = reader.op.name if reader.op else "a node"
     return RuntimeError(
         f"{what} was assigned after {op} had read it, so the derivative of the old expression "
-        "can no longer be computed: compute the expression again, then differentiate, or build "
-        "the changed array as a new one (autodiff.where(mask, new, old))"
+        "can no longer be computed: compute the expression again, then differentiate, or assign "
+        "to elements (x[...] = new), which leaves earlier readers what they have read"
     )
 
 
@@ -280,13 +327,16 @@ def ancestors(*outputs: Node, since: float = 0, known: Container[float] = ()) ->
 
     Nodes older than serial number `since` are left out, as are those whose number is known.
     """
+    for node in outputs:
+        node.follow()
     seen = set(outputs)
     found = list(seen)
     for node in found:
         for arg in node.inputs:
             if isinstance(arg, Node):
                 if arg.serial > node.serial:
-                    raise stale(arg, node)
+                    arg = node._version_read(arg)
+                    node.as_read()
                 if arg.serial >= since and arg not in seen and not (known and arg.serial in known):
                     seen.add(arg)
                     found.append(arg)

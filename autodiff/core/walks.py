@@ -87,18 +87,23 @@ def _pull(
     kept = None if wanted is None else set(wanted)
     if kept is None:
         nodes = ancestors(*cotangents)
-        live = kept = set(nodes)
+        live = set(nodes)
+        kept = {node for node in nodes if not node.superseded}
     elif order is None:
         nodes = ancestors(*cotangents, since=_since(kept))
         live = _dependents(nodes, kept)
     else:
         nodes, live = order, set(order)
+    own: set[Node] = set()  # nodes whose cotangent nobody else holds
     for node in nodes:
         op = node.op
         if op is None or node not in cotangents:
             continue
         g = cotangents[node] if node in kept else cotangents.pop(node)
         inputs, params = node.inputs, node.params
+        if op.access and check is None:
+            _pull_elements(node, g, cotangents, live, own, node in own and node not in kept)
+            continue
         out, args = (node, inputs) if record else (node._data, plain_data(inputs))
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
@@ -107,9 +112,32 @@ def _pull(
                     share = arg.fit(share)
                     if check is not None:
                         check(node, arg, k, g, share, cotangents.get(arg))
-                    # popped: what nobody else holds is added to in its place
+                    # pop, so that the array can be accumulated in place
                     cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
+
+
+def _pull_elements(
+    node: Node, g: Any, cotangents: dict[Node, Any], live: set[Node], own: set[Node], spare: bool
+) -> None:
+    """Pull `g` back through an access to elements; `spare` says that `g` may be changed in place.
+
+    The first input, the array, comes last: its cotangent may be `g` itself, changed in place.
+    """
+    op, inputs, params = node.op, node.inputs, node.params
+    assert op is not None
+    for k, arg in enumerate(inputs):
+        if k and isinstance(arg, Node) and arg in live:
+            share = op.vjp(k, g, node, inputs, params)
+            share = arg.fit(node.fresh(share) if spare else share)
+            cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
+    array = inputs[0]
+    if isinstance(array, Node) and array in live:
+        total = cotangents.pop(array, None)
+        if total is not None and array not in own:
+            total = array.fresh(total)
+        cotangents[array] = op.pull_elements(total, g, spare, node)
+        own.add(array)
 
 
 def push(
@@ -132,14 +160,37 @@ def _push(
     tangents, kept = dict(tangents), set(wanted)
     if order is None:
         order = ancestors(*kept, since=_since(tangents))
+    own: set[Node] = set()  # nodes whose tangent nobody else holds
+    last: dict[Node, Node] = {}  # the last reader of each node, once it is asked for
     for node in reversed(order):
-        if node in tangents or node.op is None:
+        op, inputs = node.op, node.inputs
+        if node in tangents or op is None:
             continue
-        out, args = (node, node.inputs) if record else (node._data, plain_data(node.inputs))
+        if op.access == "write" and check is None:
+            last = last or {
+                arg: x for x in order[::-1] for arg in x.inputs if isinstance(arg, Node)
+            }
+            array = inputs[0]
+            spare = (
+                isinstance(array, Node)
+                and array in own
+                and array not in kept
+                and last[array] is node
+            )
+            _push_written(node, tangents, spare)
+            if node in tangents:
+                own.add(node)
+            continue
+        out, args = (node, inputs) if record else (node._data, plain_data(inputs))
         total = None
-        for k, arg in enumerate(node.inputs):
+        for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in tangents:
-                share = node.op.jvp(k, tangents[arg], out, args, node.params)
+                share = op.jvp(k, tangents[arg], out, args, node.params)
+                if arg in own:  # and the share may be a view of it
+                    if op.access:
+                        share = node.fresh(share)
+                    else:
+                        own.discard(arg)
                 if share is not None:
                     if check is not None:
                         check(node, arg, k, tangents[arg], node.spread(share), total)
@@ -147,3 +198,14 @@ def _push(
         if total is not None:
             tangents[node] = node.spread(total)
     return {node: tangents[node] if node in tangents else node.zero() for node in kept}
+
+
+def _push_written(node: Node, tangents: dict[Node, Any], spare: bool) -> None:
+    """Push tangents through a write; `spare` says that the array's may be changed in place."""
+    t, value = (tangents.get(arg) if isinstance(arg, Node) else None for arg in node.inputs)
+    if t is None and value is None:
+        return
+    if spare:
+        del tangents[node.inputs[0]]
+    op: Any = node.op
+    tangents[node] = op.push_written(t, value, spare, node)

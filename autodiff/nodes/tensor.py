@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import attrgetter
-from threading import Lock
 from typing import Any, final
 
 import numpy as np
@@ -26,88 +23,20 @@ from autodiff.core.graph import (
 )
 from autodiff.core.modes import modes, remembers
 from autodiff.core.walks import pull
+from autodiff.nodes import writing
+from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
+from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
 from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
 from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 
 
-def _checked(array: ArrayLike, copy: bool = True) -> Any:
-    """What a user hands in as an array of floats, private unless told otherwise."""
-    if type(array) is np.ndarray and array.dtype.kind in "fc" and array.dtype.isnative:
-        return array.copy() if copy else array.view()
-    if isinstance(array, Node):
-        raise TypeError(
-            f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
-        )
-    if isinstance(array, np.ndarray):
-        array = ordinary(array)
-    elif not hasattr(array, "__array_function__"):
-        array = ordinary(np.array(array, subok=True))
-    kind = array.dtype.kind  # type: ignore[union-attr]
-    if kind in "iub":
-        return array.astype(float)  # type: ignore[union-attr]
-    if kind not in "fc":
-        raise TypeError(
-            f"Tensor holds numbers, not dtype {array.dtype}"  # type: ignore[union-attr]
-            + (": join nodes with autodiff.stack([...])" if kind == "O" else "")
-        )
-    if not array.dtype.isnative:  # type: ignore[union-attr]
-        return array.astype(array.dtype.newbyteorder())  # type: ignore[union-attr]
-    return array.copy() if copy else array.view()  # type: ignore[union-attr]
-
-
-def ordinary(array: Any) -> Any:
-    """An array of a subclass as one of NumPy's own, where that changes nothing."""
-    if type(array) is np.ndarray or isinstance(array, np.memmap):
-        return np.asarray(array)
-    ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
-    if ma is not None and isinstance(array, ma.MaskedArray):
-        raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
-    raise TypeError(
-        f"a {type(array).__name__} computes by rules of its own, which would be lost without a "
-        "word: pass np.asarray(array)"
-    )
-
-
-def _frozen(data: Any) -> Any:
-    """What the graph has recorded must not change under it."""
-    if type(data) is not np.ndarray and isinstance(data, np.ndarray | np.generic):
-        data = np.asarray(data)
-    if isinstance(data, np.ndarray):
-        data.setflags(write=False)
-    return data
-
-
-def is_fixed(array: Any) -> bool:
-    """Whether an array, and what it is a view of, is read-only: it is trusted to stay so."""
-    while isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.base
-    return array is None or isinstance(array, bytes)
-
-
-def private(value: Any) -> Any:
-    """A constant or parameter that nobody else can change."""
-    if isinstance(value, np.ndarray):
-        return value if is_fixed(value) else _frozen(value.copy())
-    if isinstance(value, list):
-        return [private(part) for part in value]
-    return tuple(map(private, value)) if type(value) is tuple else value
-
-
 def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
 
 
-def _describe(arg: Any) -> str:
-    dtype = getattr(arg, "dtype", None)
-    if dtype is None:
-        return f"{type(arg).__name__} {arg!r}"[:60]
-    return f"{dtype} of shape {arg.shape}"
-
-
 _NO_PARAMS: Params = {}
-_settling = Lock()
 _NUMBERS = (Node, float, int, complex, np.generic)
 
 
@@ -128,6 +57,15 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
         return compare(self.current(), current(other))
 
     return compared
+
+
+def _in_place(op: Op) -> Callable[[Any, Any], Any]:
+    """An augmented operator: `x += y` changes an array, and rebinds a single number's name."""
+
+    def augmented(self: Tensor, other: Any) -> Any:
+        return writing.augment(self, op, other)
+
+    return augmented
 
 
 def _plain_method(name: str) -> Callable[..., Any]:
@@ -182,14 +120,15 @@ class Tensor(Node):
            [6., 8.]])
     """
 
-    __slots__ = ("_exposed", "params")
+    __slots__ = ("_place", "params")
 
     __reduce__ = reduce_node
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Tensor is final: write functions of Tensors rather than a subclass")
 
-    _exposed: Any
+    _place: Any
+    """A `Place` or `Superseded`; None for an array without history, False for a single number."""
 
     def __init__(
         self,
@@ -202,15 +141,16 @@ class Tensor(Node):
         copy: bool = True,
     ) -> None:
         if op is None:
-            array = _checked(array, copy)
+            array = checked(array, copy)
         elif modes and not remembers(self, array, op, inputs, params):
             op, inputs, params = None, (), _NO_PARAMS
         if type(array) is np.ndarray:
             array.setflags(write=False)  # what the graph has read must not change under it
             self._data = array
+            self._place = None
         else:
-            self._data = _frozen(array)
-        self._exposed = None
+            self._data = frozen(array)
+            self._place = False if isinstance(array, np.generic) else None
         self.op = op
         self.inputs = inputs
         self.params = params
@@ -221,43 +161,92 @@ class Tensor(Node):
     @property
     def data(self) -> Any:
         """The numbers, outside the graph."""
-        if self.op is not None:
+        place = self._place
+        if self.op is not None or (place and place.view is not None):
+            self.follow()
             return self._data
         # A variable's array is the user's to change in place, so the graph keeps a copy of what
         # it has read (see `settle`).
         if not hasattr(self._data, "tobytes"):
             return self._data.copy()  # of a lazy array, which has no bytes to compare
-        if self._exposed is None:
-            self._exposed = self._data.copy()
-        return self._exposed
+        if not place:
+            place = self._place = Place()
+        if place.exposed is None:
+            place.exposed = self._data.copy()
+        return place.exposed
 
     @data.setter
     def data(self, array: ArrayLike) -> None:
-        if self.op is not None:
+        place = self._place
+        if self.op is not None or (place and place.view is not None):
+            what = f"the result of {self.op.name}" if self.op is not None else "a view"
             raise AttributeError(
-                f"this Tensor is the result of {self.op.name}: only a variable's data can be "
-                "assigned"
+                f"this Tensor is {what}: only a variable's data can be assigned (x[...] = new "
+                "writes to any array)"
             )
-        self._data = _frozen(_checked(array))
-        if array is not self._exposed:  # as it is after `x.data -= ...`
-            self._exposed = None
+        self._data = frozen(checked(array))
+        if place:
+            place.supersede(self.serial, None)
+            place.history = None
+            if array is not place.exposed:  # as it is after `x.data -= ...`
+                place.exposed = None
         self.serial = reassigned()
 
     def settle(self) -> None:
-        mine, theirs = self._data, self._exposed
-        if theirs is None:
+        place = self._place
+        if type(place) is not Place:
             return
+        if place.view is not None:
+            writing.follow(self)
+        elif place.exposed is not None:
+            self._take_over(place)
+
+    def _take_over(self, place: Place) -> None:
+        """Take over what the user has changed in the array that `data` has given out."""
+        mine, theirs = self._data, place.exposed
         same = mine.shape == theirs.shape and mine.dtype == theirs.dtype
         if not same or mine.tobytes() != theirs.tobytes():
-            data = _frozen(_checked(theirs))
-            with _settling:  # several threads may be the first to read it
+            data = frozen(checked(theirs))
+            with WRITING:  # several threads may be the first to read it
                 if self._data is mine:
+                    place.supersede(self.serial, None)
+                    place.history = None
                     self.serial, self._data = reassigned(), data
 
-    shape = property(attrgetter("_data.shape"))
-    dtype = property(attrgetter("_data.dtype"))
-    ndim = property(attrgetter("_data.ndim"))
-    size = property(attrgetter("_data.size"))
+    def follow(self) -> None:
+        if self._place and writing.view_behind(self) is not None:
+            writing.follow(self)
+
+    def as_of(self, serial: float) -> Node | None:
+        if self.serial < serial:
+            return self
+        return self._place.as_of(serial) if type(self._place) is Place else None
+
+    @property
+    def immutable(self) -> bool:
+        """Whether this is a single number, as NumPy returns it: an array of no axes is none."""
+        return self._place is False
+
+    @immutable.setter
+    def immutable(self, number: bool) -> None:
+        self._place = False if number else None
+
+    @property
+    def superseded(self) -> bool:  # type: ignore[override]
+        # small ones are treated as any other node: pictures show their gradients
+        return type(self._place) is Superseded and self.size > _LARGE
+
+    def _form(self) -> Any:
+        """An array of this one's shape and dtype; an earlier version's need not be rebuilt."""
+        place = self._place
+        if type(place) is Superseded and place.history is not None:
+            return place.history.array
+        return self._data
+
+    shape = property(lambda self: (self._form() if self._place else self._data).shape)
+    dtype = property(lambda self: (self._form() if self._place else self._data).dtype)
+    ndim = property(lambda self: (self._form() if self._place else self._data).ndim)
+    size = property(lambda self: (self._form() if self._place else self._data).size)
     T = property(lambda self: shapes.transpose(self))
     mT = property(lambda self: shapes.matrix_transpose(self))
     real = property(lambda self: elementwise.real(self))
@@ -269,7 +258,7 @@ class Tensor(Node):
         for arg in args:
             kind = type(arg)
             if kind is Tensor:
-                if arg._exposed is not None:
+                if arg._place:
                     arg.settle()
                 data.append(arg._data)
             elif kind is np.ndarray:
@@ -309,13 +298,30 @@ class Tensor(Node):
         try:
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
-            raise _refusal(op, data, params, error) from error
+            raise refusal(op, data, params, error) from error
         if type(out) is not np.ndarray and isinstance(out, tuple | list):
             parts = Bundle(tuple(out), op, args, params).items()
+            for k, (part, array) in enumerate(zip(parts, out, strict=True)):
+                if type(part) is Tensor:
+                    part._find_place(array, args, data, op, params, k)
             return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if out.dtype.kind not in "fc":
-            raise _refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
-        return cls(out, None, op, args, params)
+            raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
+        made = cls(out, None, op, args, params)
+        if type(out) is np.ndarray and (out.base is not None or (data and out is data[0])):
+            made._find_place(out, args, data, op, params)
+        return made
+
+    def _find_place(
+        self, out: Any, args: Args, data: Args, op: Op, params: Params, part: int | None = None
+    ) -> None:
+        """Find out whether the result `out` of `op`, which this node holds, is a view."""
+        if isinstance(out, np.generic):
+            self._place = False
+        elif type(out) is np.ndarray and len(args) == 1:
+            self._place = view_of(out, args[0], data[0], op, params, part)
+            if self._place:
+                self._data = frozen(compact(out, data[0]))
 
     @staticmethod
     def packed(column: list[Any]) -> Any:
@@ -329,19 +335,24 @@ class Tensor(Node):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         super().__setstate__(state)
-        _frozen(self._data)
+        frozen(self._data)
+        if self._place:
+            self._place = self._place.for_copy()
 
     def fit(self, cotangent: Any) -> Any:
-        data = self._data
-        if cotangent.shape == data.shape and cotangent.dtype is data.dtype:
+        like = self._form() if self._place else self._data
+        if cotangent.shape == like.shape and cotangent.dtype is like.dtype:
             return cotangent  # as almost always
-        return shapes.fitted(cotangent, data)
+        return shapes.fitted(cotangent, like)
 
     def spread(self, tangent: Any) -> Any:
-        return shapes.spread(tangent, self._data)
+        return shapes.spread(tangent, self._form())
 
     def zero(self) -> Any:
-        return np.zeros_like(self._data)
+        return np.zeros_like(self._form())
+
+    def fresh(self, carried: Any) -> Any:
+        return shapes.copy(carried) if isinstance(carried, Node) else fresh(carried)
 
     def undefined(self, carried: Any) -> bool:
         if not isinstance(carried, np.ndarray | np.generic):
@@ -351,10 +362,17 @@ class Tensor(Node):
         return bool(square != square)
 
     def current(self) -> Any:
-        return self._data if self._exposed is None else self._exposed
+        place = self._place
+        if type(place) is not Place:
+            return self._data
+        self.follow()
+        return self._data if place.exposed is None else place.exposed
 
     def backward(self, seed: ArrayLike | None = None) -> None:
         """Set `.grad` of every node that this one was computed from.
+
+        Of an array that was written, that is the gradient by the version that its name stands for
+        now.
 
         Parameters
         ----------
@@ -373,7 +391,7 @@ class Tensor(Node):
         with np.errstate(all="ignore"):
             cotangents = pull({self: self.seed(seed)})
         for node, cotangent in cotangents.items():
-            node.grad = _frozen(cotangent)
+            node.grad = frozen(cotangent)
 
     def seed(self, seed: Any = None) -> Any:
         """The cotangent to start from, checked."""
@@ -390,7 +408,7 @@ class Tensor(Node):
                 )
             return np.ones_like(self._data)
         if not isinstance(seed, Node):
-            seed = np.array(_checked(seed, copy=False), dtype=self.dtype)
+            seed = np.array(checked(seed, copy=False), dtype=self.dtype)
         if seed.shape != self.shape:
             raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
         return seed
@@ -411,6 +429,15 @@ class Tensor(Node):
 
     __matmul__, __rmatmul__ = _both_ways(products.matmul)
 
+    __iadd__ = _in_place(elementwise.add)
+    __isub__ = _in_place(elementwise.subtract)
+    __imul__ = _in_place(elementwise.multiply)
+    __itruediv__ = _in_place(elementwise.divide)
+    __ipow__ = _in_place(elementwise.power)
+    __ifloordiv__ = _in_place(elementwise.floor_divide)
+    __imod__ = _in_place(elementwise.remainder)
+    __imatmul__ = _in_place(products.matmul)
+
     def __neg__(self) -> Any:
         return elementwise.negative(self)
 
@@ -424,18 +451,10 @@ class Tensor(Node):
         return shapes.getitem(self, index=index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.settle()
-        before = self.__copy__()
-        before._exposed = before.grad = None
-        after = shapes.setitem(before, value, index=index)
-        if modes and after.op is not None:
-            remembers(self, after._data, after.op, after.inputs, after.params)
-        after.name = self.name
-        self.__setstate__(after.state())  # from here on this is the result
-        self.serial = reassigned()
+        writing.assign(self, index, value)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._form())
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -454,17 +473,16 @@ class Tensor(Node):
 
     __hash__ = Node.__hash__
 
-    # What an array has as methods, apart from those that change it in place.
+    # What an array has as methods.
 
     astype = shapes.astype
     clip = elementwise.clip
-    conj = conjugate = elementwise.conjugate
     copy = shapes.copy
     cumprod = scans.cumprod
     cumsum = scans.cumsum
     diagonal = selection.diagonal
     dot = products.dot
-    flatten = ravel = shapes.ravel
+    ravel = shapes.ravel
     max = reductions.max
     mean = reductions.mean
     min = reductions.min
@@ -488,6 +506,32 @@ class Tensor(Node):
     nonzero = _plain_method("nonzero")
     searchsorted = _plain_method("searchsorted")
 
+    def conj(self) -> Any:
+        """The complex conjugate; a real array itself, as in NumPy."""
+        return elementwise.conjugate(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
+
+    def flatten(self, order: Any = "C") -> Any:
+        """A copy of the elements in one dimension."""
+        return shapes.copy(shapes.ravel(self, order=order))
+
+    def fill(self, value: Any) -> None:
+        """Assign one value to all elements."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
+        """Sort the elements along an axis, in place."""
+        self[...] = selection.sort(self, axis=axis, kind=kind, stable=stable)
+
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+        """Partition the elements along an axis, in place."""
+        self[...] = selection.partition(self, kth=kth, axis=axis, kind=kind)
+
+    def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
+        """Assign to elements by their places in the flattened array."""
+        selection.put(self, indices, values, mode)
+
     def reshape(self, *shape: Any, order: Any = "C") -> Any:
         """The same elements in another shape, given as one tuple or as several integers."""
         return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
@@ -499,6 +543,8 @@ class Tensor(Node):
     __array__ = Node._refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_data":  # an earlier version, or one that is being written
+            return writing.earlier_data(self)
         raise AttributeError(_missing(name), name=name, obj=self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -519,12 +565,8 @@ class Tensor(Node):
         return f"Tensor({body}{large}{dtype}{label})"
 
 
-_IN_PLACE = {
-    "sort": "np.sort(x)",
-    "partition": "np.partition(x, k)",
-    "resize": "np.resize(x, shape)",
-}
-_IN_PLACE |= {"put": "x[index] = values", "fill": "x[...] = value"}
+_LARGE = 64
+_IN_PLACE = {"resize": "np.resize(x, shape)", "setfield": "x[...] = value"}
 
 
 def _missing(name: str) -> str:
@@ -534,15 +576,6 @@ def _missing(name: str) -> str:
     if not name.startswith("_") and hasattr(np.ndarray, name):
         return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
     return f"'Tensor' object has no attribute {name!r}"
-
-
-def _refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
-    """NumPy's complaint, with the operation and what it was given."""
-    kinds = (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
-    kind = next(kind for kind in kinds if isinstance(error, kind))
-    said = str(error).partition("\n")[0]
-    given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
-    return kind(f"{op.name} cannot take {given}: {said}")
 
 
 @final
@@ -556,7 +589,7 @@ class Bundle(Node):
     def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
         if modes:
             remembers(self, parts, op, inputs, params)
-        self._data = tuple(map(_frozen, parts))
+        self._data = tuple(map(frozen, parts))
         self.op, self.inputs, self.params = op, inputs, params
         self.name = self.grad = None
         self.serial = next_serial()

@@ -36,8 +36,8 @@ PLAIN_NAMES = """
     flatnonzero lexsort nanargmax nanargmin nonzero searchsorted tril_indices_from
     triu_indices_from
 
-    can_cast common_type einsum_path empty_like linalg.matrix_rank min_scalar_type ndim ones_like
-    result_type shape size zeros_like
+    can_cast common_type einsum_path linalg.matrix_rank min_scalar_type ndim
+    result_type shape size
 
     array2string array_repr array_str
 """
@@ -78,8 +78,8 @@ REFUSED = {function: why for why, names in REFUSED_NAMES.items() for function in
 
 MAKER_NAMES = {
     "makes an array of what is no node": """
-        arange empty eye frombuffer fromfile fromfunction fromiter fromstring full genfromtxt
-        identity loadtxt ones tri zeros
+        arange eye frombuffer fromfile fromfunction fromiter fromstring genfromtxt identity
+        loadtxt tri
     """,
     "makes a plain array, which a node does not turn into by itself": """
         array asanyarray asarray ascontiguousarray asfortranarray require

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.graph import Node, data_of
-from autodiff.ops.table import alias, composite, linear, row, shape_of
+from autodiff.core.graph import Node
+from autodiff.ops.table import Linear, alias, composite, linear, row, shape_of
 
 __all__ = [
     "astype",
@@ -22,7 +22,6 @@ __all__ = [
     "concatenate",
     "copy",
     "expand_dims",
-    "full_like",
     "getitem",
     "matrix_transpose",
     "moveaxis",
@@ -210,18 +209,48 @@ def broadcast_arrays(*args: Any) -> Any:
     return tuple(broadcast_to(x, shape) for x in args)
 
 
-@composite(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """numpy.full_like, where the value that fills the array may be a Value or Tensor."""
-    like = np.broadcast_to(np.asarray(data_of(a)), np.shape(a) if shape is None else shape)
-    filled = broadcast_to(fill_value, like.shape)
-    dtype = like.dtype if dtype is None else dtype
-    return filled if np.dtype(dtype).kind == "O" else astype(filled, dtype)  # of Values
+class _Reading(Linear):
+    """Elements of an array, whose cotangents are added to those of the array in place."""
+
+    access = "read"
+
+    def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
+        index = node.params.get("index", ())
+        recorded_only = isinstance(g, Node) and not isinstance(total, Node)
+        if total is None or recorded_only or not _selects_once(index):
+            share = scatter(g, index=index, shape=shape_of(node.inputs[0]))
+            return share if total is None else total + share
+        total[index] += g
+        return total
+
+
+class _Writing(Linear):
+    """An array with other elements: its cotangent is that of the result, with zeros there."""
+
+    access = "write"
+
+    def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
+        if not spare:
+            g = g.copy() if hasattr(g, "copy") and g.shape else np.array(g)
+        g[node.params.get("index", ())] = 0
+        return g if total is None else total + g
+
+    def push_written(self, t: Any, value: Any, spare: bool, node: Node) -> Any:
+        index = node.params.get("index", ())
+        if t is None:
+            t = node.zero()
+        elif not spare:
+            t = t.copy()
+        if isinstance(value, Node) and not isinstance(t, Node):
+            return setitem(t, value, index=index)
+        t[index] = 0 if value is None else value
+        return t
 
 
 getitem = linear(
     _getitem,
     lambda g, x, index=(): scatter(g, index=index, shape=shape_of(x)),
+    kind=_Reading,
     name="getitem",
     symbol="[ ]",
     doc="x[index], for basic, boolean and integer indices.",
@@ -234,13 +263,18 @@ scatter = linear(
 )
 
 
+def write(array: Any, index: Any, value: Any) -> None:
+    """Assign to elements of a plain array, as NumPy does but for complex numbers."""
+    if np.iscomplexobj(value) and not np.iscomplexobj(array):
+        raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
+    # [()] is the number, of a 0-d array of Values
+    array[index] = value[()] if hasattr(value, "shape") else value
+
+
 def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
     refuse_nodes(index)
-    if np.iscomplexobj(value) and not np.iscomplexobj(x):
-        raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
-    out = np.array(x) if isinstance(x, np.generic) else x.copy()
-    # [()] is the number, of a 0-d array of Values
-    out[index] = value[()] if hasattr(value, "shape") else value
+    out = np.array(x) if isinstance(x, np.ndarray | np.generic) else x.copy()
+    write(out, index, value)
     return out
 
 
@@ -258,7 +292,8 @@ def _what_stays(g: Any, value: Any, index: Any) -> Any:
         places[index] = order
         kept = row("where")(places[index] == order, kept, 0)
     # NumPy lets a value have more axes than its place, if they are of length 1
-    return kept.reshape((1,) * (value.ndim - kept.ndim) + kept.shape)
+    more = len(shape_of(value)) - kept.ndim
+    return kept if more <= 0 else kept.reshape((1,) * more + kept.shape)
 
 
 setitem = linear(
@@ -266,6 +301,7 @@ setitem = linear(
     lambda g, x, value, index=(): _without(g, index),
     lambda g, x, value, index=(): _what_stays(g, value, index),
     jointly=True,
+    kind=_Writing,
     name="setitem",
     symbol="[ ]=",
     doc="x with x[index] = value carried out.",

@@ -316,6 +316,7 @@ def linear(
     *transposes: Rule,
     sequence: bool = False,
     jointly: bool | None = None,
+    kind: type[Linear] = Linear,
     **labels: Any,
 ) -> Linear:
     """A row from the transpose for each input: a rule `(g, *inputs, **parameters)`.
@@ -323,8 +324,9 @@ def linear(
     With `sequence`, inputs come as one sequence and the one rule is `(g, k, inputs, **parameters)`.
     With `jointly`, which a sequence has unless told False, the function is linear in all inputs
     taken together, as a sum is, and not in each while the others stay, as a product is.
+    `kind` is the class of the row.
     """
-    op = Linear()
+    op = kind()
     register(op, function, labels)
     op.transposes, op.jointly = transposes, sequence if jointly is None else jointly
     rule_signature(op, transposes[0], 2 if sequence else 1)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import autodiff
+from autodiff.ops import making
 from autodiff.ops.table import TABLE, Elementwise
 
 REACH = 0.0217  # how far around its operands an operation must be smooth; no number is as round
@@ -29,6 +30,7 @@ NOT_DRAWN = {
     "checkpoint": "takes a function of one's own",
     "spacing": "its steps are too small for values to show how far they are",
     "pack": "joins nodes for rules of several results",
+    **dict.fromkeys({*making.__all__} - {"full_like"}, "makes an array to write into"),
     "copyto": "changes its argument",
     "fill_diagonal": "changes its argument",
     "place": "changes its argument",

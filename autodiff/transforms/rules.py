@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, Op, Parts
-from autodiff.nodes.tensor import Bundle, ordinary, private
+from autodiff.nodes.arrays import ordinary, private
+from autodiff.nodes.tensor import Bundle
 from autodiff.nodes.value import Value
 from autodiff.ops.general import General
 from autodiff.ops.table import Elementwise, Row, Rule, is_complex, rule_signature, shape_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,19 @@ def _owned(carried: list[Any]) -> list[Any]:
 
 
 def _variable(leaf: Any) -> Node:
-    """A fresh variable with the leaf's value, linked to it if that is a node itself."""
-    if isinstance(leaf, Node):
-        linked: Node = positive(leaf)
+    """Return a fresh variable with the leaf's value, linked to it if that is a node itself."""
+    if isinstance(leaf, Tensor):
+        linked: Tensor = positive(leaf)
+        linked.immutable = leaf.immutable
         return linked
+    if isinstance(leaf, Node):
+        return positive(leaf)  # type: ignore[no-any-return]
     if isinstance(leaf, np.ndarray) or hasattr(leaf, "__array_function__"):
         return Tensor(leaf)
     if isinstance(leaf, complex) or getattr(leaf, "dtype", float) in (np.float16, np.float32):
-        return Tensor(np.asarray(leaf))  # what a Value, one float64, cannot hold
+        number = Tensor(np.asarray(leaf))  # what a Value, one float64, cannot hold
+        number.immutable = True
+        return number
     return Value(leaf)
 
 
@@ -74,6 +80,18 @@ def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
 def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
     own = set(variables)  # a set compares nodes by identity, a list by their numbers
     return not own.issuperset(node for node in nodes if node.op is None)
+
+
+def _as_given(variable: Node, serial: float, f: Callable[..., Any]) -> Node:
+    """Return the version of a variable that `f` was given, in case that `f` has written to it."""
+    variable.settle()
+    given = variable.as_of(nextafter(serial, inf))
+    if given is None:
+        raise RuntimeError(
+            f"{name_of(f)} assigned to the .data of its argument, so that there is no derivative "
+            "by what it was: assign to elements (x[...] = new), or let it work on x.copy()"
+        )
+    return given
 
 
 class _Argument(Elementwise):
@@ -137,13 +155,9 @@ class Run:
         ):
             place[key] = stand_in
         returned = f(*values, **named)
-        for variable in self.variables:
-            variable.settle()
-        if serials != [variable.serial for variable in self.variables]:
-            raise RuntimeError(
-                f"{name_of(f)} assigned to its argument's elements, so that there is no derivative "
-                "by what it was: let it work on a copy (x = x.copy())"
-            )
+        self.variables = [
+            _as_given(x, serial, f) for x, serial in zip(self.variables, serials, strict=True)
+        ]
         if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
             raise TypeError(f"has_aux: {name_of(f)} must return a pair (output, aux)")
         self.output: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autodiff.core.graph import Node, stale
+from autodiff.core.graph import Node
 from autodiff.views.formulas import number
 from autodiff.views.text import printable, table
 
@@ -50,6 +50,8 @@ def tree(
        └─ 3
     """
     names = names or {}
+    if isinstance(output, Node):
+        output.follow()
     # what stands before a line, what stands before the lines below it, what the line is of
     todo: list[tuple[str, str, Any, int]] = [("", "", output, 0)]
     shown: list[tuple[str, Any, bool]] = []
@@ -57,10 +59,7 @@ def tree(
     again: dict[Node, int] = {}
     while todo and len(shown) < lines:
         lead, below, item, level = todo.pop()
-        parts = item.inputs[:lines] if isinstance(item, Node) else []
-        for part in parts:
-            if isinstance(part, Node) and part.serial > item.serial:
-                raise stale(part, item)
+        parts = item.as_read()[:lines] if isinstance(item, Node) else []
         cut = bool(parts) and (level == depth or item in met)
         shown.append((lead, item, cut))
         if not parts:

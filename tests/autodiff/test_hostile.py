@@ -144,12 +144,10 @@ def test_sizes_and_places_beyond_reason_are_refused(use):
 def test_nothing_contains_itself():
     x = Tensor([1.0, 2.0])
     x[0] = x[1] * 3.0
-    with pytest.raises(RuntimeError, match="assigned after getitem"):
-        x.sum().backward()
-    x = Tensor([1.0, 2.0])
+    x.sum().backward()
+    np.testing.assert_array_equal(x.grad, 1.0)
     x[:] = x * x
-    with pytest.raises(RuntimeError, match="assigned after multiply"):
-        gradients(x.sum(), [x])
+    np.testing.assert_array_equal(gradients(x.sum(), [x]), [[1.0, 1.0]])
     loop = [1.0]
     loop.append(loop)
     with pytest.raises(ValueError, match="inhomogeneous"):

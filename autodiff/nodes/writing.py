@@ -1,0 +1,210 @@
+"""How a Tensor is written: assignment to elements, augmented operators, and views that follow.
+
+Each function takes the Tensor that a name stands for (see `places`), and leaves it the node of the
+new version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import Args, Node, Op, Params, next_serial, reassigned
+from autodiff.core.modes import modes, recording, remembers
+from autodiff.nodes.arrays import frozen, ordinary, private, refusal
+from autodiff.nodes.places import WRITING, History, Place, Superseded, View
+from autodiff.ops.shapes import getitem, refuse_nodes, setitem, write
+from autodiff.ops.table import is_object, joined
+
+Tensor = Any  # the class itself stands above this file
+
+
+def assign(x: Tensor, index: Any, value: Any) -> None:
+    """Carry out `x[index] = value`, on the array that `x` is a view of if it is one."""
+    refuse_nodes(index)
+    if x.immutable:
+        raise TypeError(
+            "a single number of an array is immutable, as NumPy's are: assign to the array's "
+            "element (y[i] = value), not to s = y[i]"
+        )
+    if _is_already_there(x, index, value):
+        return
+    x.settle()
+    while (view := view_behind(x)) is not None:
+        index, x = view.index_in_base(index), view.base
+    _overwrite(x, index, _assignable(value))
+
+
+def augment(x: Tensor, op: Op, other: Any) -> Any:
+    """Carry out `x op= other`: in place for an array; a new node for a single number.
+
+    Raises
+    ------
+    ValueError
+        If the result has another shape than `x`.
+    TypeError
+        If the result's dtype does not fit, as a complex one does not fit into floats.
+    """
+    made = op(x, other)
+    if x.immutable or made is NotImplemented:
+        return made
+    if type(made) is not type(x) or made.shape != x.shape:
+        shape = getattr(made, "shape", ())
+        raise ValueError(
+            f"{op.name} in place: a result of shape {shape} does not fit into an array of shape "
+            f"{x.shape}: write y = {op.name}(y, other) for a new array"
+        )
+    if not np.can_cast(made.dtype, x.dtype, "same_kind"):
+        raise TypeError(
+            f"{op.name} in place: a result of dtype {made.dtype} does not fit into an array of "
+            f"dtype {x.dtype}: write y = {op.name}(y, other) for a new array"
+        )
+    if view_behind(x) is not None or made.dtype != x.dtype:
+        assign(x, ..., made)
+    else:
+        _become(x, made)
+    return x
+
+
+def view_behind(x: Tensor) -> View | None:
+    """Return how `x` follows from its base, if it is a view."""
+    place = x._place
+    return place.view if type(place) is Place else None
+
+
+def follow(x: Tensor) -> None:
+    """Bring a view up to date with its base."""
+    view = x._place.view
+    view.root.settle()
+    if view.root.serial < x.serial:
+        return
+    chain = [x]
+    while view_behind(view.base) is not None:
+        chain.append(view.base)
+        view = view.base._place.view
+    for view_node in reversed(chain):
+        if view_node._place.view.base.serial > view_node.serial:
+            _refresh(view_node)
+
+
+def earlier_data(x: Tensor) -> Any:
+    """Return the data of an earlier version, which is not kept."""
+    with WRITING:
+        place = x._place
+        if type(place) is Superseded and place.history is not None:
+            return frozen(place.history.version(place.number))
+        return Node._data.__get__(x)  # another thread was writing it
+
+
+def _is_already_there(x: Tensor, index: Any, value: Any) -> bool:
+    """Whether the value is a view of those very elements, as at the end of `x[index] += v`."""
+    view = view_behind(value) if type(value) is type(x) else None
+    return (
+        view is not None
+        and view.base is x
+        and view.op is getitem
+        and bool(view.params["index"] == index)
+    )
+
+
+def _assignable(value: Any) -> Any:
+    """Return a value as the graph keeps it: a node, or numbers that nobody else can change."""
+    if isinstance(value, Node):
+        value.settle()
+        return value
+    if not hasattr(value, "__array_function__"):
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray):
+        value = ordinary(value)
+    return joined(value) if is_object(value) else private(value)
+
+
+def _overwrite(x: Tensor, index: Any, value: Any) -> None:
+    """Carry out `x[index] = value` on a Tensor that is no view."""
+    given = value._data if isinstance(value, Node) else value
+    place = x._place or Place()
+    with WRITING:
+        before = _superseded(x)
+        recorded = recording()
+        try:
+            _write_data(x, before, place, index, given, recorded)
+        except (TypeError, ValueError, IndexError) as error:
+            raise refusal(setitem, [x._data, given], {"index": index}, error) from error
+        inputs = (before, before if value is x else value)
+        _succeed(x, place, before, recorded, setitem, inputs, {"index": private(index)})
+
+
+def _become(x: Tensor, made: Tensor) -> None:
+    """Make a Tensor that is no view the node of a result of its own shape and dtype."""
+    place = x._place or Place()
+    with WRITING:
+        before = _superseded(x)
+        before._data = x._data
+        inputs = tuple([before if arg is x else arg for arg in made.inputs])
+        x._data, place.history = made._data, None
+        _succeed(x, place, before, made.op is not None, made.op, inputs, made.params)
+
+
+def _superseded(x: Tensor) -> Tensor:
+    """Return the node that `x` has been so far, without its data."""
+    before = object.__new__(type(x))
+    before.op, before.inputs, before.params, before.name = x.op, x.inputs, x.params, x.name
+    before.serial, before.grad = x.serial, None
+    before._place = Superseded()
+    return before
+
+
+def _write_data(
+    x: Tensor, before: Tensor, place: Place, index: Any, given: Any, recorded: bool
+) -> None:
+    """Write to the buffer of `x` if nobody else holds it, otherwise to a copy."""
+    if type(x._data) is not np.ndarray:  # of another library
+        before._data = x._data
+        x._data = setitem.function(x._data, given, index=index)
+        return
+    history = place.history or History(x._data)
+    del x._data
+    try:
+        if history.alone():
+            number = history.write(index, given, recorded)
+            before._place = Superseded(history, number)
+        else:
+            array = np.array(history.array)
+            write(array, index, given)
+            before._data = history.array
+            history = History(frozen(array))
+        place.history = history
+    finally:
+        x._data = history.array
+
+
+def _succeed(
+    x: Tensor, place: Place, before: Tensor, recorded: bool, op: Op, inputs: Args, params: Params
+) -> None:
+    """Make `x` the node of its new version, computed by `op`; a variable if it is not recorded."""
+    place.supersede(x.serial, before if recorded else None)
+    place.exposed = x.grad = None
+    x._place = place
+    if not recorded:
+        x.serial = reassigned()
+        x.op, x.inputs, x.params = None, (), {}
+        return
+    x.serial = next_serial()  # first, so that readers in other threads ask for their version
+    x.op, x.inputs, x.params = op, inputs, params
+    if modes:
+        remembers(x, x._data, op, inputs, params)
+
+
+def _refresh(x: Tensor) -> None:
+    """Make a view the node of what its base is now."""
+    place = x._place
+    view = place.view
+    made = view.op(view.base, **view.params)
+    if view.part is not None:
+        made = made[view.part]
+    with WRITING:
+        before = _superseded(x)
+        before._data = x._data
+        x._data = made._data
+        _succeed(x, place, before, made.op is not None, made.op, made.inputs, made.params)

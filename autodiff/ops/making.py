@@ -1,0 +1,115 @@
+"""Arrays to write into: Tensors of constants, which the elements of a node may be assigned to."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import Node, data_of
+from autodiff.ops.shapes import astype, broadcast_to, copy
+from autodiff.ops.table import TABLE, Row, alias
+
+__all__ = ["empty", "empty_like", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like"]
+
+
+class Making(Row):
+    """A row without inputs: it makes an array of one constant."""
+
+    arity = 0
+    parameters = ("shape", "fill_value", "dtype")
+
+    def __init__(self, name: str) -> None:
+        self.name = self.symbol = name
+        self.function = np.full
+        TABLE[name] = self
+
+    def make(self, shape: Any, value: Any, dtype: Any) -> Any:
+        """Return a Tensor of this value; a plain array if the dtype is no floating one."""
+        params = {"shape": shape, "fill_value": value, "dtype": dtype}
+        array = np.full(**params)
+        if array.dtype.kind not in "fc":
+            return array
+        return Node.tensor(array, None, self, (), params)
+
+
+_ZEROS, _ONES, _EMPTY, _FULL = map(Making, ("zeros", "ones", "empty", "full"))
+
+
+def zeros(shape: Any, dtype: Any = float) -> Any:
+    """Return a Tensor of zeros to write into; integers and truth values come as a plain array.
+
+    >>> from autodiff import grad, zeros
+    >>> def cumulated(x):
+    ...     y = zeros(3)
+    ...     for i in range(3):
+    ...         y[i] = y[i - 1] + x[i] ** 2
+    ...     return y[2]
+    >>> grad(cumulated)([1.0, 2.0, 3.0])
+    [2.0, 4.0, 6.0]
+    """
+    return _ZEROS.make(shape, 0, dtype)
+
+
+def ones(shape: Any, dtype: Any = float) -> Any:
+    """Return a Tensor of ones to write into, as `zeros` does."""
+    return _ONES.make(shape, 1, dtype)
+
+
+def empty(shape: Any, dtype: Any = float) -> Any:
+    """Return a Tensor to write into, of NaN, so that an element that was not written is seen."""
+    return _EMPTY.make(shape, math.nan if np.dtype(dtype).kind in "fc" else 0, dtype)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Return a Tensor of one value to write into, as `zeros` does; the value may be a node."""
+    if not isinstance(fill_value, Node):
+        dtype = np.asarray(fill_value).dtype if dtype is None else dtype
+        return _FULL.make(shape, fill_value, dtype)
+    filled = broadcast_to(fill_value, shape if isinstance(shape, tuple) else (shape,))
+    if dtype is not None and np.dtype(dtype).kind == "O":  # of Values
+        return filled
+    return copy(filled if dtype is None else astype(filled, dtype=dtype))
+
+
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Return zeros in the shape and dtype of `a`: a Tensor to write into, if `a` is a node."""
+    return _like(np.zeros_like, zeros, a, dtype, shape)
+
+
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Return ones in the shape and dtype of `a`: a Tensor to write into, if `a` is a node."""
+    return _like(np.ones_like, ones, a, dtype, shape)
+
+
+def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Return an array like `prototype` to write into: a Tensor of NaN, if that is a node."""
+    return _like(np.empty_like, empty, prototype, dtype, shape)
+
+
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Return an array of one value in the shape and dtype of `a`; the value may be a node.
+
+    It is a Tensor to write into, if `a` or the value is a node.
+    """
+    if not isinstance(a, Node) and not isinstance(fill_value, Node):
+        return np.full_like(a, fill_value, dtype, shape=shape)
+    shape = np.shape(a) if shape is None else shape
+    dtype = getattr(data_of(a), "dtype", None) if dtype is None else dtype
+    return full(shape, fill_value, dtype or np.asarray(data_of(a)).dtype)
+
+
+def _like(numpys: Any, make: Any, a: Any, dtype: Any, shape: Any) -> Any:
+    if not isinstance(a, Node):
+        return numpys(a, dtype, shape=shape)
+    like: Any = a if hasattr(a, "dtype") else np.asarray(data_of(a))
+    return make(like.shape if shape is None else shape, like.dtype if dtype is None else dtype)
+
+
+for ours, numpys in (
+    (zeros, np.zeros), (ones, np.ones), (empty, np.empty), (full, np.full),
+    (zeros_like, np.zeros_like), (ones_like, np.ones_like), (empty_like, np.empty_like),
+    (full_like, np.full_like),
+):  # fmt: skip
+    alias(ours, numpys)
