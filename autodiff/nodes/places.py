@@ -47,8 +47,10 @@ class History:
 
     def alone(self) -> bool:
         """Whether nobody else holds the buffer."""
-        array = self.array
-        return type(array) is np.ndarray and array.base is None and _holders(self) == _ALONE
+        # no name for the array here, which would be one holder more
+        return (
+            type(self.array) is np.ndarray and self.array.base is None and _holders(self) == _ALONE
+        )
 
     def write(self, index: Any, value: Any, keep: bool) -> int:
         """Write to the buffer; return the number of the version that was there before.

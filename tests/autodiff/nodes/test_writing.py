@@ -1,5 +1,7 @@
 """Programs written in place: on nodes they give what they give on arrays, and its derivatives."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -316,3 +318,36 @@ def test_refusals_leave_everything_as_it_was():
             write()
         assert x.data.tolist() == [1.0, 2.0]
         assert x.op is None
+
+
+@pytest.mark.parametrize("derivative", [grad, lambda f: lambda x: jvp(f, (x,), (x,))])
+def test_no_array_is_copied_per_assignment(derivative):
+    n = 2_000
+
+    def filled(x):
+        y = ad.zeros(n)
+        for i in range(n):
+            y[i] = x[i] * 2.0
+        return np.sum(y * y)
+
+    x = np.arange(n) / n
+    tracemalloc.start()
+    try:
+        derivative(filled)(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < n * x.nbytes / 4
+
+
+def test_every_earlier_version_can_be_had_again():
+    x = Tensor(np.zeros(100))
+    y, read = x * 1.0, []
+    for i in range(100):
+        read.append((y**2, np.arange(100.0) * (np.arange(100) < i)))
+        y[i] = float(i)
+    for square, expected in read[::7] + read[::-3]:
+        version = square.as_read()[0]
+        (slope,) = gradients(square, [version], seed=np.ones(100))
+        np.testing.assert_array_equal(slope, 2 * expected)
+        np.testing.assert_array_equal(version.data, expected)
