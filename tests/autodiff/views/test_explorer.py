@@ -685,3 +685,35 @@ def test_it_works_inside_a_notebooks_frame(browser, page_of, tmp_path):
     find(browser, "#last").click()
     assert find(browser, "#count").text == "15 / 15"
     browser.switch_to.default_content()
+
+
+def is_fitted(driver):
+    """Whether the picture lies within the stage, and fills it in one direction."""
+    stage, drawn = find(driver, "#stage").rect, find(driver, "#picture > g").rect
+    room = 2 * 16 + 8  # the margins, and what strokes and rounding take
+    return all(
+        drawn[start] >= stage[start] and drawn[start] + drawn[size] <= stage[start] + stage[size]
+        for start, size in [("x", "width"), ("y", "height")]
+    ) and any(
+        drawn[size] >= stage[size] - room * view_scale(driver) for size in ("width", "height")
+    )
+
+
+def view_scale(driver):
+    return find(driver, "#stage").size["width"] / view_of(driver)[2]
+
+
+@pytest.mark.parametrize("hidden", ["", "display:none", "height:0"])
+def test_a_frame_is_fitted_when_it_gets_its_size(browser, page_of, tmp_path, hidden):
+    frame, outer = page_of(log_sin())._repr_html_(), tmp_path / "exported.html"
+    frame = frame.replace("height:44em", "height:100%")
+    cell = f'<div id="cell" style="height:44em;{hidden}">{frame}</div>'
+    outer.write_text(f"<!doctype html>{cell}", "utf-8")
+    browser.get(outer.as_uri())
+    browser.switch_to.frame(0)
+    wait(browser, lambda: browser.execute_script("return Boolean(window.explorer)"))
+    browser.switch_to.default_content()
+    browser.execute_script("document.getElementById('cell').style = 'height:44em'")
+    browser.switch_to.frame(0)
+    wait(browser, lambda: is_fitted(browser))
+    browser.switch_to.default_content()
