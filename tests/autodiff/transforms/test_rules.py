@@ -85,6 +85,70 @@ def test_several_results():
     )
 
 
+def both(x, y):
+    return x * y, np.sum(x, keepdims=True) * y
+
+
+# one statement of it by each mode; the results differ in shape
+SEVERAL = {
+    "vjp": custom_rule(
+        vjp=(
+            lambda g, out, x, y: np.sum(g[0] * y, axis=0) + np.sum(g[1] * y),
+            lambda g, out, x, y: np.sum(g[0] * x, axis=1, keepdims=True) + g[1] * np.sum(x),
+        )
+    )(both),
+    "jvp": custom_rule(
+        jvp=(
+            lambda t, out, x, y: (t * y, np.sum(t) * y),
+            lambda t, out, x, y: (x * t, np.sum(x) * t),
+        )
+    )(both),
+}
+
+
+@pytest.mark.parametrize("mode", SEVERAL)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda u, v: np.sum(u * u),
+        lambda u, v: np.sum(v**3),
+        lambda u, v: np.sum(np.sin(u) * v),
+        lambda u, v: (u, v),
+    ],
+)
+def test_a_function_may_return_a_tuple(mode, read):
+    x, y = np.array([0.3, 1.2, -0.5]), np.array([[0.7], [1.1]])
+    check_grads(lambda x, y: read(*SEVERAL[mode](x, y)), x, y, order=2)  # both modes
+
+
+def test_every_order_of_a_tuple():
+    sin_cos = custom_rule(vjp=lambda g, out, x: g[0] * np.cos(x) - g[1] * np.sin(x))(
+        lambda x: (np.sin(x), np.cos(x))
+    )
+    first, x = grad(lambda x: sin_cos(x)[0]), 0.4
+    second = grad(first)
+    third = grad(second)
+    found = [first(x), second(x), third(x), grad(third)(x)]
+    assert found == pytest.approx([np.cos(x), -np.sin(x), -np.cos(x), np.sin(x)])
+
+
+@pytest.mark.parametrize("gave", [lambda t: t, lambda t: (t,), lambda t: (t, t, t)])
+def test_a_rule_gives_a_tangent_for_each_result(gave):
+    pair = custom_rule(jvp=lambda t, out, x: gave(t))(lambda x: (x, 2 * x))
+    with pytest.raises(TypeError, match="a tuple of 2 tangents, one for each result"):
+        jvp(pair, (np.ones(3),), (np.ones(3),))
+
+
+def test_the_shapes_of_several_results_are_checked():
+    pair = custom_rule(vjp=lambda g, out, x: g[0][:2], jvp=lambda t, out, x: (t, t[:2]))(
+        lambda x: (x, 2 * x)
+    )
+    with pytest.raises(ValueError, match=r"gave something of shape \(2,\).* is \(3,\)"):
+        jvp(pair, (np.ones(3),), (np.ones(3),))
+    with pytest.raises(ValueError, match=r"gave something of shape \(2,\).* is \(3,\)"):
+        grad(lambda x: np.sum(pair(x)[0]))(np.ones(3))
+
+
 def test_a_told_direction_may_leave_broadcasting_to_the_engine():
     def by_x(g, out, x, y):
         return np.reshape(g * y, np.shape(out))
