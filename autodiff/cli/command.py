@@ -170,7 +170,8 @@ def _show(report: Report, options: argparse.Namespace, first: bool) -> None:
         if options.draw:
             report.draw(options.draw)
         if options.explore is not False:
-            report.explore(options.explore)
+            page = report.explore(options.explore)
+            print(f"explorer: {page}", file=sys.stderr)  # the standard output may be JSON or LaTeX
     except Exception as error:  # whatever is wrong with a picture, in its own words
         raise Misuse(str(error)) from error
     if options.json:

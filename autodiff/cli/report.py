@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -201,9 +202,9 @@ class Report:
         """Draw the graph, with the gradients of a number."""
         autodiff.draw(self._differentiated()).save(path)
 
-    def explore(self, path: str | None) -> None:
-        """Open the page that steps through the graph."""
-        autodiff.explore(self._differentiated(), path)
+    def explore(self, path: str | None) -> Path:
+        """Open the page that steps through the graph; return its path."""
+        return autodiff.explore(self._differentiated(), path).path
 
     def _differentiated(self) -> Node:
         if self.is_number:

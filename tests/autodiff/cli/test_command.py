@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -244,10 +245,16 @@ def test_drawing_and_exploring(run, monkeypatch, tmp_path):
         assert err.startswith("autodiff: ")
 
     explored = []
-    monkeypatch.setattr(
-        autodiff, "explore", lambda y, path: explored.append((y.data, y.grad, path)), raising=False
-    )
-    assert run("x**2", "x=3", "--explore")[0] == 0
+
+    def explore(y, path):
+        explored.append((y.data, y.grad, path))
+        return SimpleNamespace(path=Path("page.html").absolute())
+
+    monkeypatch.setattr(autodiff, "explore", explore, raising=False)
+    status, out, err = run("x**2", "x=3", "--explore", "--json")
+    assert status == 0
+    assert json.loads(out)
+    assert err == f"explorer: {Path('page.html').absolute()}\n"
     assert run("x**2", "x=3", "--explore=page.html")[0] == 0
     assert run("x*2", "x=[3]", "--explore=page.html")[0] == 0
     assert explored == [(9, 1, None), (9, 1, "page.html"), ([6], [1], "page.html")]

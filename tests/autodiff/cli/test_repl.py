@@ -76,6 +76,14 @@ def test_it_ends_at_the_first_error(piped):
     assert end.value.code == 3
 
 
+def test_a_trace_shows_the_chain_that_several_statements_made(piped):
+    status, out, _ = piped("a = x1*2\nb = a+1\ntrace(b)\nb\n")
+    assert status == 0
+    assert "v₁ = v₀ × 2 = 4" in out
+    assert "v₂ = v₁ + 1 = 5" in out
+    assert "b = +     5\n├─ a = ×  4\n│  ├─ x1  2" in out
+
+
 def test_all_names_are_there():
     names = repl.namespace()
     assert names["np"] is np
