@@ -129,7 +129,7 @@ def test_sizes_dtypes_and_seeds():
     wide = TwoLayerNet(100, 100, 10, 0.25, rng=0).params["W1"]
     assert wide.dtype == float
     assert abs(wide.std() - 0.25) < 0.01
-    assert abs(TwoLayerNet(100, 100, 10).params["W1"].std() - 0.01) < 0.001
+    assert abs(TwoLayerNet(100, 100, 10, rng=0).params["W1"].std() - 0.01) < 0.001
 
 
 def test_float32_parameters_keep_float32_whatever_the_data():
