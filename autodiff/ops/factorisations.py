@@ -1,0 +1,251 @@
+"""Cholesky, QR, eigenvalues and singular values, of stacked and complex matrices too.
+
+Sources: Giles, "An extended collection of matrix derivative results" (2008), for eigenvalues;
+Murray, "Differentiation of the Cholesky decomposition" (2016); Walter and Lehmann, "Algorithmic
+differentiation of linear algebra functions" (2010), for QR; Townsend, "Differentiating the singular
+value decomposition" (2016). Complex ones by the same reasoning.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import data_of
+from autodiff.ops.elementwise import imag, real, sign
+from autodiff.ops.general import general
+from autodiff.ops.matrices import (
+    adjoint,
+    diagonal,
+    diagonal_matrix,
+    hermitian_part,
+    row_vector,
+    solve,
+    unless_singular,
+)
+from autodiff.ops.products import einsum
+from autodiff.ops.reductions import sum
+from autodiff.ops.shapes import concatenate, expand_dims
+from autodiff.ops.table import composite, conj
+
+
+def _times(x: Any, y: Any) -> Any:
+    """x * y element by element, in whose derivatives zeros do not absorb infinities either."""
+    return einsum("...ij,...ij->...ij", x, y)
+
+
+def _gaps(x: Any) -> Any:
+    """1 / (x_j - x_i) at [i, j], 0 on the diagonal: infinite where two are the same."""
+    one = np.eye(x.shape[-1], dtype=x.dtype)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 / (row_vector(x) - expand_dims(x, axis=-1) + one) - one
+
+
+def _half_lower(x: Any) -> Any:
+    """The lower triangle, with half the diagonal."""
+    n = x.shape[-1]
+    return x * (np.tri(n, dtype=x.dtype) - np.eye(n, dtype=x.dtype) / 2)
+
+
+def _cholesky_vjp(g: Any, out: Any, a: Any, upper: bool = False) -> Any:
+    out, g = (out, adjoint(g)) if upper else (adjoint(out), g)
+    inner = adjoint(_half_lower(out @ g))
+    return hermitian_part(solve(out, adjoint(solve(out, inner))))
+
+
+def _cholesky_jvp(t: Any, out: Any, a: Any, upper: bool = False) -> Any:
+    out = adjoint(out) if upper else out
+    change = out @ _half_lower(solve(out, adjoint(solve(out, hermitian_part(t)))))
+    return adjoint(change) if upper else change
+
+
+cholesky = general(
+    np.linalg.cholesky,
+    vjp=_cholesky_vjp,
+    jvp=_cholesky_jvp,
+    hermitian=True,
+    doc="Lower triangular l with l @ lᴴ = a for positive definite a (..., n, n); `upper`: lᴴ.",
+)
+
+
+def _undetermined(t: Any, like: Any) -> Any:
+    """The tangent of vectors that only complete a basis: NaN."""
+    return like * (math.nan * sum(t, axis=(-2, -1), keepdims=True))
+
+
+def _dependent(r: Any, rows: int) -> bool:
+    """Return whether a column of a = q @ r depends on those before it, to the rounding of r.
+
+    LAPACK's error in a column is of the order of its length · size · eps (Higham, Accuracy and
+    Stability of Numerical Algorithms, 19.3), so a smaller diagonal element counts as zero.
+    """
+    columns = np.abs(data_of(r))
+    diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
+    rounding = np.max([rows, columns.shape[-1]]) * np.finfo(columns.dtype).eps
+    largest = columns.max(axis=-2, initial=0.0)
+    return bool(np.any(diagonals <= rounding * largest))
+
+
+def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f"qr has no derivative in mode {mode!r}: use 'reduced'")
+    q, r = qr(a) if mode == "r" else out
+    m, k = a.shape[-2], np.min(a.shape[-2:])
+    more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
+    # of m columns of a real q the last follows from the others, since LAPACK leaves the last of m
+    # rows as it is, whatever the last column of a; of a complex row it turns the phase
+    p = k - (m == k > 0 and r.dtype.kind != "c")
+    if _dependent(r[..., :p, :p], m):
+        raise np.linalg.LinAlgError(
+            f"qr has no derivative where the first {p} columns are dependent"
+        )
+    change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
+    change = change.swapaxes(-1, -2)
+    inner = adjoint(q) @ change
+    lower = inner * np.tri(k, p, k=-1, dtype=inner.dtype)
+    if p < k:
+        lower = concatenate([lower, np.zeros((*lower.shape[:-1], 1), lower.dtype)], axis=-1)
+    turn = lower - adjoint(lower)
+    if inner.dtype.kind == "c":  # the diagonal of r is real
+        turn = turn + 1j * diagonal_matrix(imag(diagonal(inner)))
+    dq, dr = q @ turn, adjoint(q) @ t - turn @ r
+    if m > k:
+        dq = dq + change - q @ inner
+    if mode == "r":
+        return dr
+    if mode == "complete":
+        dq = concatenate([dq, _undetermined(t, more)], axis=-1)
+        below = np.zeros((*dr.shape[:-2], a.shape[-2] - k, a.shape[-1]), dr.dtype)
+        dr = concatenate([dr, below], axis=-2)
+    return dq, dr
+
+
+qr = general(
+    np.linalg.qr,
+    jvp=_qr_jvp,
+    doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent (of "
+    "a real one with m <= n the last of these need not be), or only r (mode='r'). With "
+    "mode='complete' the columns of q beyond have the derivative NaN.",
+)
+
+
+def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
+    (gw, gv), (w, v) = g, out
+    inner = 0 if gw is None else diagonal_matrix(gw)
+    if gv is not None:
+        inner = inner + _times(_gaps(w), adjoint(v) @ gv)
+    return hermitian_part(v @ inner @ adjoint(v))
+
+
+def _eigh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
+    w, v = out
+    inner = adjoint(v) @ hermitian_part(t) @ v
+    return real(diagonal(inner)), v @ _times(_gaps(w), inner)
+
+
+eigh = general(
+    np.linalg.eigh,
+    vjp=_eigh_vjp,
+    jvp=_eigh_jvp,
+    hermitian=True,
+    doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The derivative of the "
+    "vectors is NaN or infinite where eigenvalues are repeated.",
+)
+
+
+def _eigvalsh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
+    _, v = eigh(a, UPLO=UPLO)
+    return (v * row_vector(g)) @ adjoint(v)
+
+
+def _eigvalsh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
+    _, v = eigh(a, UPLO=UPLO)
+    return real(sum(conj(v) * (hermitian_part(t) @ v), axis=-2))
+
+
+eigvalsh = general(
+    np.linalg.eigvalsh,
+    vjp=_eigvalsh_vjp,
+    jvp=_eigvalsh_jvp,
+    hermitian=True,
+    doc="The eigenvalues of Hermitian matrices (..., n, n), in ascending order.",
+)
+
+
+def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
+    w, v = out
+    with unless_singular("eig has no derivative where the eigenvectors are dependent"):
+        inner = solve(v, t @ v)
+    change = v @ _times(_gaps(w), inner)
+    along = sum(conj(v) * change, axis=-2, keepdims=True)  # the vectors stay of length 1
+    return diagonal(inner), change - v * along
+
+
+eig = general(
+    np.linalg.eig,
+    jvp=_eig_jvp,
+    doc="(eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. The "
+    "derivative of the vectors is NaN or infinite where eigenvalues are repeated.",
+)
+
+
+@composite(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """numpy.linalg.eigvals: the eigenvalues of matrices (..., n, n), in the order of eig's."""
+    return eig(a)[0]
+
+
+def singular_values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
+    """The tangent of singular values; at 0 they have a kink."""
+    return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * sign(s)
+
+
+def _svd_jvp(
+    t: Any,
+    out: Any,
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    hermitian: bool = False,
+) -> Any:
+    t = hermitian_part(t) if hermitian else t
+    if not compute_uv:
+        return singular_values_jvp(t, *svd(a, full_matrices=False, hermitian=hermitian))
+    u, s, vh = out
+    k = s.shape[-1]
+    more_u, u, v = u[..., k:], u[..., :k], adjoint(vh)
+    more_v, v = v[..., k:], v[..., :k]
+    ahead, back = t @ v, adjoint(t) @ u
+    inner = adjoint(u) @ ahead
+    right, left = inner * row_vector(s), inner * expand_dims(s, axis=-1)
+    one = np.eye(k, dtype=s.dtype)
+    gaps = _gaps(s) / (row_vector(s) + expand_dims(s, axis=-1) + one)  # of the squares
+    du = u @ _times(gaps, right + adjoint(right))
+    dv = v @ _times(gaps, left + adjoint(left))
+    if inner.dtype.kind == "c":  # together the two phases are determined: half to each
+        turn = 0.5j * row_vector(imag(diagonal(inner)) / s)
+        du, dv = du + u * turn, dv - v * turn
+    if a.shape[-2] > k:
+        du = du + (ahead - u @ inner) / row_vector(s)
+    if a.shape[-1] > k:
+        dv = dv + (back - v @ adjoint(inner)) / row_vector(s)
+    du = concatenate([du, _undetermined(t, more_u)], axis=-1)
+    dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
+    return du, real(diagonal(inner)) * sign(s), adjoint(dv)
+
+
+svd = general(
+    np.linalg.svd,
+    jvp=_svd_jvp,
+    doc="(u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s (compute_uv=False). The "
+    "derivative of the vectors is NaN or infinite where singular values are repeated, and NaN for "
+    "those beyond the first min(m, n): use full_matrices=False.",
+)
+
+
+@composite(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    """numpy.linalg.svdvals: the singular values of matrices (..., m, n), largest first."""
+    return svd(x, compute_uv=False)
