@@ -77,6 +77,9 @@ class Op:
         """What the tangent `t` of input `k` adds to the output's tangent; None means zero."""
         raise NotImplementedError
 
+    def refuse(self, inputs: Args, given: Any, share: Any) -> None:
+        """Raise if a rule made NaN of `given` because there is no derivative."""
+
     def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
         """Add the cotangent of the first input to `total`, in place; None means zero.
 

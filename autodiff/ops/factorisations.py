@@ -8,14 +8,13 @@ value decomposition" (2016). Complex ones by the same reasoning.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from autodiff.core.graph import data_of
-from autodiff.ops.elementwise import imag, real, sign
-from autodiff.ops.general import general
+from autodiff.ops.elementwise import imag, real, where
+from autodiff.ops.general import general, transposed
 from autodiff.ops.matrices import (
     adjoint,
     diagonal,
@@ -23,9 +22,9 @@ from autodiff.ops.matrices import (
     hermitian_part,
     row_vector,
     solve,
-    unless_singular,
 )
 from autodiff.ops.products import einsum
+from autodiff.ops.rank import coinciding, negligible, rounding, undetermined
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import concatenate, expand_dims
 from autodiff.ops.table import composite, conj
@@ -36,11 +35,17 @@ def _times(x: Any, y: Any) -> Any:
     return einsum("...ij,...ij->...ij", x, y)
 
 
-def _gaps(x: Any) -> Any:
-    """1 / (x_j - x_i) at [i, j], 0 on the diagonal: infinite where two are the same."""
-    one = np.eye(x.shape[-1], dtype=x.dtype)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 / (row_vector(x) - expand_dims(x, axis=-1) + one) - one
+def _gaps(x: Any, same: Any) -> Any:
+    """1 / (x_j - x_i) at [i, j]; 0 on the diagonal and for pairs that are the same."""
+    without = same | np.eye(x.shape[-1], dtype=bool)
+    return ~without / (row_vector(x) - expand_dims(x, axis=-1) + without)
+
+
+def _free_columns(vectors: Any, free: Any, t: Any) -> Any:
+    """Tangents of vectors, without a derivative in the columns of a mask (..., n)."""
+    if not free.any():
+        return vectors
+    return where(free[..., None, :], undetermined(t, vectors.shape), vectors)
 
 
 def _half_lower(x: Any) -> Any:
@@ -70,22 +75,12 @@ cholesky = general(
 )
 
 
-def _undetermined(t: Any, like: Any) -> Any:
-    """The tangent of vectors that only complete a basis: NaN."""
-    return like * (math.nan * sum(t, axis=(-2, -1), keepdims=True))
-
-
 def _dependent(r: Any, rows: int) -> bool:
-    """Return whether a column of a = q @ r depends on those before it, to the rounding of r.
-
-    LAPACK's error in a column is of the order of its length · size · eps (Higham, Accuracy and
-    Stability of Numerical Algorithms, 19.3), so a smaller diagonal element counts as zero.
-    """
-    columns = np.abs(data_of(r))
+    """Return whether a column of a = q @ r depends on those before it, to rounding."""
+    columns = np.abs(data_of(r)).swapaxes(-1, -2)
     diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
-    rounding = np.max([rows, columns.shape[-1]]) * np.finfo(columns.dtype).eps
-    largest = columns.max(axis=-2, initial=0.0)
-    return bool(np.any(diagonals <= rounding * largest))
+    size = np.max([rows, columns.shape[-1]])
+    return bool(np.any(diagonals <= rounding(columns, size)[..., 0]))
 
 
 def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
@@ -116,7 +111,7 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     if mode == "r":
         return dr
     if mode == "complete":
-        dq = concatenate([dq, _undetermined(t, more)], axis=-1)
+        dq = concatenate([dq, undetermined(t, more.shape)], axis=-1)
         below = np.zeros((*dr.shape[:-2], a.shape[-2] - k, a.shape[-1]), dr.dtype)
         dr = concatenate([dr, below], axis=-2)
     return dq, dr
@@ -125,24 +120,38 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
 qr = general(
     np.linalg.qr,
     jvp=_qr_jvp,
+    undetermined="the columns of q that only complete a basis",
     doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent (of "
     "a real one with m <= n the last of these need not be), or only r (mode='r'). With "
-    "mode='complete' the columns of q beyond have the derivative NaN.",
+    "mode='complete' the columns of q beyond have no derivative.",
 )
+
+
+def _same(w: Any) -> Any:
+    """The pairs of eigenvalues of Hermitian matrices that coincide."""
+    w = data_of(w)
+    return coinciding(w, rounding(w, w.shape[-1]))
 
 
 def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     (gw, gv), (w, v) = g, out
     inner = 0 if gw is None else diagonal_matrix(gw)
     if gv is not None:
-        inner = inner + _times(_gaps(w), adjoint(v) @ gv)
+        same = _same(w)
+        free = same.any(axis=-1)[..., None, :]
+        if free.any():
+            inner = inner + undetermined(where(free, gv, 0), v.shape)
+            gv = where(free, 0, gv)
+        inner = inner + _times(_gaps(w, same), adjoint(v) @ gv)
     return hermitian_part(v @ inner @ adjoint(v))
 
 
 def _eigh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     w, v = out
+    same = _same(w)
     inner = adjoint(v) @ hermitian_part(t) @ v
-    return real(diagonal(inner)), v @ _times(_gaps(w), inner)
+    vectors = v @ _times(_gaps(w, same), inner)
+    return real(diagonal(inner)), _free_columns(vectors, same.any(axis=-1), t)
 
 
 eigh = general(
@@ -150,8 +159,9 @@ eigh = general(
     vjp=_eigh_vjp,
     jvp=_eigh_jvp,
     hermitian=True,
-    doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The derivative of the "
-    "vectors is NaN or infinite where eigenvalues are repeated.",
+    undetermined="the eigenvectors of eigenvalues that coincide",
+    doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The eigenvectors of "
+    "eigenvalues that coincide to rounding have no derivative; the others have.",
 )
 
 
@@ -174,20 +184,46 @@ eigvalsh = general(
 )
 
 
+def _alike(a: Any, w: Any, v: Any) -> Any:
+    """Return a mask of the pairs of eigenvalues that coincide.
+
+    Raises
+    ------
+    LinAlgError
+        If eigenvectors are dependent, to rounding: not even the eigenvalues have a derivative.
+    """
+    a, w, v = data_of(a), data_of(w), data_of(v)
+    n, spread = w.shape[-1], np.linalg.svd(v, compute_uv=False)
+    if np.any(negligible(spread, n)):
+        raise np.linalg.LinAlgError("eig has no derivative where the eigenvectors are dependent")
+    # rounding of a matrix changes an eigenvalue by so much at most (Bauer and Fike 1960)
+    condition = spread[..., :1] / spread[..., -1:]
+    return coinciding(w, rounding(np.linalg.norm(a, axis=-1), n) * condition)
+
+
 def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
     w, v = out
-    with unless_singular("eig has no derivative where the eigenvectors are dependent"):
-        inner = solve(v, t @ v)
-    change = v @ _times(_gaps(w), inner)
+    same = _alike(a, w, v)
+    inner = solve(v, t @ v)
+    change = v @ _times(_gaps(w, same), inner)
     along = sum(conj(v) * change, axis=-2, keepdims=True)  # the vectors stay of length 1
-    return diagonal(inner), change - v * along
+    return diagonal(inner), _free_columns(change - v * along, same.any(axis=-1), t)
+
+
+def _eig_vjp(g: Any, out: Any, a: Any) -> Any:
+    # cotangents may cancel, as in v @ diag(w) @ inv(v) at the identity, and tell nothing then
+    if g[1] is not None and np.any(_alike(a, *out)):
+        raise eig.no_derivative([a])
+    return transposed(lambda t: _eig_jvp(t, out, a), a, out, g)
 
 
 eig = general(
     np.linalg.eig,
+    vjp=_eig_vjp,
     jvp=_eig_jvp,
+    undetermined="the eigenvectors of eigenvalues that coincide",
     doc="(eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. The "
-    "derivative of the vectors is NaN or infinite where eigenvalues are repeated.",
+    "eigenvectors of eigenvalues that coincide to rounding have no derivative; the others have.",
 )
 
 
@@ -199,7 +235,8 @@ def eigvals(a: Any) -> Any:
 
 def singular_values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
     """The tangent of singular values; at 0 they have a kink."""
-    return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * sign(s)
+    kept = ~negligible(data_of(s), np.max([u.shape[-2], vh.shape[-1]]))
+    return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * kept
 
 
 def _svd_jvp(
@@ -214,34 +251,43 @@ def _svd_jvp(
     if not compute_uv:
         return singular_values_jvp(t, *svd(a, full_matrices=False, hermitian=hermitian))
     u, s, vh = out
-    k = s.shape[-1]
+    k, complex = s.shape[-1], a.dtype.kind == "c"
     more_u, u, v = u[..., k:], u[..., :k], adjoint(vh)
     more_v, v = v[..., k:], v[..., :k]
-    ahead, back = t @ v, adjoint(t) @ u
+    values, size = data_of(s), np.max(a.shape[-2:])
+    zero = negligible(values, size)
+    same = coinciding(values, rounding(values, size))
+    free = same.any(axis=-1)
+    divisor = where(zero, 1, s)
+    ahead = t @ v
     inner = adjoint(u) @ ahead
     right, left = inner * row_vector(s), inner * expand_dims(s, axis=-1)
     one = np.eye(k, dtype=s.dtype)
-    gaps = _gaps(s) / (row_vector(s) + expand_dims(s, axis=-1) + one)  # of the squares
+    gaps = _gaps(s, same) / (row_vector(s) + expand_dims(s, axis=-1) + one + same)  # of the squares
     du = u @ _times(gaps, right + adjoint(right))
     dv = v @ _times(gaps, left + adjoint(left))
-    if inner.dtype.kind == "c":  # together the two phases are determined: half to each
-        turn = 0.5j * row_vector(imag(diagonal(inner)) / s)
+    if complex:  # together the two phases are determined: half to each
+        turn = 0.5j * row_vector(imag(diagonal(inner)) / divisor)
         du, dv = du + u * turn, dv - v * turn
     if a.shape[-2] > k:
-        du = du + (ahead - u @ inner) / row_vector(s)
+        du = du + (ahead - u @ inner) / row_vector(divisor)
     if a.shape[-1] > k:
-        dv = dv + (back - v @ adjoint(inner)) / row_vector(s)
-    du = concatenate([du, _undetermined(t, more_u)], axis=-1)
-    dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
-    return du, real(diagonal(inner)) * sign(s), adjoint(dv)
+        dv = dv + (adjoint(t) @ u - v @ adjoint(inner)) / row_vector(divisor)
+    du = _free_columns(du, free | (zero & (complex or a.shape[-2] > k)), t)
+    dv = _free_columns(dv, free | (zero & (complex or a.shape[-1] > k)), t)
+    du = concatenate([du, undetermined(t, more_u.shape)], axis=-1)
+    dv = concatenate([dv, undetermined(t, more_v.shape)], axis=-1)
+    return du, real(diagonal(inner)) * ~zero, adjoint(dv)
 
 
 svd = general(
     np.linalg.svd,
     jvp=_svd_jvp,
+    undetermined="the singular vectors of values that coincide, or that only complete a basis",
     doc="(u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s (compute_uv=False). The "
-    "derivative of the vectors is NaN or infinite where singular values are repeated, and NaN for "
-    "those beyond the first min(m, n): use full_matrices=False.",
+    "vectors of singular values that coincide to rounding have no derivative, nor have those "
+    "that only complete a basis: those beyond the first min(m, n) (use full_matrices=False), and "
+    "those of values that are 0 to rounding if there are such or a is complex.",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
-from autodiff.ops.elementwise import imag, real, where
+from autodiff.ops.elementwise import absolute, imag, real, where
 from autodiff.ops.factorisations import (
     cholesky,
     eig,
@@ -29,12 +29,12 @@ from autodiff.ops.matrices import (
     inv,
     row_vector,
     solve,
-    unless_singular,
 )
 from autodiff.ops.norms import matrix_norm, norm, vector_norm
 from autodiff.ops.products import cross, matmul, tensordot, vecdot
 from autodiff.ops.products import outer as _outer
 from autodiff.ops.products import trace as _trace
+from autodiff.ops.rank import negligible, rounding, singular
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import as_array, expand_dims
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
@@ -131,33 +131,109 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
     return solve(a.reshape(n, n), b.ravel()).reshape(rest)
 
 
+def _kept(a: Any, rcond: Any, rtol: Any) -> tuple[Any, bool]:
+    """Return a mask of the singular values that pinv inverts, and whether all others are 0.
+
+    Raises
+    ------
+    LinAlgError
+        If a value is equal to the limit, to rounding: at a lower rank, with the default limit.
+    """
+    values, size = np.linalg.svd(a, compute_uv=False), np.max(a.shape[-2:])
+    if rcond is None:
+        rcond = size * np.finfo(values.dtype).eps if rtol is None else rtol
+        rcond = 1e-15 if rcond is np._NoValue else rcond
+    limit = np.asarray(rcond)[..., None] * values.max(axis=-1, keepdims=True, initial=0)
+    if np.any(np.abs(values - limit) <= rounding(values, size)):
+        raise np.linalg.LinAlgError(
+            f"pinv has no derivative at matrices of shape {a.shape} whose rank is not full, to "
+            "rounding, where the result jumps: add a row of regularisation (sqrt(λ) I), or keep "
+            "the rank by a limit for the singular values, such as rcond=1e-8"
+        )
+    kept = values > limit
+    return kept, bool(np.all(kept | negligible(values, size)))
+
+
+def _truncated_jvp(t: Any, out: Any, a: Any, kept: Any) -> Any:
+    """The tangent of a pseudo-inverse that takes singular values for 0 which are not.
+
+    Their vectors turn into those of the others, as the divided differences of a function of
+    singular values say (Noferini 2017).
+    """
+    u, s, vh = svd(a, full_matrices=False)
+    v, back, ahead = adjoint(vh), adjoint(t), adjoint(out)
+    inner = adjoint(u) @ t @ v
+    inverse = where(kept, 1 / where(kept, s, 1), 0)
+    across = kept[..., :, None] != kept[..., None, :]
+    row, column = row_vector(s), expand_dims(s, axis=-1)
+    squares = absolute(row * row - column * column) + ~across
+    left, right = expand_dims(inverse, axis=-1), row_vector(inverse)
+    mixed = (adjoint(inner) + (left * row + column * right) * inner) * (across / squares)
+    change = v @ (mixed - left * inner * right) @ adjoint(u)
+    if u.shape[-2] > s.shape[-1]:
+        change = change + out @ ahead @ (back - back @ u @ adjoint(u))
+    if v.shape[-2] > s.shape[-1]:
+        change = change + (back - v @ vh @ back) @ ahead @ out
+    return change
+
+
+ORDERS = 16
+"""Up to which order pinv can be differentiated at a rank that is not full."""
+
+
+def _with_rest(left: Any, right: Any, t: Any, out: Any, a: Any) -> Any:
+    """Add to two terms of the tangent what is 0 at a lower rank, though its derivatives are not.
+
+    The rest of `a` beyond its rank enters as a power series, the solution of a Sylvester equation,
+    of which the first ORDERS derivatives are exact.
+    """
+    rest = a - a @ out @ a
+    back, ahead = adjoint(rest), adjoint(out)
+    left, right = left + out @ ahead @ out @ t @ back, right + back @ t @ out @ ahead @ out
+    total = left + right
+    for _ in range(ORDERS // 2):
+        left, right = out @ ahead @ left @ rest @ back, back @ rest @ right @ ahead @ out
+        total = total + left + right
+    return total
+
+
 def _pinv_jvp(
-    t: Any, out: Any, a: Any, rcond: Any = None, hermitian: bool = False, rtol: Any = None
+    t: Any,
+    out: Any,
+    a: Any,
+    rcond: Any = None,
+    hermitian: bool = False,
+    rtol: Any = np._NoValue,
 ) -> Any:
     t = hermitian_part(t) if hermitian else t
-    back, ahead = adjoint(t), adjoint(out)
-    change = -(out @ t @ out)
-    rank = np.rint(np.einsum("...ij,...ji->...", data_of(out), data_of(a)).real)
-    # at full rank a projection is zero: computed, it would be rounding, times the square of out
+    kept, exact = _kept(data_of(a), rcond, rtol)
+    if not exact:
+        return _truncated_jvp(t, out, a, kept)
+    back, ahead, rank = adjoint(t), adjoint(out), kept.sum(axis=-1)
+    change, left, right = -(out @ t @ out), 0, 0
+    # exactly zero at full rank; computing it would add rounding of the order of out²
     if np.any(rank < a.shape[-2]):
-        change = change + out @ ahead @ (back - back @ a @ out)
+        left = out @ ahead @ (back - back @ a @ out)
     if np.any(rank < a.shape[-1]):
-        change = change + (back - out @ a @ back) @ ahead @ out
-    return change
+        right = (back - out @ a @ back) @ ahead @ out
+    if np.any(rank < np.min(a.shape[-2:])) and isinstance(a, Node):
+        return change + _with_rest(left, right, t, out, a)
+    return change + left + right
 
 
 pinv = general(
     np.linalg.pinv,
     jvp=_pinv_jvp,
     symbol="⁺",
-    doc="The pseudo-inverses of matrices (..., m, n); its derivative (Golub and Pereyra 1973) is "
-    "that along changes which keep the rank: all, if the rank is full.",
+    doc="The pseudo-inverses of matrices (..., m, n) (Golub and Pereyra 1973). No derivative where "
+    "a singular value is equal to the limit `rcond`, to rounding; so at a matrix of lower rank a "
+    "limit other than the default is needed.",
 )
 
 
 def _full_rank(out: Any, a: Any) -> None:
-    rank = int(data_of(out)[2])
-    if rank < np.min(a.shape):
+    rank, values = int(data_of(out)[2]), data_of(data_of(out)[3])
+    if rank < np.min(a.shape) or np.any(negligible(values, np.max(a.shape))):
         raise np.linalg.LinAlgError(
             f"lstsq has no derivative at a matrix of shape {a.shape} and rank {rank}, where the "
             "solution jumps: add a row of regularisation (sqrt(λ) I) to make the rank full"
@@ -198,6 +274,17 @@ lstsq = general(
 # Determinants.
 
 
+def _inverse(a: Any, said: str) -> Any:
+    """The inverses of matrices, or an error that says `said` for those singular to rounding."""
+    try:
+        inverse = inv(a)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(said) from error
+    if singular(data_of(a), data_of(inverse)):
+        raise np.linalg.LinAlgError(said)
+    return inverse
+
+
 def _products_of_others(s: Any) -> Any:
     """The product of all elements but one, for each."""
     one = np.ones_like(s[..., :1])
@@ -219,8 +306,8 @@ def _cofactor(a: Any) -> Any:
 
 def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
     if isinstance(a, Node):  # for derivatives of yet higher order
-        with unless_singular("det has only two derivatives at a singular matrix"):
-            inverse = inv(a).swapaxes(-1, -2)
+        inverse = _inverse(a, "det has only two derivatives at a singular matrix")
+        inverse = inverse.swapaxes(-1, -2)
         change = sum(out * t, axis=(-2, -1), keepdims=True)
         return change * inverse - inverse @ t.swapaxes(-1, -2) @ out
     u, s, vh, phase = _turned(a)
@@ -249,8 +336,7 @@ det = general(
 
 
 def _log_slope(a: Any) -> Any:
-    with unless_singular("slogdet has no derivative at a singular matrix: det has one"):
-        return inv(a)
+    return _inverse(a, "slogdet has no derivative at a singular matrix: det has one")
 
 
 def _slogdet_vjp(g: Any, out: Any, a: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,15 +14,6 @@ from autodiff.ops.table import conj, linear
 def adjoint(x: Any) -> Any:
     """The conjugate transpose of the last two axes."""
     return conj(x).swapaxes(-1, -2)
-
-
-@contextmanager
-def unless_singular(said: str) -> Iterator[None]:
-    """What a rule computes with, whose own complaint would not tell the function's name."""
-    try:
-        yield
-    except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(said) from error
 
 
 def hermitian_part(x: Any) -> Any:

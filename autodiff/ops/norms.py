@@ -12,6 +12,7 @@ from autodiff.core.graph import data_of
 from autodiff.ops.elementwise import absolute, real, sign, where
 from autodiff.ops.factorisations import svdvals
 from autodiff.ops.general import general
+from autodiff.ops.rank import rounding
 from autodiff.ops.reductions import _aligned, max, min, sum
 from autodiff.ops.shapes import as_array, expand_dims
 from autodiff.ops.table import composite, conj
@@ -49,6 +50,16 @@ vector_norm = general(
 )
 
 
+def _tied(values: Any, size: int, ord: int) -> Any:
+    """Singular values of which those that reach the extreme, to rounding, are equal to it."""
+    data = data_of(values)
+    if not data.size:
+        return values
+    extreme = (np.max if ord > 0 else np.min)(data, axis=-1, keepdims=True)
+    near = np.abs(data - extreme) <= rounding(data, size)
+    return values + np.where(near, extreme - data, 0)
+
+
 @composite(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """numpy.linalg.norm: of vectors along an axis, or matrices along two, of any order."""
@@ -63,7 +74,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         raise ValueError(f"norm of order {ord!r} takes one axis or two, not {len(axes)}")
     x = x.transpose(tuple([i for i in range(x.ndim) if i not in axes] + list(axes)))
     if ord in (2, -2, "nuc"):
-        lines = svdvals(x)
+        lines = svdvals(x) if ord == "nuc" else _tied(svdvals(x), np.max(x.shape[-2:]), ord)
     elif ord in (1, -1, math.inf, -math.inf):
         lines = vector_norm(x, axis=-2 if abs(ord) == 1 else -1, ord=1)
     else:
