@@ -15,7 +15,6 @@ from autodiff.core.graph import (
     Node,
     Op,
     Params,
-    Parts,
     current,
     data_of,
     next_serial,
@@ -24,11 +23,20 @@ from autodiff.core.graph import (
 from autodiff.core.modes import modes, remembers
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
-from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
+from autodiff.nodes.arrays import (
+    checked,
+    fresh,
+    frozen,
+    is_fixed,
+    missing,
+    ordinary,
+    private,
+    refusal,
+)
+from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
 from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
 from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
-from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 
 
@@ -37,6 +45,7 @@ def _replaced(args: Args, old: Any, new: Any) -> Args:
 
 
 _NO_PARAMS: Params = {}
+_LARGE = 64
 _NUMBERS = (Node, float, int, complex, np.generic)
 
 
@@ -540,12 +549,15 @@ class Tensor(Node):
         """The axes permuted, given as one tuple or as several integers; reversed if left out."""
         return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
+    def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
+        writing.receive(self, name, made, exact, fresh)
+
     __array__ = Node._refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":  # an earlier version, or one that is being written
             return writing.earlier_data(self)
-        raise AttributeError(_missing(name), name=name, obj=self)
+        raise AttributeError(missing(name), name=name, obj=self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
@@ -563,65 +575,6 @@ class Tensor(Node):
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"
         return f"Tensor({body}{large}{dtype}{label})"
-
-
-_LARGE = 64
-_IN_PLACE = {"resize": "np.resize(x, shape)", "setfield": "x[...] = value"}
-
-
-def _missing(name: str) -> str:
-    """What to write instead of a method or attribute that only an array has."""
-    if name in _IN_PLACE:
-        return f"a Tensor is not changed by .{name}(...): write {_IN_PLACE[name]}"
-    if not name.startswith("_") and hasattr(np.ndarray, name):
-        return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
-    return f"'Tensor' object has no attribute {name!r}"
-
-
-@final
-class Bundle(Node):
-    """The several results of one operation, of which each is an item; users see the items only."""
-
-    __slots__ = ("params",)
-
-    __reduce__ = reduce_node
-
-    def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
-        if modes:
-            remembers(self, parts, op, inputs, params)
-        self._data = tuple(map(frozen, parts))
-        self.op, self.inputs, self.params = op, inputs, params
-        self.name = self.grad = None
-        self.serial = next_serial()
-
-    @classmethod
-    def of(cls, tensors: list[Any]) -> Bundle:
-        """Several Tensors as one node."""
-        for x in tensors:
-            x.settle()
-        return cls(tuple(x._data for x in tensors), pack, tensors, _NO_PARAMS)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int) -> Any:
-        return Tensor(self._data[index], None, item, (self,), {"index": index})
-
-    def items(self) -> list[Any]:
-        """Each part as a node, or as it is if it holds no floats."""
-        return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
-
-    def fit(self, cotangent: Any) -> Any:
-        return cotangent
-
-    def spread(self, tangent: Any) -> Any:
-        return tangent
-
-    def zero(self) -> Any:
-        return Parts([None] * len(self))
-
-    def undefined(self, carried: Any) -> bool:
-        return False  # each item looks at its own
 
 
 Node.tensor = Tensor

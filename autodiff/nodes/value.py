@@ -319,6 +319,12 @@ class Value(Node):
     relu = special.relu
     sigmoid = special.sigmoid
 
+    def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
+        raise TypeError(
+            f"{name}(out=...) cannot write to a Value, which is as immutable as a float: use the "
+            "result, or write to an array of autodiff.zeros"
+        )
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
