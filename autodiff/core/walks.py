@@ -122,8 +122,9 @@ def _pull(
                 share = op.vjp(k, g, out, args, params)
                 if share is not None:
                     share = arg.fit(share)
-                    if check is not None:
-                        check(node, arg, k, g, share, cotangents.get(arg))
+                if check is not None:
+                    check(node, arg, k, g, share, cotangents.get(arg))
+                if share is not None:
                     # pop, so that the array can be accumulated in place
                     cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
@@ -203,9 +204,10 @@ def _push(
                         share = node.fresh(share)
                     else:
                         own.discard(arg)
+                if check is not None:
+                    spread = None if share is None else node.spread(share)
+                    check(node, arg, k, tangents[arg], spread, total)
                 if share is not None:
-                    if check is not None:
-                        check(node, arg, k, tangents[arg], node.spread(share), total)
                     total = share if total is None else total + share
         if total is not None:
             tangents[node] = node.spread(total)

@@ -20,7 +20,7 @@ from autodiff.core.graph import (
     next_serial,
     reassigned,
 )
-from autodiff.core.modes import modes, remembers
+from autodiff.core.modes import compared, modes, remembers
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
 from autodiff.nodes.arrays import (
@@ -62,10 +62,11 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def compared(self: Tensor, other: Any) -> Any:
-        return compare(self.current(), current(other))
+    def comparison(self: Tensor, other: Any) -> Any:
+        mask = compare(self.current(), current(other))
+        return compared(mask, self, other) if modes else mask
 
-    return compared
+    return comparison
 
 
 def _in_place(op: Op) -> Callable[[Any, Any], Any]:

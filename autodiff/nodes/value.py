@@ -21,6 +21,7 @@ from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
 from autodiff.ops.table import Elementwise
+from autodiff.ops.ties import Tied
 
 FLOAT = np.float64()  # what a Value looks like among arrays
 
@@ -350,7 +351,7 @@ def _is_array(arg: Any) -> bool:
 def _constant(op: Op, arg: Any) -> float:
     """A plain operand as the graph keeps it: a Python number."""
     if isinstance(arg, float | int):
-        return arg if type(arg).__module__ == "builtins" else float(arg)
+        return arg if type(arg).__module__ == "builtins" or type(arg) is Tied else float(arg)
     if isinstance(arg, Real | np.bool_):
         return float(arg)
     raise TypeError(

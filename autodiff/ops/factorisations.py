@@ -27,7 +27,7 @@ from autodiff.ops.products import einsum
 from autodiff.ops.rank import coinciding, negligible, rounding, undetermined
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import concatenate, expand_dims
-from autodiff.ops.table import composite, conj
+from autodiff.ops.table import Kink, composite, conj
 
 
 def _times(x: Any, y: Any) -> Any:
@@ -133,6 +133,11 @@ def _same(w: Any) -> Any:
     return coinciding(w, rounding(w, w.shape[-1]))
 
 
+def _alike_where(same: Any, g: Any) -> bool:
+    """Whether values that coincide have equal cotangents, so that their order is no matter."""
+    return g is None or not np.any(same & (g[..., None, :] != g[..., :, None]))
+
+
 def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     (gw, gv), (w, v) = g, out
     inner = 0 if gw is None else diagonal_matrix(gw)
@@ -160,6 +165,11 @@ eigh = general(
     jvp=_eigh_jvp,
     hermitian=True,
     undetermined="the eigenvectors of eigenvalues that coincide",
+    kinks=Kink(
+        "eigenvalues that coincide",
+        lambda out, a, UPLO="L": bool(_same(out[0]).any()),
+        smooth=lambda g, out: g[1] is None and _alike_where(_same(out[0]), g[0]),
+    ),
     doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The eigenvectors of "
     "eigenvalues that coincide to rounding have no derivative; the others have.",
 )
@@ -180,6 +190,11 @@ eigvalsh = general(
     vjp=_eigvalsh_vjp,
     jvp=_eigvalsh_jvp,
     hermitian=True,
+    kinks=Kink(
+        "eigenvalues that coincide",
+        lambda out, a, UPLO="L": bool(_same(out).any()),
+        smooth=lambda g, out: _alike_where(_same(out), g),
+    ),
     doc="The eigenvalues of Hermitian matrices (..., n, n), in ascending order.",
 )
 
@@ -222,6 +237,11 @@ eig = general(
     vjp=_eig_vjp,
     jvp=_eig_jvp,
     undetermined="the eigenvectors of eigenvalues that coincide",
+    kinks=Kink(
+        "eigenvalues that coincide",
+        lambda out, a: bool(_alike(a, *out).any()),
+        smooth=lambda g, out: g[1] is None and _alike_where(_same(out[0]), g[0]),
+    ),
     doc="(eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. The "
     "eigenvectors of eigenvalues that coincide to rounding have no derivative; the others have.",
 )
@@ -237,6 +257,26 @@ def singular_values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
     """The tangent of singular values; at 0 they have a kink."""
     kept = ~negligible(data_of(s), np.max([u.shape[-2], vh.shape[-1]]))
     return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * kept
+
+
+def _degenerate(s: Any, a: Any) -> bool:
+    size = max(a.shape[-2:])
+    return bool(negligible(s, size).any() or coinciding(s, rounding(s, size)).any())
+
+
+def _smooth_values(g: Any, out: Any) -> bool:
+    """Whether values that coincide have equal cotangents, those that are 0 none, and no vectors."""
+    if isinstance(out, tuple):
+        (gu, g, gvh), s = g, out[1]
+        if gu is not None or gvh is not None:
+            return False
+    else:
+        s = out
+    size = s.shape[-1]
+    return g is None or (
+        _alike_where(coinciding(s, rounding(s, size)), g)
+        and not np.any(negligible(s, size) & (g != 0))
+    )
 
 
 def _svd_jvp(
@@ -284,6 +324,11 @@ svd = general(
     np.linalg.svd,
     jvp=_svd_jvp,
     undetermined="the singular vectors of values that coincide, or that only complete a basis",
+    kinks=Kink(
+        "singular values that coincide or are 0",
+        lambda out, a, compute_uv=True, **params: _degenerate(out[1] if compute_uv else out, a),
+        smooth=lambda g, out: _smooth_values(g, out),
+    ),
     doc="(u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s (compute_uv=False). The "
     "vectors of singular values that coincide to rounding have no derivative, nor have those "
     "that only complete a basis: those beyond the first min(m, n) (use full_matrices=False), and "

@@ -15,7 +15,7 @@ from autodiff.ops.general import general
 from autodiff.ops.rank import rounding
 from autodiff.ops.reductions import _aligned, max, min, sum
 from autodiff.ops.shapes import as_array, expand_dims
-from autodiff.ops.table import composite, conj
+from autodiff.ops.table import Kink, composite, conj
 
 
 def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
@@ -37,6 +37,15 @@ def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
     return direction * where(flat, 1, size / where(flat, 1, out)) ** (ord - 1)
 
 
+def _zero_elements(out: Any, x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    return np.any((x == 0) & (ord <= 1), axis=axis, keepdims=keepdims)
+
+
+def _tied_elements(out: Any, x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    reached = (np.abs(x) == _aligned(out, x, axis)) & (abs(ord) == math.inf)
+    return np.sum(reached, axis=axis, keepdims=keepdims) > 1
+
+
 vector_norm = general(
     np.linalg.vector_norm,
     vjp=lambda g, out, x, axis=None, keepdims=False, ord=2: (
@@ -46,6 +55,11 @@ vector_norm = general(
         real(conj(_steepest(out, x, axis, ord)) * t), axis=axis, keepdims=keepdims
     ),
     symbol="‖·‖",
+    kinks=(
+        Kink("x = 0", lambda out, x, **params: out == 0),
+        Kink("ties for the norm of order ±∞", _tied_elements),
+        Kink("an element 0, if the order is 1 or less", _zero_elements),
+    ),
     doc="The norm of any order of the vectors along an axis, or several.",
 )
 

@@ -18,7 +18,7 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -55,6 +55,8 @@ def register(op: Row, function: Callable[..., Any], labels: dict[str, Any]) -> N
     op.name = labels.get("name") or function.__name__
     op.symbol = labels.get("symbol") or op.name
     op.spreads = isinstance(function, np.ufunc)
+    kinks = labels.get("kinks", ())
+    op.kinks = (kinks,) if isinstance(kinks, Kink) else kinks
     if op.name in TABLE:
         raise ValueError(f"the table has a row {op.name!r} already: give this one another name=")
     op.__doc__ = labels.get("doc") or f"numpy.{op.name} for numbers, arrays, Values and Tensors."
@@ -78,6 +80,29 @@ def _as_objects(arg: Any) -> Any:
     return boxed
 
 
+class Kink(NamedTuple):
+    """Points where a row has no derivative, though a value: what its rule says is a convention.
+
+    Attributes
+    ----------
+    where : str
+        The points in words, with the names of the arguments.
+    at : callable
+        `at(out, *inputs, **params)` is a mask of them, on plain data: of the result's shape, or a
+        single truth value for the result as a whole.
+    by : tuple of int
+        Numbers of the inputs by which there is no derivative.
+    smooth : callable, optional
+        `smooth(g, out)` is true of cotangents for which there is a derivative nevertheless, as for
+        the sum of eigenvalues that coincide.
+    """
+
+    where: str
+    at: Rule
+    by: tuple[int, ...] = (0,)
+    smooth: Callable[[Any, Any], bool] | None = None
+
+
 _PYTHON_NUMBERS = {float, int, bool}
 OBJECT = np.dtype(object)
 
@@ -86,6 +111,8 @@ class Row(Op):
     """An op that stands in the table, to which copies and pickles of it refer."""
 
     names: tuple[str, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+    """Where it has no derivative: for `detect_kinks`, `check_grads` and the documentation."""
     spreads = False
     """Whether its `out` may have a larger shape than the result, as that of a ufunc."""
 
@@ -375,7 +402,7 @@ def elementwise(
     *partials: Rule | float,
     scalar: Callable[..., float] | None = None,
     conjugated: Rule | float = 0,
-    **labels: str,
+    **labels: Any,
 ) -> Elementwise:
     """A row from ∂out/∂argument for each argument, as a number or a rule `(out, *args)`.
 
