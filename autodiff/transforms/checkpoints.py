@@ -36,7 +36,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     Raises
     ------
     TypeError
-        If the result depends on a variable that is not among the arguments.
+        If the result depends on a variable that is not among the arguments, or the function writes
+        to one of these.
 
     Examples
     --------
@@ -82,8 +83,15 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
     args, kwargs = trees.mapped(
         lambda x: next(following) if isinstance(x, Node) else x, params["call"]
     )
+    serials = [node.serial for node in nodes]
     with recorded():
-        return nodes, params["f"](*args, **kwargs)
+        output = params["f"](*args, **kwargs)
+    if serials != [node.serial for node in nodes]:
+        raise TypeError(
+            f"checkpoint: {name_of(params['f'])} writes to its argument, which it would do again "
+            "whenever a derivative passes: let it work on x.copy()"
+        )
+    return nodes, output
 
 
 class Checkpoint(Row):
