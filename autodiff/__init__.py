@@ -11,6 +11,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autodiff.core.about import VERSION
 from autodiff.core.graph import Node
 from autodiff.core.groups import grouped
 from autodiff.core.modes import no_grad
@@ -74,6 +75,8 @@ if TYPE_CHECKING:
     from autodiff.views.explorer import explore
     from autodiff.views.formulas import expression
     from autodiff.views.trace import trace
+
+__version__ = VERSION
 
 __all__ = [
     "Check",

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.core.about import install
 from nn.files import DataError, sweep, write_whole, wrong_file
 
 __all__ = ["SUBSET", "DataError", "DataWarning", "Mnist", "mnist", "read_idx", "to_one_hot"]
@@ -136,7 +137,7 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
     try:
         digits, not_stored = _originals()
     except (ImportError, _Unavailable) as error:
-        hint = "; pip install autodiff-nn[demos]" if isinstance(error, ImportError) else ""
+        hint = f"; {install('demos')} brings it" if isinstance(error, ImportError) else ""
         digits = _load(SUBSET, source="the subset shipped with the package")
         warnings.warn(
             f"The full MNIST could not be had ({error}{hint}). Using {digits.source}: "

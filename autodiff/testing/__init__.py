@@ -7,6 +7,7 @@ which draw from the operations in `operations.py`.
 
 from typing import Any
 
+from autodiff.core.about import install
 from autodiff.testing.checks import Check, KinkError, check_grads
 
 _STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
@@ -22,6 +23,6 @@ def __getattr__(name: str) -> Any:
         from autodiff.testing import strategies
     except ImportError as error:
         raise ImportError(
-            f"autodiff.testing.{name} needs hypothesis: pip install 'autodiff-nn[test]' brings it"
+            f"autodiff.testing.{name} needs hypothesis: {install('test')} in the clone brings it"
         ) from error
     return getattr(strategies, name)

@@ -9,6 +9,7 @@ import http.server
 import io
 import itertools
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -27,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autodiff.core.about import install
 from nn import data, make_mnist_subset
 from nn.data import DataError, DataWarning, mnist, read_idx, to_one_hot
 
@@ -528,7 +530,8 @@ def test_the_subset_is_announced_once():
 def test_a_missing_library_is_named_and_the_subset_used(name, originals, site, monkeypatch):
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.warns(DataWarning, match=rf"{name}.*pip install autodiff-nn\[demos\].*subset"):
+    remedy = re.escape(install("demos"))
+    with pytest.warns(DataWarning, match=f"{name}.*{remedy} brings it.*subset"):
         assert len(mnist().train_images) == 5000
 
 
