@@ -542,6 +542,43 @@ def test_a_whole_cache_needs_no_downloader(originals, cache, monkeypatch):
     assert same(mnist(), originals[1])
 
 
+NOTEBOOK = """
+import sys, warnings
+from types import ModuleType, SimpleNamespace
+
+ipython = sys.modules["IPython"] = ModuleType("IPython")
+ipython.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}}, kernel=None)
+sys.modules |= {"ipykernel.zmqshell": ModuleType("zmqshell"), "ipywidgets": None}
+
+from nn import data, mnist
+data.MIRRORS = ("http://127.0.0.1:9/",)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    mnist()
+assert "tqdm.notebook" in sys.modules  # tqdm took this for a notebook
+print(*[warning.category.__name__ for warning in caught])
+"""
+
+
+def test_a_notebook_without_ipywidgets_is_not_warned_of_it(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK],
+        cwd=REPOSITORY,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "DataWarning\n"
+
+
+def test_the_digits_are_shown_without_their_numbers():
+    assert re.fullmatch(
+        "<Mnist: 5,000 training and 1,000 test images, from .*mnist_subset>",
+        repr(mnist(data.SUBSET)),
+    )
+
+
 def test_import_needs_only_numpy():
     code = "import sys, nn.data; print(*sys.modules)"
     found = subprocess.run(
