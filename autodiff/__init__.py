@@ -152,4 +152,7 @@ def __getattr__(name: str) -> Any:
     # Views load when first used: they bring libraries that a derivative does not need.
     if name in _VIEWS:
         return getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from autodiff.core.missing import SPECIAL, advice
+
+    hint = f": not there yet, {advice(name)}" if name in SPECIAL else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

@@ -3,5 +3,5 @@
 Read `graph.py` first: operations and nodes. `modes.py` says whether operations are recorded,
 `walks.py` carries derivatives along a graph, `copies.py` makes deep copies and pickles of one,
 `groups.py` remembers which operations belong together, `trees.py` walks nested containers, and
-`about.py` has the package's version.
+`about.py` has the package's version, `missing.py` what to write for functions that are not here.
 """
