@@ -8,6 +8,7 @@ which draw from the operations in `operations.py`.
 from typing import Any
 
 from autodiff.core.about import install
+from autodiff.core.tracebacks import hide
 from autodiff.testing.checks import Check, KinkError, check_grads
 
 _STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
@@ -25,4 +26,5 @@ def __getattr__(name: str) -> Any:
         raise ImportError(
             f"autodiff.testing.{name} needs hypothesis: {install('test')} in the clone brings it"
         ) from error
+    hide("autodiff")
     return getattr(strategies, name)
