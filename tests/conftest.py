@@ -5,6 +5,8 @@ import os
 from hypothesis import Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Here the engine's own frames are what a failure is about.
+os.environ.setdefault("AUTODIFF_TRACEBACKS", "full")
 # A test's matrices are small: more threads only wait for each other (and for other tests).
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -505,7 +505,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, capsys):
     assert command.main(["mnist", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "tqdm" in said
-    assert "autodiff-nn[demos]" in said
+    assert 'pip install -e ".[demos]"' in said
 
 
 def python(*arguments, **environment):

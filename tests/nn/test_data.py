@@ -9,6 +9,7 @@ import http.server
 import io
 import itertools
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -27,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autodiff.core.about import install
 from nn import data, make_mnist_subset
 from nn.data import DataError, DataWarning, mnist, read_idx, to_one_hot
 
@@ -528,7 +530,8 @@ def test_the_subset_is_announced_once():
 def test_a_missing_library_is_named_and_the_subset_used(name, originals, site, monkeypatch):
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.warns(DataWarning, match=rf"{name}.*pip install autodiff-nn\[demos\].*subset"):
+    remedy = re.escape(install("demos"))
+    with pytest.warns(DataWarning, match=f"{name}.*{remedy} brings it.*subset"):
         assert len(mnist().train_images) == 5000
 
 
@@ -537,6 +540,43 @@ def test_a_whole_cache_needs_no_downloader(originals, cache, monkeypatch):
     for name in ("pooch", "requests", "tqdm"):
         monkeypatch.setitem(sys.modules, name, None)
     assert same(mnist(), originals[1])
+
+
+NOTEBOOK = """
+import sys, warnings
+from types import ModuleType, SimpleNamespace
+
+ipython = sys.modules["IPython"] = ModuleType("IPython")
+ipython.get_ipython = lambda: SimpleNamespace(config={"IPKernelApp": {}}, kernel=None)
+sys.modules |= {"ipykernel.zmqshell": ModuleType("zmqshell"), "ipywidgets": None}
+
+from nn import data, mnist
+data.MIRRORS = ("http://127.0.0.1:9/",)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    mnist()
+assert "tqdm.notebook" in sys.modules  # tqdm took this for a notebook
+print(*[warning.category.__name__ for warning in caught])
+"""
+
+
+def test_a_notebook_without_ipywidgets_is_not_warned_of_it(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK],
+        cwd=REPOSITORY,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "DataWarning\n"
+
+
+def test_the_digits_are_shown_without_their_numbers():
+    assert re.fullmatch(
+        "<Mnist: 5,000 training and 1,000 test images, from .*mnist_subset>",
+        repr(mnist(data.SUBSET)),
+    )
 
 
 def test_import_needs_only_numpy():

@@ -733,13 +733,21 @@ def test_a_notebook_shows_a_node_as_its_graph():
     y = price()
     y.backward()
     bundle = notebook.mimebundle(y)
-    assert sorted(bundle) == [SVG, "text/plain"]
+    assert sorted(bundle) == [SVG, "text/html", "text/plain"]
     assert bundle["text/plain"] == repr(y)
     assert "← 110" in texts(ET.fromstring(bundle[SVG]))
     assert notebook.mimebundle(y, include=["text/plain"], exclude=[]) == {"text/plain": repr(y)}
     formula = {"text/latex": formulas.latex_of(y), "text/plain": repr(y)}
-    assert notebook.mimebundle(y, exclude=[SVG]) == formula
-    assert notebook.mimebundle(y, exclude=[SVG, "text/latex"]) == {"text/plain": repr(y)}
+    assert sorted(notebook.mimebundle(y, exclude=["text/html"])) == [SVG, "text/plain"]
+    assert sorted(notebook.mimebundle(y, exclude=[SVG])) == ["text/html", "text/plain"]
+    assert notebook.mimebundle(y, exclude=[SVG, "text/html"]) == formula
+    pictures = [SVG, "text/html"]
+    assert notebook.mimebundle(y, exclude=[*pictures, "text/latex"]) == {"text/plain": repr(y)}
+    drawing = draw(y)
+    assert sorted(drawing._repr_mimebundle_()) == pictures
+    assert sorted(drawing._repr_mimebundle_(include=["text/html"])) == ["text/html"]
+    assert sorted(drawing._repr_mimebundle_(exclude=["text/html"])) == [SVG]
+    assert sorted(drawing._repr_mimebundle_([SVG, "image/png"])) == ["image/png", SVG]
 
 
 def test_a_notebook_shows_the_formula_and_the_text_where_the_graph_cannot_be_drawn(

@@ -96,7 +96,7 @@ def test_the_contributions_are_those_of_backward_and_add_up_to_the_gradients(pro
         for step, i, j in program:
             nodes.append(step(nodes[i % len(nodes)], nodes[j % len(nodes)]))
         y = sum(nodes[1:], nodes[0])
-        with mock.patch.object(explorer, "_picture", return_value=""):  # which takes long
+        with mock.patch.object(explorer, "_picture", return_value=("", "")):  # which takes long
             data = data_of(explore(y, show=False))
         y.backward()
     for node, found in zip(reversed(ancestors(y)), data["nodes"], strict=True):
