@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # A test's matrices are small: more threads only wait for each other (and for other tests).
@@ -16,6 +16,7 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # which a busy machine fails
     # a failed check explains itself, and Hypothesis takes long to do so
     phases=[phase for phase in Phase if phase is not Phase.explain],
 )

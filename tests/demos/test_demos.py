@@ -379,7 +379,7 @@ def test_ctrl_c_from_the_keyboard(tmp_path):
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
     )
-    watchdog = threading.Timer(60, process.kill)
+    watchdog = threading.Timer(300, process.kill)
     watchdog.start()
     try:
         printed = ""
