@@ -40,9 +40,10 @@ def threads_for(multiplications: int) -> AbstractContextManager[Any]:
         from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
-    limiter = threadpool_limits.__mro__[1]  # of controllers and decorators too
+    limiter = threadpool_limits.__mro__[1]  # controllers and decorators have others
+    kinds = [limiter, *limiter.__subclasses__()]
     # the number of threads does not tell whether a user set it, the limiter's existence does
-    if any(isinstance(found, limiter) for found in gc.get_referrers(limiter, threadpool_limits)):
+    if any(isinstance(found, limiter) for found in gc.get_referrers(*kinds)):
         return nullcontext()
     limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
     return limit

@@ -76,6 +76,7 @@ def test_an_enclosing_limit_wins(blas, number):
         assert training(blas) == [{number}] * 2
     limited = threadpoolctl.threadpool_limits.wrap(limits=number)(training)
     assert limited(blas) == [{number}] * 2
+    del limited
     assert training(blas) == [{1}] * 2
 
 
