@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -23,3 +24,16 @@ settings.register_profile(
 for profile, examples in (("deep", 50), ("thorough", 200)):
     settings.register_profile(profile, settings.get_profile("repeatable"), max_examples=examples)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its option
+def pytest_cmdline_main(config):
+    """Use all cores for the whole suite; tests that are chosen or debugged run in this process."""
+    by_hand = config.args_source is pytest.Config.ArgsSource.ARGS or any(
+        config.getoption(name, None)
+        for name in ("keyword", "markexpr", "lf", "usepdb", "trace", "collectonly")
+    )
+    by_hand |= config.getoption("capture") == "no"
+    worker = hasattr(config, "workerinput")
+    if not (by_hand or worker) and config.getoption("numprocesses", 0) is None:
+        config.option.numprocesses = "auto"
