@@ -13,6 +13,7 @@ from nn.history import DivergenceError, History, Row
 from nn.losses import class_indices
 from nn.networks import Classifier, not_finite
 from nn.optimisers import SGD
+from nn.threads import threads_for
 
 Data = tuple[Any, Any]
 """Samples of shape (n, ...) and their labels."""
@@ -47,6 +48,10 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> History:
     """Train by random batches; evaluate on all data once an epoch.
+
+    Where the matrices are small, BLAS uses one thread meanwhile (if threadpoolctl is installed),
+    unless you have set its number: by OPENBLAS_NUM_THREADS, OMP_NUM_THREADS or MKL_NUM_THREADS, or
+    by an enclosing `threadpool_limits`.
 
     Parameters
     ----------
@@ -136,20 +141,22 @@ def train(
         }
         kept = Checkpoint(checkpoint, network, optimiser, rng, settings)
         history = kept.restore()
+    largest = max((np.size(value) for value in network.params.values()), default=0)
     try:
-        for iteration in progress(range(len(history.losses), iterations)):
-            batch = rng.choice(len(x), batch_size)
-            loss, slopes = network.loss_and_gradient(x[batch], t[batch])
-            optimiser.update(network.params, slopes)
-            history.losses.append(loss)
-            if iteration % every == 0:
-                accuracies = network.accuracy(*train_data), network.accuracy(*test_data)
-                history.rows.append(Row(iteration, iteration / epoch, loss, *accuracies))
-                report(history.rows[-1])
-                if kept:
-                    kept.save(history)
-        if kept:
-            kept.save(history)
+        with threads_for(batch_size * largest):
+            for iteration in progress(range(len(history.losses), iterations)):
+                batch = rng.choice(len(x), batch_size)
+                loss, slopes = network.loss_and_gradient(x[batch], t[batch])
+                optimiser.update(network.params, slopes)
+                history.losses.append(loss)
+                if iteration % every == 0:
+                    accuracies = network.accuracy(*train_data), network.accuracy(*test_data)
+                    history.rows.append(Row(iteration, iteration / epoch, loss, *accuracies))
+                    report(history.rows[-1])
+                    if kept:
+                        kept.save(history)
+            if kept:
+                kept.save(history)
     except KeyboardInterrupt:
         history.interrupted = True
     except FloatingPointError as error:

@@ -324,6 +324,13 @@ def test_numerical_gradient_restores_the_array_when_the_function_raises():
     np.testing.assert_array_equal(x, [1, 2, 3])
 
 
+def test_numerical_gradient_needs_one_number():
+    x = np.ones(2)
+    with pytest.raises(ValueError, match=r"one number, not an array of shape \(2,\)"):
+        numerical_gradient(lambda x: x * 2, x)
+    np.testing.assert_array_equal(x, [1, 1])
+
+
 def test_gradient_descent_by_numerical_gradients():
     x = np.array([-3.0, 4.0])
     for _ in range(100):

@@ -202,10 +202,10 @@ def test_a_page_of_200_nodes_is_below_a_megabyte():
 
 def test_a_large_graph_is_refused_at_once():
     y = chain(100_000)
-    start = time.perf_counter()
+    start = time.thread_time()  # what others do meanwhile does not count
     with pytest.raises(ValueError, match=r"more than 300 nodes.*explore one of its inner results"):
         explore(y)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 def test_only_nodes_can_be_explored():
@@ -274,7 +274,7 @@ def all_texts(driver, selector):
 def wait(driver, condition):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(driver, 20, 0.02).until(lambda _: condition())
+    return WebDriverWait(driver, 60, 0.02).until(lambda _: condition())
 
 
 def step_of(driver):
