@@ -16,7 +16,8 @@ from autodiff.nodes.arrays import private
 from autodiff.nodes.tensor import Bundle, Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
-from autodiff.transforms.runs import depends_beyond, name_of
+from autodiff.transforms.results import differentiable, name_of, with_tensors
+from autodiff.transforms.runs import depends_beyond
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +50,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = with_tensors((args, kwargs))
         nodes = _nodes((args, kwargs))
         if not nodes or not recording():
             return f(*args, **kwargs)
@@ -82,7 +84,8 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
         lambda x: next(following) if isinstance(x, Node) else x, params["call"]
     )
     with recorded():
-        return nodes, params["f"](*args, **kwargs)
+        returned = params["f"](*args, **kwargs)
+        return nodes, differentiable(returned, f"{name_of(params['f'])} returned")
 
 
 class Checkpoint(Row):

@@ -15,7 +15,16 @@ from autodiff.nodes.arrays import ordinary, private
 from autodiff.nodes.tensor import Bundle
 from autodiff.nodes.value import Value
 from autodiff.ops.general import General
-from autodiff.ops.table import Elementwise, Row, Rule, is_complex, rule_signature, shape_of
+from autodiff.ops.table import (
+    Elementwise,
+    Row,
+    Rule,
+    is_complex,
+    is_object,
+    rule_signature,
+    shape_of,
+)
+from autodiff.transforms.results import differentiable
 
 
 def custom_rule(
@@ -109,6 +118,8 @@ class _Custom(Row):
         """Return the function's result as arrays or NumPy scalars that nobody else can change."""
         if isinstance(result, tuple | list):
             return type(result)(map(self.numbers, result))
+        if is_object(result):
+            result = differentiable(result, f"{self.name} returned")
         if isinstance(result, np.ndarray):
             # a view may be of an array that the function writes to again
             return ordinary(result) if result.base is None else private(ordinary(result))
