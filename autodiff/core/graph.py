@@ -171,7 +171,7 @@ class Node:
     superseded = False
     """Whether this is an earlier version of an array, for which no name stands any more."""
 
-    tensor: ClassVar[Callable[..., Any]]  # the kind that holds an array, which ties itself here
+    tensor: ClassVar[type[Any]]  # the kind that holds an array, which ties itself here
 
     __hash__ = object.__hash__
 

@@ -25,15 +25,20 @@ from autodiff.core.modes import modes, remembers
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
 from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
+from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
-from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
-from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
+from autodiff.ops import elementwise, products, selection, shapes
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 
 
 def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
+
+
+def _has_axes(x: Any) -> bool:
+    """Whether this is an array, which a Value is not."""
+    return hasattr(x, "shape") and not isinstance(x, Node)
 
 
 _NO_PARAMS: Params = {}
@@ -68,18 +73,8 @@ def _in_place(op: Op) -> Callable[[Any, Any], Any]:
     return augmented
 
 
-def _plain_method(name: str) -> Callable[..., Any]:
-    """A method whose result is no function to differentiate: truth values, places."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.current(), name)(*args, **kwargs)
-
-    method.__name__, method.__doc__ = name, f"numpy.{name}, plain: it has no derivative."
-    return method
-
-
 @final
-class Tensor(Node):
+class Tensor(ArrayNode):
     """An array that remembers how it was computed.
 
     Parameters
@@ -276,7 +271,11 @@ class Tensor(Node):
                 data.append(arg)  # as most constants are
             elif kind is list or kind is tuple:
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
-            elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
+            elif (
+                not op.weak
+                and op.arity > 0
+                and (isinstance(arg, Node) or not hasattr(arg, "shape"))
+            ):
                 # only elementwise rules are used to plain numbers
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
             elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
@@ -368,7 +367,7 @@ class Tensor(Node):
         self.follow()
         return self._data if place.exposed is None else place.exposed
 
-    def backward(self, seed: ArrayLike | None = None) -> None:
+    def backward(self, seed: ArrayLike | Node | None = None) -> None:
         """Set `.grad` of every node that this one was computed from.
 
         Of an array that was written, that is the gradient by the version that its name stands for
@@ -376,8 +375,9 @@ class Tensor(Node):
 
         Parameters
         ----------
-        seed : array_like of this tensor's shape, optional
-            The cotangent to start from; 1 for a tensor of one element.
+        seed : array_like or node of this tensor's shape, optional
+            The cotangent to start from; 1 for a tensor of one element. If it is a node, so are
+            the gradients, and can be differentiated by it.
 
         Raises
         ------
@@ -386,10 +386,8 @@ class Tensor(Node):
         RuntimeError
             If a variable was assigned after an operation had read it.
         """
-        if isinstance(seed, Node):
-            raise TypeError("backward takes a plain seed: gradients(..., seed=) takes a node")
         with np.errstate(all="ignore"):
-            cotangents = pull({self: self.seed(seed)})
+            cotangents = pull({self: self.seed(seed)}, record=isinstance(seed, Node))
         for node, cotangent in cotangents.items():
             node.grad = frozen(cotangent)
 
@@ -407,11 +405,9 @@ class Tensor(Node):
                     "take autodiff.real or autodiff.absolute of it, or pass seed="
                 )
             return np.ones_like(self._data)
-        if not isinstance(seed, Node):
-            seed = np.array(checked(seed, copy=False), dtype=self.dtype)
-        if seed.shape != self.shape:
-            raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
-        return seed
+        if isinstance(seed, Node):
+            return self.fit(shapes.of_shape(seed, self.shape))
+        return shapes.of_shape(np.array(checked(seed, copy=False), dtype=self.dtype), self.shape)
 
     __add__, __radd__ = _both_ways(elementwise.add)
     __sub__, __rsub__ = _both_ways(elementwise.subtract)
@@ -473,48 +469,11 @@ class Tensor(Node):
 
     __hash__ = Node.__hash__
 
-    # What an array has as methods.
-
-    astype = shapes.astype
-    clip = elementwise.clip
-    copy = shapes.copy
-    cumprod = scans.cumprod
-    cumsum = scans.cumsum
-    diagonal = selection.diagonal
-    dot = products.dot
-    ravel = shapes.ravel
-    max = reductions.max
-    mean = reductions.mean
-    min = reductions.min
-    prod = reductions.prod
-    repeat = selection.repeat
-    round = elementwise.round
-    squeeze = shapes.squeeze
-    std = reductions.std
-    sum = reductions.sum
-    swapaxes = shapes.swapaxes
-    take = selection.take
-    trace = products.trace
-    var = reductions.var
-
-    all = _plain_method("all")
-    any = _plain_method("any")
-    argmax = _plain_method("argmax")
-    argmin = _plain_method("argmin")
-    argpartition = _plain_method("argpartition")
-    argsort = _plain_method("argsort")
-    nonzero = _plain_method("nonzero")
-    searchsorted = _plain_method("searchsorted")
-
     def conj(self) -> Any:
         """The complex conjugate; a real array itself, as in NumPy."""
         return elementwise.conjugate(self) if self.dtype.kind == "c" else self
 
     conjugate = conj
-
-    def flatten(self, order: Any = "C") -> Any:
-        """A copy of the elements in one dimension."""
-        return shapes.copy(shapes.ravel(self, order=order))
 
     def fill(self, value: Any) -> None:
         """Assign one value to all elements."""
@@ -532,26 +491,12 @@ class Tensor(Node):
         """Assign to elements by their places in the flattened array."""
         selection.put(self, indices, values, mode)
 
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
-        """The same elements in another shape, given as one tuple or as several integers."""
-        return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes: Any) -> Any:
-        """The axes permuted, given as one tuple or as several integers; reversed if left out."""
-        return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
     __array__ = Node._refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":  # an earlier version, or one that is being written
             return writing.earlier_data(self)
-        raise AttributeError(_missing(name), name=name, obj=self)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return dispatch_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return dispatch_function(func, args, kwargs)
+        return super().__getattr__(name)
 
     def __repr__(self) -> str:
         label = f", name={self.name!r}" if self.name else ""
@@ -566,16 +511,6 @@ class Tensor(Node):
 
 
 _LARGE = 64
-_IN_PLACE = {"resize": "np.resize(x, shape)", "setfield": "x[...] = value"}
-
-
-def _missing(name: str) -> str:
-    """What to write instead of a method or attribute that only an array has."""
-    if name in _IN_PLACE:
-        return f"a Tensor is not changed by .{name}(...): write {_IN_PLACE[name]}"
-    if not name.startswith("_") and hasattr(np.ndarray, name):
-        return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
-    return f"'Tensor' object has no attribute {name!r}"
 
 
 @final

@@ -210,7 +210,7 @@ class Run:
                     f"{type(self.output).__name__} {self.output!r:.60}: use jacobian or vjp"
                 )
             return self.like_arguments(self.pull_leaves({}))
-        seeds = trees.checked(seed, self.output, "a cotangent")
+        seeds = trees.checked(with_tensors(seed), self.output, "a cotangent")
         cotangents: dict[Node, Any] = {}
         for node, g in zip(trees.leaves(self.output), seeds, strict=True):
             if isinstance(node, Node):
@@ -233,7 +233,7 @@ class Run:
 
     def push(self, tangent: Any) -> Any:
         """The tangent of the output, from one of the arguments."""
-        tangents = trees.checked(tangent, self.arguments, "a tangent")
+        tangents = trees.checked(with_tensors(tangent), self.arguments, "a tangent")
         return trees.rebuilt(self.output, self.push_leaves(tangents))
 
     def like_arguments(self, found: list[Any]) -> Any:

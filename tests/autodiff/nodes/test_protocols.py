@@ -142,7 +142,6 @@ def test_masks_are_not_lost(f):
         complex,
         operator.index,
         math.sin,
-        math.floor,
         math.fsum,
         np.array,
         np.asarray,
