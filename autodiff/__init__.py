@@ -53,7 +53,8 @@ from autodiff.ops.signals import *
 from autodiff.ops.special import *
 from autodiff.ops.statistics import *
 from autodiff.testing.anomaly import detect_anomaly
-from autodiff.testing.checks import Check, KinkError, check_grads
+from autodiff.testing.checks import Check, check_grads
+from autodiff.testing.kinks import KinkError, detect_kinks
 from autodiff.testing.numerical import numerical_gradient, numerical_jacobian
 from autodiff.transforms.checkpoints import checkpoint
 from autodiff.transforms.gradients import (
@@ -84,6 +85,7 @@ __all__ = [
     "checkpoint",
     "custom_rule",
     "detect_anomaly",
+    "detect_kinks",
     "draw",
     "elementwise_grad",
     "explore",

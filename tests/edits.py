@@ -6,7 +6,7 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
-UNARY = {"_adjoint", "_hermitian", "conj", "conjugate", "imag", "real"}
+UNARY = {"adjoint", "hermitian_part", "conj", "conjugate", "imag", "real"}
 """Functions of complex numbers that a rule must not forget."""
 WHOLE = ast.BinOp | ast.Call | ast.Subscript
 NOT_EDITED = ast.arguments | ast.JoinedStr | ast.Raise

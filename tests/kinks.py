@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Slopes = tuple[Any, ...]
+ERROR = "LinAlgError"
 NONE = "–"
 """For a peer that lacks the function, or its derivative."""
 
@@ -24,7 +25,8 @@ class Kink(NamedTuple):
 
     text: str
     point: tuple[Any, ...]
-    ours: Slopes
+    ours: Slopes | str
+    """In words where it is an error."""
     why: str = ""
     pytorch: Slopes | str | None = None
     """What it says instead, if anything else."""
@@ -297,14 +299,18 @@ KINKS: dict[str, list[Kink]] = {
         Kink(
             "linalg.eigh(x)[1]",
             ([[1, 0], [0, 1]],),
-            ([[nan, nan], [nan, nan]],),
-            "no derivative: vectors of equal values turn freely",
+            ERROR,
+            "vectors of equal values turn freely",
+            pytorch=([[nan, nan], [nan, nan]],),
+            jax=([[nan, nan], [nan, nan]],),
         ),
         Kink(
             "linalg.svd(x)[0]",
             ([[1, 0], [0, 1]],),
-            ([[nan, nan], [nan, nan]],),
-            "no derivative: vectors of equal values turn freely",
+            ERROR,
+            "vectors of equal values turn freely",
+            pytorch=([[nan, nan], [nan, nan]],),
+            jax=([[nan, nan], [nan, nan]],),
         ),
         Kink(
             "linalg.eigvals(x)",
@@ -351,7 +357,20 @@ KINKS: dict[str, list[Kink]] = {
             "exact",
             pytorch=([[0, 0], [0, 0]],),
         ),
-        Kink("linalg.pinv(x)", ([[0, 0], [0, 0]],), ([[0, 0], [0, 0]],), "the rank stays"),
+        Kink(
+            "linalg.pinv(x)",
+            ([[0, 0], [0, 0]],),
+            ERROR,
+            "it jumps where the rank changes",
+            pytorch=([[0, 0], [0, 0]],),
+            jax=([[0, 0], [0, 0]],),
+        ),
+        Kink(
+            "linalg.pinv(x, 0.1)",
+            ([[1, 0], [0, 0]],),
+            ([[-1, 3], [2, 0]],),
+            "a limit of its own keeps the rank",
+        ),
         Kink(
             "x * log(x)",
             (0.0,),

@@ -13,7 +13,8 @@ import numpy as np
 import autodiff
 from autodiff.cli.parser import Function
 from autodiff.core.graph import Node, data_of
-from autodiff.testing.checks import Check, KinkError
+from autodiff.testing.checks import Check
+from autodiff.testing.kinks import KinkError
 from autodiff.views.text import table, width
 
 LARGEST = 10**6  # numbers of a Jacobian or Hessian

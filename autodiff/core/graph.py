@@ -77,6 +77,9 @@ class Op:
         """What the tangent `t` of input `k` adds to the output's tangent; None means zero."""
         raise NotImplementedError
 
+    def refuse(self, inputs: Args, given: Any, share: Any) -> None:
+        """Raise if a rule made NaN of `given` because there is no derivative."""
+
     def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
         """Add the cotangent of the first input to `total`, in place; None means zero.
 
@@ -99,6 +102,10 @@ class Op:
         """A call of a weak op with further arguments."""
         raise NotImplementedError
 
+    def written_to(self, args: Args, params: Params) -> Any:
+        """A call whose parameter `out` says where to write the result."""
+        raise NotImplementedError
+
     def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
         """Split a call into inputs and named parameters."""
         names = self.signature
@@ -117,7 +124,7 @@ class Op:
     def __call__(self, *args: Any, **params: Any) -> Any:
         inputs, named = (args, params) if len(args) == self.arity else self.bind(args, params)
         if "out" in named:
-            named = without_out(self.name, named)
+            return self.written_to(inputs, named)
         if named and self.weak:
             return self.with_options(inputs, named)
         for name, value in named.items():
@@ -208,6 +215,13 @@ class Node:
         """Whether there is a NaN in this plain cotangent or tangent of the node."""
         raise NotImplementedError
 
+    def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
+        """Take over a result, as the `out` of the function with this name.
+
+        `exact` says that the shape must be the same, `fresh` that nobody else holds the result.
+        """
+        raise NotImplementedError
+
     def settle(self) -> None:
         """Take over what the user has done to the data since the graph last read it."""
 
@@ -281,8 +295,8 @@ class Node:
         raise TypeError(
             f"a {kind} does not turn into a plain number or array by itself, since that would "
             "lose its derivative without a word: call autodiff's function (autodiff.sin(x), not "
-            "math.sin(x)), join nodes with autodiff.stack([x, y]), or read x.data to leave the "
-            "graph on purpose"
+            "math.sin(x)), join nodes with autodiff.stack([x, y]), assign them to elements of an "
+            "autodiff.zeros(shape), or read x.data to leave the graph on purpose"
         )
 
     __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
@@ -298,17 +312,6 @@ def blank(kind: type[_Kind]) -> _Kind:
     node = kind.__new__(kind)
     node.serial = next_serial()
     return node
-
-
-def without_out(name: str, params: Params) -> Params:
-    """The parameters of a call without `out=`, which is refused."""
-    out = params["out"]
-    if any(array is not None for array in (out if isinstance(out, tuple) else [out])):
-        raise TypeError(
-            f"{name}(out=...) would overwrite numbers that a derivative may need: use the result "
-            "instead, or assign it (y[...] = result)"
-        )
-    return {key: value for key, value in params.items() if key != "out"}
 
 
 def stale(node: Node, reader: Node) -> RuntimeError:

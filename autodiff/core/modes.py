@@ -71,9 +71,13 @@ class Watcher:
         """A walk passes between `reader` and its k-th input `arg`.
 
         It was given a cotangent or tangent and found a share of the next, which it adds to those
-        found before (None if there are none).
+        found before. None is a share of 0, or says that none were found before.
         """
         raise NotImplementedError
+
+    def compared(self, mask: Any, x: Any, y: Any, ours: bool) -> Any:
+        """Return the result of comparing x with y; `ours` says that the library asked for it."""
+        return mask
 
     def walking(self) -> AbstractContextManager[None]:
         """The block around a walk, which must be a careful one."""
@@ -91,6 +95,12 @@ def watcher() -> Watcher | None:
     """Who looks at operations here and now."""
     found = _watched.get() if modes else None
     return found if found in modes else None
+
+
+def compared(mask: Any, x: Any, y: Any, ours: bool = False) -> Any:
+    """Return the result of comparing x with y, which a watcher may want to mark."""
+    watched = watcher()
+    return mask if watched is None else watched.compared(mask, x, y, ours)
 
 
 def remembers(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:

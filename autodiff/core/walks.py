@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from autodiff.core.graph import Node, ancestors, plain_data
+from autodiff.core.graph import Node, ancestors, data_of, plain_data
 from autodiff.core.modes import watcher
 
 
@@ -41,7 +41,7 @@ def _walked(
     record: bool,
     order: list[Node] | None,
 ) -> dict[Node, Any]:
-    """What a hasty walk finds; where there is a NaN in that, what a careful one finds."""
+    """Walk hastily; if that finds a NaN, carefully; if that does too, look for who refuses it."""
     if record and order is None:
         for node in ancestors(*carried, *(wanted or ())):
             node.settle()  # as the rules will when they read it, which would be too late to find
@@ -49,17 +49,29 @@ def _walked(
     if watched is not None:
         with watched.walking():
             return walk(carried, wanted, record, order, watched.carried)
-    if record or hasty.get():  # whoever has begun the walk around this one will look
+    if hasty.get():  # whoever has begun the walk around this one will look
         return walk(carried, wanted, record, order)
-    token = hasty.set(True)
-    try:
-        found = walk(carried, wanted, record, order)
-    finally:
-        hasty.reset(token)
-    for node, x in found.items():
-        if node.undefined(x):
-            return walk(carried, wanted, record, order)
+    if not record:
+        token = hasty.set(True)
+        try:
+            found = walk(carried, wanted, record, order)
+        finally:
+            hasty.reset(token)
+        if not _undefined(found):
+            return found
+    found = walk(carried, wanted, record, order)
+    if _undefined(found):
+        walk(carried, wanted, record, order, _refuse)
     return found
+
+
+def _undefined(found: dict[Node, Any]) -> bool:
+    return any(node.undefined(data_of(x)) for node, x in found.items())
+
+
+def _refuse(reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
+    assert reader.op is not None
+    reader.op.refuse(reader.inputs, given, share)
 
 
 def pull(
@@ -110,8 +122,9 @@ def _pull(
                 share = op.vjp(k, g, out, args, params)
                 if share is not None:
                     share = arg.fit(share)
-                    if check is not None:
-                        check(node, arg, k, g, share, cotangents.get(arg))
+                if check is not None:
+                    check(node, arg, k, g, share, cotangents.get(arg))
+                if share is not None:
                     # pop, so that the array can be accumulated in place
                     cotangents[arg] = cotangents.pop(arg) + share if arg in cotangents else share
     return {node: cotangents[node] if node in cotangents else node.zero() for node in kept}
@@ -191,9 +204,10 @@ def _push(
                         share = node.fresh(share)
                     else:
                         own.discard(arg)
+                if check is not None:
+                    spread = None if share is None else node.spread(share)
+                    check(node, arg, k, tangents[arg], spread, total)
                 if share is not None:
-                    if check is not None:
-                        check(node, arg, k, tangents[arg], node.spread(share), total)
                     total = share if total is None else total + share
         if total is not None:
             tangents[node] = node.spread(total)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.ties import Mask
 
 
 def checked(array: ArrayLike, copy: bool = True) -> Any:
@@ -43,7 +44,7 @@ def fresh(array: Any) -> Any:
 
 def ordinary(array: Any) -> Any:
     """An array of a subclass as one of NumPy's own, where that changes nothing."""
-    if type(array) is np.ndarray or isinstance(array, np.memmap):
+    if type(array) is np.ndarray or isinstance(array, np.memmap | Mask):
         return np.asarray(array)
     ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
     if ma is not None and isinstance(array, ma.MaskedArray):

@@ -17,7 +17,9 @@ def _plain_method(name: str) -> Callable[..., Any]:
     """Return a method whose result has no derivative: truth values, places."""
 
     def method(self: Node, *args: Any, **kwargs: Any) -> Any:
-        return getattr(np.asanyarray(self.current()), name)(*args, **kwargs)
+        data = self.current()
+        array = data if hasattr(data, "dtype") else np.asarray(data)
+        return getattr(array, name)(*args, **kwargs)
 
     method.__name__, method.__doc__ = name, f"numpy.{name}, plain: it has no derivative."
     return method
@@ -102,7 +104,7 @@ class ArrayNode(Node):
 class _Float(np.float64):
     """numpy.float64, which returns nodes as they are."""
 
-    def __new__(cls, x: Any = 0.0) -> Any:  # type: ignore[misc]
+    def __new__(cls, x: Any = 0.0) -> Any:
         return x if isinstance(x, Node) else np.float64(x)
 
 

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import current
+from autodiff.core.modes import compared, modes
 from autodiff.nodes.ufuncs import call_method
 from autodiff.ops.plain import MAKERS, PLAIN, REFUSED
 from autodiff.ops.table import BY_FUNCTION
+
+COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
 
 
 def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
@@ -33,7 +36,8 @@ def dispatch_function(function: Any, args: Any, kwargs: Any) -> Any:
 def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
     """A call of what the table does not have: outside the graph where that loses nothing."""
     if function in PLAIN:
-        return compute(*_plain(args), **_plain(kwargs))
+        out = compute(*_plain(args), **_plain(kwargs))
+        return compared(out, *args) if modes and function in COMPARISONS and len(args) == 2 else out
     name = full_name(function)
     if function in REFUSED:
         raise TypeError(f"{name} {REFUSED[function]}")

@@ -15,20 +15,19 @@ from autodiff.core.graph import (
     Node,
     Op,
     Params,
-    Parts,
     current,
     data_of,
     next_serial,
     reassigned,
 )
-from autodiff.core.modes import modes, remembers
+from autodiff.core.modes import compared, modes, remembers
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
 from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
+from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
-from autodiff.ops.general import item, pack
 from autodiff.ops.table import OBJECT
 
 
@@ -42,6 +41,7 @@ def _has_axes(x: Any) -> bool:
 
 
 _NO_PARAMS: Params = {}
+_LARGE = 64
 _NUMBERS = (Node, float, int, complex, np.generic)
 
 
@@ -58,10 +58,11 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def compared(self: Tensor, other: Any) -> Any:
-        return compare(self.current(), current(other))
+    def comparison(self: Tensor, other: Any) -> Any:
+        mask = compare(self.current(), current(other))
+        return compared(mask, self, other) if modes else mask
 
-    return compared
+    return comparison
 
 
 def _in_place(op: Op) -> Callable[[Any, Any], Any]:
@@ -491,6 +492,9 @@ class Tensor(ArrayNode):
         """Assign to elements by their places in the flattened array."""
         selection.put(self, indices, values, mode)
 
+    def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
+        writing.receive(self, name, made, exact, fresh)
+
     __array__ = Node._refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
@@ -508,55 +512,6 @@ class Tensor(ArrayNode):
         large = f", shape={self.shape}" if self.size > 20 else ""
         dtype = "" if self.dtype == float else f", dtype={self.dtype}"
         return f"Tensor({body}{large}{dtype}{label})"
-
-
-_LARGE = 64
-
-
-@final
-class Bundle(Node):
-    """The several results of one operation, of which each is an item; users see the items only."""
-
-    __slots__ = ("params",)
-
-    __reduce__ = reduce_node
-
-    def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
-        if modes:
-            remembers(self, parts, op, inputs, params)
-        self._data = tuple(map(frozen, parts))
-        self.op, self.inputs, self.params = op, inputs, params
-        self.name = self.grad = None
-        self.serial = next_serial()
-
-    @classmethod
-    def of(cls, tensors: list[Any]) -> Bundle:
-        """Several Tensors as one node."""
-        for x in tensors:
-            x.settle()
-        return cls(tuple(x._data for x in tensors), pack, tensors, _NO_PARAMS)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int) -> Any:
-        return Tensor(self._data[index], None, item, (self,), {"index": index})
-
-    def items(self) -> list[Any]:
-        """Each part as a node, or as it is if it holds no floats."""
-        return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
-
-    def fit(self, cotangent: Any) -> Any:
-        return cotangent
-
-    def spread(self, tangent: Any) -> Any:
-        return tangent
-
-    def zero(self) -> Any:
-        return Parts([None] * len(self))
-
-    def undefined(self, carried: Any) -> bool:
-        return False  # each item looks at its own
 
 
 Node.tensor = Tensor

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from autodiff.core.graph import Node, current, without_out
+from autodiff.core.graph import Node, current
+from autodiff.nodes.writing import write_at
 from autodiff.ops.elementwise import where as choose
 from autodiff.ops.shapes import as_array, astype, broadcast_to, stack
-from autodiff.ops.table import TABLE, shape_of
+from autodiff.ops.table import TABLE, gives_out, shape_of, written
 
 # The rows that are such a method as a whole; every other ufunc's goes step by step.
 REDUCTIONS = {
@@ -24,13 +25,10 @@ def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> A
     """`ufunc.method(*inputs, **kwargs)` on nodes, for a ufunc whose row is `op`."""
     name = f"{ufunc.__name__}.{method}"
     if method == "at":
-        raise TypeError(
-            f"numpy.{name} would overwrite numbers that a derivative may need: build the changed "
-            "array as a new one (x + autodiff.scatter(values, index=index, shape=x.shape) for "
-            "numpy.add.at(x, index, values))"
-        )
-    if "out" in kwargs:
-        kwargs = dict(without_out(name, kwargs))
+        return write_at(ufunc, op, *inputs)
+    out = kwargs.pop("out", None)
+    if gives_out(out):
+        return written(name, out, lambda: call_method(ufunc, op, method, inputs, kwargs))
     with np.errstate(all="ignore"):
         # NumPy complains of wrong arguments itself
         plain = getattr(ufunc, method)(

@@ -31,6 +31,7 @@ from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
 from autodiff.ops.table import Elementwise
+from autodiff.ops.ties import Tied
 
 FLOAT = np.float64()  # what a Value looks like among arrays
 
@@ -351,6 +352,12 @@ class Value(ArrayNode):
     relu = special.relu
     sigmoid = special.sigmoid
 
+    def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
+        raise TypeError(
+            f"{name}(out=...) cannot write to a Value, which is as immutable as a float: use the "
+            "result, or write to an array of autodiff.zeros"
+        )
+
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
 
@@ -370,7 +377,7 @@ def _is_array(arg: Any) -> bool:
 def _constant(op: Op, arg: Any) -> float:
     """A plain operand as the graph keeps it: a Python number."""
     if isinstance(arg, float | int):
-        return arg if type(arg).__module__ == "builtins" else float(arg)
+        return arg if type(arg).__module__ == "builtins" or type(arg) is Tied else float(arg)
     if isinstance(arg, Real | np.bool_):
         return float(arg)
     raise TypeError(

@@ -13,9 +13,17 @@ import numpy as np
 from autodiff.core.graph import Args, Node, Op, Params, next_serial, reassigned
 from autodiff.core.modes import modes, recording, remembers
 from autodiff.nodes.arrays import frozen, ordinary, private, refusal
-from autodiff.nodes.places import WRITING, History, Place, Superseded, View
-from autodiff.ops.shapes import getitem, refuse_nodes, setitem, write
-from autodiff.ops.table import is_object, joined
+from autodiff.nodes.places import WRITING, History, Place, Superseded, View, positions
+from autodiff.ops.shapes import (
+    as_array,
+    broadcast_to,
+    getitem,
+    refuse_nodes,
+    scatter,
+    setitem,
+    write,
+)
+from autodiff.ops.table import is_object, joined, misfit, shape_of
 
 Tensor = Any  # the class itself stands above this file
 
@@ -60,11 +68,67 @@ def augment(x: Tensor, op: Op, other: Any) -> Any:
             f"{op.name} in place: a result of dtype {made.dtype} does not fit into an array of "
             f"dtype {x.dtype}: write y = {op.name}(y, other) for a new array"
         )
-    if view_behind(x) is not None or made.dtype != x.dtype:
-        assign(x, ..., made)
-    else:
-        _become(x, made)
+    _take(x, made, fresh=True)
     return x
+
+
+def receive(x: Tensor, name: str, made: Any, exact: bool, fresh: bool) -> None:
+    """Take over a result, as the `out` of the function with this name (see `Node.receive`)."""
+    if exact and shape_of(made) != x.shape:
+        raise ValueError(misfit(name, made, x))
+    if not np.can_cast(np.result_type(made), x.dtype, "same_kind"):
+        raise TypeError(misfit(name, made, x))
+    _take(x, made, fresh)
+
+
+def _take(x: Tensor, made: Any, fresh: bool) -> None:
+    """Have `x` hold a result from now on: as its node, if nobody else holds that."""
+    same = type(made) is type(x) and made.shape == x.shape and made.dtype == x.dtype
+    if fresh and same and view_behind(x) is None and not x.immutable:
+        _become(x, made)
+    else:
+        assign(x, ..., made)
+
+
+def write_at(ufunc: Any, op: Op, x: Any, index: Any, *operands: Any) -> None:
+    """Carry out `ufunc.at(x, index, *operands)`: each element as often as the index names it."""
+    name = f"numpy.{ufunc.__name__}.at"
+    if isinstance(x, np.ndarray):
+        raise TypeError(
+            f"{name} cannot write a node to a plain array, which would lose its derivative: make "
+            "the array with autodiff.zeros, ones, empty or full"
+        )
+    if not hasattr(x, "_place"):
+        raise TypeError(f"{name} writes to an array, and a Value is a number: use a Tensor")
+    refuse_nodes(index)
+    places = positions(x.shape)[index]
+    given = [broadcast_to(as_array(each), places.shape).reshape(-1) for each in operands]
+    flat = places.reshape(-1)
+    if given and ufunc in (np.add, np.subtract):
+        places, inverse = np.unique(flat, return_inverse=True)
+        rounds = [(places, [scatter(given[0], index=inverse, shape=places.shape)])]
+    else:  # an element that is named k times takes its turn in the first k rounds
+        turn = _earlier_ones(flat)
+        rounds = [
+            (flat[turn == k], [each[turn == k] for each in given])
+            for k in range(int(turn.max(initial=-1)) + 1)
+        ]
+    for places, values in rounds:
+        where = np.unravel_index(places, x.shape) if x.shape else ...
+        made = op(getitem(x, index=where), *values)
+        if not np.can_cast(made.dtype, x.dtype, "same_kind"):
+            raise TypeError(misfit(name, made, x))
+        assign(x, where, made)
+
+
+def _earlier_ones(places: Any) -> Any:
+    """Return for each element of a vector how many before it are equal to it."""
+    order = np.argsort(places, kind="stable")
+    ranked = places[order]
+    begins = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])[: ranked.size]
+    turn = np.empty(places.size, int)
+    turn[order] = np.arange(ranked.size) - np.repeat(begins, np.diff(np.r_[begins, ranked.size]))
+    return turn
 
 
 def view_behind(x: Tensor) -> View | None:

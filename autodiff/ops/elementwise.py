@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import current, data_of
+from autodiff.core.modes import compared
 from autodiff.ops.general import general
 from autodiff.ops.table import (
     OBJECT,
     Elementwise,
+    Kink,
     alias,
     chain,
     composite,
@@ -23,6 +25,7 @@ from autodiff.ops.table import (
     linear,
     over,
 )
+from autodiff.ops.ties import ties_of
 
 __all__ = [
     "abs",
@@ -109,6 +112,14 @@ __all__ = [
     "where",
 ]
 
+_AT_ZERO = Kink("x = 0", lambda out, x: x == 0)
+_AT_ONES = Kink("x = 1 and x = -1", lambda out, x: np.abs(x) == 1)
+_WHOLE = Kink("whole x", lambda out, x: x == np.rint(x))
+_ZERO_POWERS = (
+    Kink("x = 0 and 0 < y < 1", lambda out, x, y: (x == 0) & (np.real(y) > 0) & (np.real(y) < 1)),
+    Kink("x = y = 0", lambda out, x, y: (x == 0) & (y == 0), by=(1,)),
+)
+
 add = elementwise(np.add, 1, 1, scalar=operator.add, symbol="+")
 subtract = elementwise(np.subtract, 1, -1, scalar=operator.sub, symbol="−")
 multiply = elementwise(
@@ -138,19 +149,27 @@ power = elementwise(
     lambda out, x, y: out * log(where((x == 0) & (y > 0), 1, x)),
     scalar=math.pow,
     symbol="^",
+    kinks=_ZERO_POWERS,
 )
-float_power = elementwise(np.float_power, *power.partials, scalar=math.pow, symbol="^")
+float_power = elementwise(
+    np.float_power, *power.partials, scalar=math.pow, symbol="^", kinks=_ZERO_POWERS
+)
 where = elementwise(
     np.where,
     0,
     lambda out, condition, x, y: condition != 0,
     lambda out, condition, x, y: condition == 0,
     scalar=lambda condition, x, y: x if condition else y,
+    kinks=Kink(
+        "a tie in the comparison that makes the condition",
+        lambda out, condition, x, y: ties_of(condition),
+        by=(1, 2),
+    ),
 )
 
 square = elementwise(np.square, lambda out, x: 2 * x, scalar=lambda x: x * x)
-sqrt = elementwise(np.sqrt, lambda out, x: 0.5 / out)
-cbrt = elementwise(np.cbrt, lambda out, x: 1 / (3 * square(out)))
+sqrt = elementwise(np.sqrt, lambda out, x: 0.5 / out, kinks=_AT_ZERO)
+cbrt = elementwise(np.cbrt, lambda out, x: 1 / (3 * square(out)), kinks=_AT_ZERO)
 exp = elementwise(np.exp, lambda out, x: out)
 exp2 = elementwise(np.exp2, lambda out, x: math.log(2) * out)
 expm1 = elementwise(np.expm1, lambda out, x: exp(x))
@@ -174,8 +193,8 @@ def _cosine(x: Any) -> Any:
     return sqrt(1 - x) * sqrt(1 + x) if is_complex(x) else sqrt(_one_less_square(x))
 
 
-arcsin = elementwise(np.arcsin, over(lambda out, x: _cosine(x)), scalar=math.asin)
-arccos = elementwise(np.arccos, lambda out, x: -1 / _cosine(x), scalar=math.acos)
+arcsin = elementwise(np.arcsin, over(lambda out, x: _cosine(x)), scalar=math.asin, kinks=_AT_ONES)
+arccos = elementwise(np.arccos, lambda out, x: -1 / _cosine(x), scalar=math.acos, kinks=_AT_ONES)
 arctan = elementwise(np.arctan, over(lambda out, x: 1 + square(x)), scalar=math.atan)
 sinh = elementwise(np.sinh, lambda out, x: cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: sinh(x))
@@ -186,7 +205,12 @@ arcsinh = elementwise(
     lambda out, x: 1 / (sqrt(1 - 1j * x) * sqrt(1 + 1j * x) if is_complex(x) else hypot(x, 1)),
     scalar=math.asinh,
 )
-arccosh = elementwise(np.arccosh, lambda out, x: 1 / (sqrt(x - 1) * sqrt(x + 1)), scalar=math.acosh)
+arccosh = elementwise(
+    np.arccosh,
+    lambda out, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),
+    scalar=math.acosh,
+    kinks=Kink("x = 1", lambda out, x: x == 1),
+)
 arctanh = elementwise(np.arctanh, over(lambda out, x: _one_less_square(x)), scalar=math.atanh)
 radians = alias(elementwise(np.radians, math.pi / 180), np.deg2rad)
 degrees = alias(elementwise(np.degrees, 180 / math.pi), np.rad2deg)
@@ -197,29 +221,60 @@ def _over(x: Any, r: Any) -> Any:
     return where(r == 0, 0, x / r)
 
 
-hypot = elementwise(np.hypot, lambda out, x, y: _over(x, out), lambda out, x, y: _over(y, out))
+hypot = elementwise(
+    np.hypot,
+    lambda out, x, y: _over(x, out),
+    lambda out, x, y: _over(y, out),
+    kinks=Kink("x = y = 0", lambda out, x, y: out == 0, by=(0, 1)),
+)
 arctan2 = elementwise(
     np.arctan2,
     lambda out, y, x: _over(_over(x, hypot(x, y)), hypot(x, y)),
     lambda out, y, x: _over(_over(-y, hypot(x, y)), hypot(x, y)),
     scalar=math.atan2,
+    kinks=Kink("y = 0 and x ≤ 0", lambda out, y, x: (y == 0) & (x <= 0), by=(0, 1)),
 )
 
 
-def _constant_between_jumps(function: Callable[..., Any], arity: int = 1) -> Elementwise:
-    return elementwise(function, *[0] * arity, scalar=lambda *args: ieee(function, *args))
+def _constant_between_jumps(
+    function: Callable[..., Any], jumps: Kink, arity: int = 1
+) -> Elementwise:
+    return elementwise(
+        function, *[0] * arity, scalar=lambda *args: ieee(function, *args), kinks=jumps
+    )
 
 
-floor = _constant_between_jumps(np.floor)
-ceil = _constant_between_jumps(np.ceil)
-trunc = fix = alias(_constant_between_jumps(np.trunc), np.fix)
-rint = _constant_between_jumps(np.rint)
-spacing = _constant_between_jumps(np.spacing)
-floor_divide = _constant_between_jumps(np.floor_divide, 2)
+def _halfway(x: Any) -> Any:
+    return x - np.floor(x) == 0.5
+
+
+floor = _constant_between_jumps(np.floor, _WHOLE)
+ceil = _constant_between_jumps(np.ceil, _WHOLE)
+trunc = fix = alias(
+    _constant_between_jumps(
+        np.trunc, Kink("whole x but 0", lambda out, x: (x == np.rint(x)) & (x != 0))
+    ),
+    np.fix,
+)
+rint = _constant_between_jumps(
+    np.rint, Kink("x halfway between whole numbers", lambda out, x: _halfway(x))
+)
+spacing = _constant_between_jumps(
+    np.spacing, Kink("x = 0 and powers of 2", lambda out, x: np.abs(np.frexp(x)[0]) % 0.5 == 0)
+)
+floor_divide = _constant_between_jumps(
+    np.floor_divide,
+    Kink("whole x / y", lambda out, x, y: np.remainder(x, y) == 0, by=(0, 1)),
+    arity=2,
+)
 round = general(
     np.round,
     vjp=lambda g, out, a, decimals=0: None,
     jvp=lambda t, out, a, decimals=0: None,
+    kinks=Kink(
+        "a halfway between numbers of so many decimals",
+        lambda out, a, decimals=0: _halfway(a * 10.0**decimals),
+    ),
 )
 around = alias(round, np.around)
 
@@ -229,8 +284,24 @@ def _quotient(out: Any, x: Any, y: Any) -> Any:
     return rint((data_of(out) - data_of(x)) / data_of(y))
 
 
-fmod = elementwise(np.fmod, 1, _quotient)
-remainder = elementwise(np.remainder, 1, _quotient, scalar=operator.mod, symbol="mod")
+fmod = elementwise(
+    np.fmod,
+    1,
+    _quotient,
+    kinks=Kink(
+        "whole x / y but 0",
+        lambda out, x, y: (out == 0) & (np.abs(x) >= np.abs(y)),
+        by=(0, 1),
+    ),
+)
+remainder = elementwise(
+    np.remainder,
+    1,
+    _quotient,
+    scalar=operator.mod,
+    symbol="mod",
+    kinks=Kink("whole x / y", lambda out, x, y: out == 0, by=(0, 1)),
+)
 
 
 @composite(np.divmod)
@@ -243,6 +314,7 @@ modf = general(
     np.modf,
     vjp=lambda g, out, x: g[0],
     jvp=lambda t, out, x: (t, None),
+    kinks=Kink("whole x but 0", lambda out, x: (out[0] == 0) & (x != 0)),
 )
 ldexp = linear(
     np.ldexp,
@@ -253,6 +325,7 @@ frexp = general(
     np.frexp,
     vjp=lambda g, out, x: ldexp(g[0], x2=-data_of(out)[1]),
     jvp=lambda t, out, x: (ldexp(t, x2=-data_of(out)[1]), None),
+    kinks=Kink("x = 0 and powers of 2", lambda out, x: np.abs(out[0]) % 0.5 == 0),
 )
 
 sign = elementwise(
@@ -261,17 +334,32 @@ sign = elementwise(
     lambda out, x: where(x == 0, 0, 0.5 / absolute(x)) if is_complex(x) else 0,
     conjugated=lambda out, x: where(x == 0, 0, -0.5 * square(out) / absolute(x)),
     scalar=lambda x: math.copysign(1.0, x) if x < 0 or x > 0 else x,
+    kinks=_AT_ZERO,
 )
 absolute = elementwise(
     np.absolute,
     lambda out, x: conjugate(sign(x)) if is_complex(x) else sign(x),
     scalar=operator.abs,
     symbol="|·|",
+    kinks=_AT_ZERO,
 )
-fabs = elementwise(np.fabs, lambda out, x: sign(x), symbol="|·|")
-copysign = elementwise(np.copysign, lambda out, x, y: sign(x) * copysign(1, y), 0)
+fabs = elementwise(np.fabs, lambda out, x: sign(x), symbol="|·|", kinks=_AT_ZERO)
+copysign = elementwise(
+    np.copysign,
+    lambda out, x, y: sign(x) * copysign(1, y),
+    0,
+    kinks=(
+        Kink("x = 0", lambda out, x, y: x == 0),
+        Kink("y = 0", lambda out, x, y: y == 0, by=(1,)),
+    ),
+)
 nextafter = elementwise(np.nextafter, 1, 0)
-heaviside = elementwise(np.heaviside, 0, lambda out, x, y: x == 0)
+heaviside = elementwise(
+    np.heaviside,
+    0,
+    lambda out, x, y: x == 0,
+    kinks=Kink("x = 0", lambda out, x, y: x == 0),
+)
 
 
 def _choice(
@@ -284,6 +372,7 @@ def _choice(
         lambda out, x, y: where(x == y, 0.5, first(x, y) ^ True),  # not, of arrays too
         scalar=lambda x, y: x if first(x, y) else y,
         symbol=symbol,
+        kinks=Kink("x = y", lambda out, x, y: x == y, by=(0, 1)),
     )
 
 
@@ -301,9 +390,11 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
         raise ValueError("clip takes either a_min and a_max, or min and max")
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     if low is not None:
-        a = where(np.less(a, low) | np.not_equal(low, low), low, a)
+        below = np.less(a, low) | np.not_equal(low, low)
+        a = where(compared(below, a, low, ours=True), low, a)
     if high is not None:
-        a = where(np.greater(a, high) | np.not_equal(high, high), high, a)
+        above = np.greater(a, high) | np.not_equal(high, high)
+        a = where(compared(above, a, high, ours=True), high, a)
     return a
 
 

@@ -28,24 +28,42 @@ class General(Row):
     jvps: tuple[Rule, ...]
     hermitian = False
     """Whether it takes a matrix for Hermitian, of which it reads one triangle."""
+    undetermined = ""
+    """Results that may have no derivative, for which its rules then return NaN."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.vjps:
             return self.vjps[k](g, out, *args, **params)
-        return _transposed(lambda t: self.jvps[k](t, out, *args, **params), args[k], out, g)
+        return transposed(lambda t: self.jvps[k](t, out, *args, **params), args[k], out, g)
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         if self.jvps:
             tangent = self.jvps[k](t, out, *args, **params)
             return Parts(tangent) if isinstance(tangent, tuple) else tangent
-        return _transposed(lambda g: self.vjps[k](g, out, *args, **params), out, args[k], t)
+        return transposed(lambda g: self.vjps[k](g, out, *args, **params), out, args[k], t)
+
+    def refuse(self, inputs: Args, given: Any, share: Any) -> None:
+        if self.undetermined and _has_nan(share) and not _has_nan((given, *inputs)):
+            raise self.no_derivative(inputs)
+
+    def no_derivative(self, inputs: Args) -> np.linalg.LinAlgError:
+        """The error that there is no derivative at these inputs."""
+        shapes = ", ".join(str(arg.shape) for arg in inputs)
+        return np.linalg.LinAlgError(
+            f"{self.name} has no derivative at this input of shape {shapes}, since the result "
+            f"depends on {self.undetermined}"
+        )
 
 
 def _parts(x: Any) -> tuple[Any, ...]:
     return (x,) if hasattr(x, "shape") or x is None else tuple(x)
 
 
-def _transposed(linear_map: Callable[[Any], Any], source: Any, target: Any, g: Any) -> Any:
+def _has_nan(x: Any) -> bool:
+    return any(np.any(data_of(part) != data_of(part)) for part in _parts(x) if part is not None)
+
+
+def transposed(linear_map: Callable[[Any], Any], source: Any, target: Any, g: Any) -> Any:
     """Pull `g` back through a map from what is like `source` to what is like `target`."""
     record = isinstance(source, Node) or isinstance(target, Node) or isinstance(g, Node)
     with recorded():
@@ -72,6 +90,7 @@ def general(
     vjp: Rule | tuple[Rule, ...] = (),
     jvp: Rule | tuple[Rule, ...] = (),
     hermitian: bool = False,
+    undetermined: str = "",
     **labels: Any,
 ) -> General:
     """A row from a rule for each input, `(g, out, *inputs, **parameters)` or `(t, out, ...)`.
@@ -82,7 +101,7 @@ def general(
     register(op, function, labels)
     op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
     op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)
-    op.hermitian = hermitian
+    op.hermitian, op.undetermined = hermitian, undetermined
     rule_signature(op, (op.vjps or op.jvps)[0], 2)
     return op
 

@@ -18,7 +18,7 @@ from autodiff.core.graph import data_of
 from autodiff.ops.general import general
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to, expand_dims
-from autodiff.ops.table import conj, linear
+from autodiff.ops.table import Kink, conj, linear
 
 __all__ = [
     "avg_pool2d",
@@ -328,6 +328,12 @@ max_pool2d = general(
         unfold2d(t, size, stride, padding, dilation)
         * _largest(out, x, size, stride, padding, dilation),
         axis=(2, 3),
+    ),
+    kinks=Kink(
+        "ties for the maximum of a window",
+        lambda out, x, size=1, stride=None, padding=0, dilation=1: (
+            (_largest(out, x, size, stride, padding, dilation) > 0).sum(axis=(2, 3)) > 1
+        ),
     ),
     name="max_pool2d",
     symbol="max pool",

@@ -1,36 +1,42 @@
-"""NumPy's `linalg`: solving, decomposing, measuring matrices, stacked and complex ones too.
-
-Where a derivative does not exist (eigenvectors of a repeated eigenvalue, singular vectors of a
-repeated singular value, vectors that are only there to complete a basis) it is NaN; eigenvalues and
-singular values alone have theirs nevertheless. The vectors of complex matrices have a free phase:
-their derivative is that of any expression in them which does not depend on it. A Hermitian matrix
-is read from one triangle, but has the derivative by both: that of (a + aᴴ) / 2.
-"""
+"""NumPy's `linalg` by its own names: solving, factorisations, determinants, norms, products."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from autodiff.core.graph import Node, data_of
-from autodiff.ops.elementwise import absolute, imag, real, sign, where
-from autodiff.ops.general import general
-from autodiff.ops.products import (
-    cross,
-    einsum,
-    matmul,
-    tensordot,
-    vecdot,
+from autodiff.ops.elementwise import absolute, imag, real, where
+from autodiff.ops.factorisations import (
+    cholesky,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    qr,
+    singular_values_jvp,
+    svd,
+    svdvals,
 )
+from autodiff.ops.general import general
+from autodiff.ops.matrices import (
+    adjoint,
+    diagonal,
+    hermitian_part,
+    inv,
+    row_vector,
+    solve,
+)
+from autodiff.ops.norms import matrix_norm, norm, vector_norm
+from autodiff.ops.products import cross, matmul, tensordot, vecdot
 from autodiff.ops.products import outer as _outer
 from autodiff.ops.products import trace as _trace
-from autodiff.ops.reductions import _aligned, max, min, sum
-from autodiff.ops.shapes import as_array, concatenate, expand_dims, setitem
+from autodiff.ops.rank import negligible, rounding, singular
+from autodiff.ops.reductions import sum
+from autodiff.ops.shapes import as_array, expand_dims
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
 
 __all__ = [
@@ -68,45 +74,6 @@ __all__ = [
 ]
 
 
-def _adjoint(x: Any) -> Any:
-    """The conjugate transpose of the last two axes."""
-    return conj(x).swapaxes(-1, -2)
-
-
-@contextmanager
-def _unless_singular(said: str) -> Iterator[None]:
-    """What a rule computes with, whose own complaint would not tell the function's name."""
-    try:
-        yield
-    except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(said) from error
-
-
-def _hermitian(x: Any) -> Any:
-    return (x + _adjoint(x)) / 2
-
-
-def _row(x: Any) -> Any:
-    """A vector as something that scales the columns of a matrix."""
-    return expand_dims(x, axis=-2)
-
-
-def _diagonal_matrix(x: Any) -> Any:
-    return expand_dims(x, axis=-1) * np.eye(x.shape[-1], dtype=x.dtype)
-
-
-def _times(x: Any, y: Any) -> Any:
-    """x * y element by element, in whose derivatives zeros do not absorb infinities either."""
-    return einsum("...ij,...ij->...ij", x, y)
-
-
-def _gaps(x: Any) -> Any:
-    """1 / (x_j - x_i) at [i, j], 0 on the diagonal: infinite where two are the same."""
-    one = np.eye(x.shape[-1], dtype=x.dtype)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 / (_row(x) - expand_dims(x, axis=-1) + one) - one
-
-
 # Names of this namespace for what stands elsewhere.
 
 alias(matmul, np.linalg.matmul)
@@ -134,52 +101,7 @@ def matrix_transpose(x: Any, /) -> Any:
     return as_array(x).swapaxes(-1, -2)
 
 
-def _places(shape: tuple[int, ...], offset: int) -> Any:
-    rows = np.arange(shape[-2])
-    rows = rows[(rows + offset >= 0) & (rows + offset < shape[-1])]
-    return (Ellipsis, rows, rows + offset)
-
-
-diagonal = linear(
-    np.linalg.diagonal,
-    lambda g, x, offset=0: setitem(np.zeros(x.shape, g.dtype), g, index=_places(x.shape, offset)),
-    name="linalg.diagonal",
-    doc="A diagonal of matrices (..., m, n).",
-)
-
-
 # Solving.
-
-inv = general(
-    np.linalg.inv,
-    vjp=lambda g, out, a: -(_adjoint(out) @ g @ _adjoint(out)),
-    jvp=lambda t, out, a: -(out @ t @ out),
-    symbol="⁻¹",
-    doc="The inverses of matrices (..., n, n).",
-)
-
-
-def _as_columns(x: Any, b: Any) -> Any:
-    """What is like the solution for b, as matrices: NumPy takes a b of one axis for a vector."""
-    return expand_dims(x, axis=-1) if b.ndim == 1 else x
-
-
-def _solve_pull(g: Any, a: Any, b: Any) -> Any:
-    return solve(_adjoint(a), _as_columns(g, b))
-
-
-solve = general(
-    np.linalg.solve,
-    vjp=(
-        lambda g, out, a, b: -(_solve_pull(g, a, b) @ _adjoint(_as_columns(out, b))),
-        lambda g, out, a, b: _solve_pull(g, a, b).reshape(g.shape),
-    ),
-    jvp=(
-        lambda t, out, a, b: -solve(a, t @ _as_columns(out, b)).reshape(out.shape),
-        lambda t, out, a, b: solve(a, t),
-    ),
-    doc="x of a @ x = b, for matrices a (..., n, n) and b a vector (n,) or matrices (..., n, k).",
-)
 
 
 @composite(np.linalg.tensorinv)
@@ -209,33 +131,109 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
     return solve(a.reshape(n, n), b.ravel()).reshape(rest)
 
 
-def _pinv_jvp(
-    t: Any, out: Any, a: Any, rcond: Any = None, hermitian: bool = False, rtol: Any = None
-) -> Any:
-    t = _hermitian(t) if hermitian else t
-    back, ahead = _adjoint(t), _adjoint(out)
-    change = -(out @ t @ out)
-    rank = np.rint(np.einsum("...ij,...ji->...", data_of(out), data_of(a)).real)
-    # at full rank a projection is zero: computed, it would be rounding, times the square of out
-    if np.any(rank < a.shape[-2]):
-        change = change + out @ ahead @ (back - back @ a @ out)
-    if np.any(rank < a.shape[-1]):
-        change = change + (back - out @ a @ back) @ ahead @ out
+def _kept(a: Any, rcond: Any, rtol: Any) -> tuple[Any, bool]:
+    """Return a mask of the singular values that pinv inverts, and whether all others are 0.
+
+    Raises
+    ------
+    LinAlgError
+        If a value is equal to the limit, to rounding: at a lower rank, with the default limit.
+    """
+    values, size = np.linalg.svd(a, compute_uv=False), np.max(a.shape[-2:])
+    if rcond is None:
+        rcond = size * np.finfo(values.dtype).eps if rtol is None else rtol
+        rcond = 1e-15 if rcond is np._NoValue else rcond
+    limit = np.asarray(rcond)[..., None] * values.max(axis=-1, keepdims=True, initial=0)
+    if np.any(np.abs(values - limit) <= rounding(values, size)):
+        raise np.linalg.LinAlgError(
+            f"pinv has no derivative at matrices of shape {a.shape} whose rank is not full, to "
+            "rounding, where the result jumps: add a row of regularisation (sqrt(λ) I), or keep "
+            "the rank by a limit for the singular values, such as rcond=1e-8"
+        )
+    kept = values > limit
+    return kept, bool(np.all(kept | negligible(values, size)))
+
+
+def _truncated_jvp(t: Any, out: Any, a: Any, kept: Any) -> Any:
+    """The tangent of a pseudo-inverse that takes singular values for 0 which are not.
+
+    Their vectors turn into those of the others, as the divided differences of a function of
+    singular values say (Noferini 2017).
+    """
+    u, s, vh = svd(a, full_matrices=False)
+    v, back, ahead = adjoint(vh), adjoint(t), adjoint(out)
+    inner = adjoint(u) @ t @ v
+    inverse = where(kept, 1 / where(kept, s, 1), 0)
+    across = kept[..., :, None] != kept[..., None, :]
+    row, column = row_vector(s), expand_dims(s, axis=-1)
+    squares = absolute(row * row - column * column) + ~across
+    left, right = expand_dims(inverse, axis=-1), row_vector(inverse)
+    mixed = (adjoint(inner) + (left * row + column * right) * inner) * (across / squares)
+    change = v @ (mixed - left * inner * right) @ adjoint(u)
+    if u.shape[-2] > s.shape[-1]:
+        change = change + out @ ahead @ (back - back @ u @ adjoint(u))
+    if v.shape[-2] > s.shape[-1]:
+        change = change + (back - v @ vh @ back) @ ahead @ out
     return change
+
+
+ORDERS = 16
+"""Up to which order pinv can be differentiated at a rank that is not full."""
+
+
+def _with_rest(left: Any, right: Any, t: Any, out: Any, a: Any) -> Any:
+    """Add to two terms of the tangent what is 0 at a lower rank, though its derivatives are not.
+
+    The rest of `a` beyond its rank enters as a power series, the solution of a Sylvester equation,
+    of which the first ORDERS derivatives are exact.
+    """
+    rest = a - a @ out @ a
+    back, ahead = adjoint(rest), adjoint(out)
+    left, right = left + out @ ahead @ out @ t @ back, right + back @ t @ out @ ahead @ out
+    total = left + right
+    for _ in range(ORDERS // 2):
+        left, right = out @ ahead @ left @ rest @ back, back @ rest @ right @ ahead @ out
+        total = total + left + right
+    return total
+
+
+def _pinv_jvp(
+    t: Any,
+    out: Any,
+    a: Any,
+    rcond: Any = None,
+    hermitian: bool = False,
+    rtol: Any = np._NoValue,
+) -> Any:
+    t = hermitian_part(t) if hermitian else t
+    kept, exact = _kept(data_of(a), rcond, rtol)
+    if not exact:
+        return _truncated_jvp(t, out, a, kept)
+    back, ahead, rank = adjoint(t), adjoint(out), kept.sum(axis=-1)
+    change, left, right = -(out @ t @ out), 0, 0
+    # exactly zero at full rank; computing it would add rounding of the order of out²
+    if np.any(rank < a.shape[-2]):
+        left = out @ ahead @ (back - back @ a @ out)
+    if np.any(rank < a.shape[-1]):
+        right = (back - out @ a @ back) @ ahead @ out
+    if np.any(rank < np.min(a.shape[-2:])) and isinstance(a, Node):
+        return change + _with_rest(left, right, t, out, a)
+    return change + left + right
 
 
 pinv = general(
     np.linalg.pinv,
     jvp=_pinv_jvp,
     symbol="⁺",
-    doc="The pseudo-inverses of matrices (..., m, n); its derivative (Golub and Pereyra 1973) is "
-    "that along changes which keep the rank: all, if the rank is full.",
+    doc="The pseudo-inverses of matrices (..., m, n) (Golub and Pereyra 1973). No derivative where "
+    "a singular value is equal to the limit `rcond`, to rounding; so at a matrix of lower rank a "
+    "limit other than the default is needed.",
 )
 
 
 def _full_rank(out: Any, a: Any) -> None:
-    rank = int(data_of(out)[2])
-    if rank < np.min(a.shape):
+    rank, values = int(data_of(out)[2]), data_of(data_of(out)[3])
+    if rank < np.min(a.shape) or np.any(negligible(values, np.max(a.shape))):
         raise np.linalg.LinAlgError(
             f"lstsq has no derivative at a matrix of shape {a.shape} and rank {rank}, where the "
             "solution jumps: add a row of regularisation (sqrt(λ) I) to make the rank full"
@@ -252,11 +250,11 @@ def _lstsq_parts(out: Any, b: Any, change: Any, rest: Any, more: Any, values: An
 
 def _lstsq_by_a(t: Any, out: Any, a: Any, b: Any, rcond: Any = None) -> Any:
     _full_rank(out, a)
-    x, inverse, back = out[0], pinv(a), _adjoint(t)
+    x, inverse, back = out[0], pinv(a), adjoint(t)
     change, rest = -(t @ x), b - a @ x
-    beside = back @ (_adjoint(inverse) @ x)
-    more = inverse @ (change + _adjoint(inverse) @ (back @ rest)) + beside - inverse @ (a @ beside)
-    values = _values_jvp(t, *svd(a, full_matrices=False))
+    beside = back @ (adjoint(inverse) @ x)
+    more = inverse @ (change + adjoint(inverse) @ (back @ rest)) + beside - inverse @ (a @ beside)
+    values = singular_values_jvp(t, *svd(a, full_matrices=False))
     return _lstsq_parts(out, b, change, rest, more, values)
 
 
@@ -276,6 +274,17 @@ lstsq = general(
 # Determinants.
 
 
+def _inverse(a: Any, said: str) -> Any:
+    """The inverses of matrices, or an error that says `said` for those singular to rounding."""
+    try:
+        inverse = inv(a)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(said) from error
+    if singular(data_of(a), data_of(inverse)):
+        raise np.linalg.LinAlgError(said)
+    return inverse
+
+
 def _products_of_others(s: Any) -> Any:
     """The product of all elements but one, for each."""
     one = np.ones_like(s[..., :1])
@@ -292,19 +301,19 @@ def _turned(a: Any) -> Any:
 
 def _cofactor(a: Any) -> Any:
     u, s, vh, phase = _turned(a)
-    return phase * (u.conj() * _row(_products_of_others(s))) @ vh.conj()
+    return phase * (u.conj() * row_vector(_products_of_others(s))) @ vh.conj()
 
 
 def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
     if isinstance(a, Node):  # for derivatives of yet higher order
-        with _unless_singular("det has only two derivatives at a singular matrix"):
-            inverse = inv(a).swapaxes(-1, -2)
+        inverse = _inverse(a, "det has only two derivatives at a singular matrix")
+        inverse = inverse.swapaxes(-1, -2)
         change = sum(out * t, axis=(-2, -1), keepdims=True)
         return change * inverse - inverse @ t.swapaxes(-1, -2) @ out
     u, s, vh, phase = _turned(a)
     one = np.eye(s.shape[-1], dtype=bool)
-    pairs = np.where(one, 0, _products_of_others(np.where(one, s.dtype.type(1), _row(s))))
-    t = (_adjoint(u) @ t @ _adjoint(vh)).swapaxes(-1, -2)
+    pairs = np.where(one, 0, _products_of_others(np.where(one, s.dtype.type(1), row_vector(s))))
+    t = (adjoint(u) @ t @ adjoint(vh)).swapaxes(-1, -2)
     own = (pairs @ expand_dims(diagonal(t), axis=-1)) * one
     return phase * (u.conj() @ (own - pairs * t) @ vh.conj())
 
@@ -327,8 +336,7 @@ det = general(
 
 
 def _log_slope(a: Any) -> Any:
-    with _unless_singular("slogdet has no derivative at a singular matrix: det has one"):
-        return inv(a)
+    return _inverse(a, "slogdet has no derivative at a singular matrix: det has one")
 
 
 def _slogdet_vjp(g: Any, out: Any, a: Any) -> Any:
@@ -336,7 +344,7 @@ def _slogdet_vjp(g: Any, out: Any, a: Any) -> Any:
     if a.dtype.kind == "c" and of_sign is not None:
         turn = -1j * imag(conj(of_sign) * out[0])
         slope = turn if slope is None else slope + turn
-    return None if slope is None else expand_dims(slope, axis=(-2, -1)) * _adjoint(_log_slope(a))
+    return None if slope is None else expand_dims(slope, axis=(-2, -1)) * adjoint(_log_slope(a))
 
 
 def _slogdet_jvp(t: Any, out: Any, a: Any) -> Any:
@@ -350,285 +358,6 @@ slogdet = general(
     jvp=_slogdet_jvp,
     doc="(sign, logabsdet) of matrices (..., n, n): det is sign * exp(logabsdet).",
 )
-
-
-# Decompositions. Sources: Giles, "An extended collection of matrix derivative results" (2008), for
-# eigenvalues; Murray, "Differentiation of the Cholesky decomposition" (2016); Walter and Lehmann,
-# "Algorithmic differentiation of linear algebra functions" (2010), for QR; Townsend,
-# "Differentiating the singular value decomposition" (2016). Complex ones by the same reasoning.
-
-
-def _half_lower(x: Any) -> Any:
-    """The lower triangle, with half the diagonal."""
-    n = x.shape[-1]
-    return x * (np.tri(n, dtype=x.dtype) - np.eye(n, dtype=x.dtype) / 2)
-
-
-def _cholesky_vjp(g: Any, out: Any, a: Any, upper: bool = False) -> Any:
-    out, g = (out, _adjoint(g)) if upper else (_adjoint(out), g)
-    inner = _adjoint(_half_lower(out @ g))
-    return _hermitian(solve(out, _adjoint(solve(out, inner))))
-
-
-def _cholesky_jvp(t: Any, out: Any, a: Any, upper: bool = False) -> Any:
-    out = _adjoint(out) if upper else out
-    change = out @ _half_lower(solve(out, _adjoint(solve(out, _hermitian(t)))))
-    return _adjoint(change) if upper else change
-
-
-cholesky = general(
-    np.linalg.cholesky,
-    vjp=_cholesky_vjp,
-    jvp=_cholesky_jvp,
-    hermitian=True,
-    doc="Lower triangular l with l @ lᴴ = a for positive definite a (..., n, n); `upper`: lᴴ.",
-)
-
-
-def _undetermined(t: Any, like: Any) -> Any:
-    """The tangent of vectors that only complete a basis: NaN."""
-    return like * (math.nan * sum(t, axis=(-2, -1), keepdims=True))
-
-
-def _dependent(r: Any, rows: int) -> bool:
-    """Return whether a column of a = q @ r depends on those before it, to the rounding of r.
-
-    LAPACK's error in a column is of the order of its length · size · eps (Higham, Accuracy and
-    Stability of Numerical Algorithms, 19.3), so a smaller diagonal element counts as zero.
-    """
-    columns = np.abs(data_of(r))
-    diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
-    rounding = np.max([rows, columns.shape[-1]]) * np.finfo(columns.dtype).eps
-    largest = columns.max(axis=-2, initial=0.0)
-    return bool(np.any(diagonals <= rounding * largest))
-
-
-def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
-    if mode not in ("reduced", "complete", "r"):
-        raise ValueError(f"qr has no derivative in mode {mode!r}: use 'reduced'")
-    q, r = qr(a) if mode == "r" else out
-    m, k = a.shape[-2], np.min(a.shape[-2:])
-    more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
-    # of m columns of a real q the last follows from the others, since LAPACK leaves the last of m
-    # rows as it is, whatever the last column of a; of a complex row it turns the phase
-    p = k - (m == k > 0 and r.dtype.kind != "c")
-    if _dependent(r[..., :p, :p], m):
-        raise np.linalg.LinAlgError(
-            f"qr has no derivative where the first {p} columns are dependent"
-        )
-    change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
-    change = change.swapaxes(-1, -2)
-    inner = _adjoint(q) @ change
-    lower = inner * np.tri(k, p, k=-1, dtype=inner.dtype)
-    if p < k:
-        lower = concatenate([lower, np.zeros((*lower.shape[:-1], 1), lower.dtype)], axis=-1)
-    turn = lower - _adjoint(lower)
-    if inner.dtype.kind == "c":  # the diagonal of r is real
-        turn = turn + 1j * _diagonal_matrix(imag(diagonal(inner)))
-    dq, dr = q @ turn, _adjoint(q) @ t - turn @ r
-    if m > k:
-        dq = dq + change - q @ inner
-    if mode == "r":
-        return dr
-    if mode == "complete":
-        dq = concatenate([dq, _undetermined(t, more)], axis=-1)
-        below = np.zeros((*dr.shape[:-2], a.shape[-2] - k, a.shape[-1]), dr.dtype)
-        dr = concatenate([dr, below], axis=-2)
-    return dq, dr
-
-
-qr = general(
-    np.linalg.qr,
-    jvp=_qr_jvp,
-    doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent (of "
-    "a real one with m <= n the last of these need not be), or only r (mode='r'). With "
-    "mode='complete' the columns of q beyond have the derivative NaN.",
-)
-
-
-def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
-    (gw, gv), (w, v) = g, out
-    inner = 0 if gw is None else _diagonal_matrix(gw)
-    if gv is not None:
-        inner = inner + _times(_gaps(w), _adjoint(v) @ gv)
-    return _hermitian(v @ inner @ _adjoint(v))
-
-
-def _eigh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
-    w, v = out
-    inner = _adjoint(v) @ _hermitian(t) @ v
-    return real(diagonal(inner)), v @ _times(_gaps(w), inner)
-
-
-eigh = general(
-    np.linalg.eigh,
-    vjp=_eigh_vjp,
-    jvp=_eigh_jvp,
-    hermitian=True,
-    doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The derivative of the "
-    "vectors is NaN or infinite where eigenvalues are repeated.",
-)
-
-
-def _eigvalsh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
-    _, v = eigh(a, UPLO=UPLO)
-    return (v * _row(g)) @ _adjoint(v)
-
-
-def _eigvalsh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
-    _, v = eigh(a, UPLO=UPLO)
-    return real(sum(conj(v) * (_hermitian(t) @ v), axis=-2))
-
-
-eigvalsh = general(
-    np.linalg.eigvalsh,
-    vjp=_eigvalsh_vjp,
-    jvp=_eigvalsh_jvp,
-    hermitian=True,
-    doc="The eigenvalues of Hermitian matrices (..., n, n), in ascending order.",
-)
-
-
-def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
-    w, v = out
-    with _unless_singular("eig has no derivative where the eigenvectors are dependent"):
-        inner = solve(v, t @ v)
-    change = v @ _times(_gaps(w), inner)
-    along = sum(conj(v) * change, axis=-2, keepdims=True)  # the vectors stay of length 1
-    return diagonal(inner), change - v * along
-
-
-eig = general(
-    np.linalg.eig,
-    jvp=_eig_jvp,
-    doc="(eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. The "
-    "derivative of the vectors is NaN or infinite where eigenvalues are repeated.",
-)
-
-
-@composite(np.linalg.eigvals)
-def eigvals(a: Any) -> Any:
-    """numpy.linalg.eigvals: the eigenvalues of matrices (..., n, n), in the order of eig's."""
-    return eig(a)[0]
-
-
-def _values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
-    """The tangent of singular values; at 0 they have a kink."""
-    return real(sum(conj(u) * (t @ _adjoint(vh)), axis=-2)) * sign(s)
-
-
-def _svd_jvp(
-    t: Any,
-    out: Any,
-    a: Any,
-    full_matrices: bool = True,
-    compute_uv: bool = True,
-    hermitian: bool = False,
-) -> Any:
-    t = _hermitian(t) if hermitian else t
-    if not compute_uv:
-        return _values_jvp(t, *svd(a, full_matrices=False, hermitian=hermitian))
-    u, s, vh = out
-    k = s.shape[-1]
-    more_u, u, v = u[..., k:], u[..., :k], _adjoint(vh)
-    more_v, v = v[..., k:], v[..., :k]
-    ahead, back = t @ v, _adjoint(t) @ u
-    inner = _adjoint(u) @ ahead
-    right, left = inner * _row(s), inner * expand_dims(s, axis=-1)
-    one = np.eye(k, dtype=s.dtype)
-    gaps = _gaps(s) / (_row(s) + expand_dims(s, axis=-1) + one)  # of the squares
-    du = u @ _times(gaps, right + _adjoint(right))
-    dv = v @ _times(gaps, left + _adjoint(left))
-    if inner.dtype.kind == "c":  # together the two phases are determined: half to each
-        turn = 0.5j * _row(imag(diagonal(inner)) / s)
-        du, dv = du + u * turn, dv - v * turn
-    if a.shape[-2] > k:
-        du = du + (ahead - u @ inner) / _row(s)
-    if a.shape[-1] > k:
-        dv = dv + (back - v @ _adjoint(inner)) / _row(s)
-    du = concatenate([du, _undetermined(t, more_u)], axis=-1)
-    dv = concatenate([dv, _undetermined(t, more_v)], axis=-1)
-    return du, real(diagonal(inner)) * sign(s), _adjoint(dv)
-
-
-svd = general(
-    np.linalg.svd,
-    jvp=_svd_jvp,
-    doc="(u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s (compute_uv=False). The "
-    "derivative of the vectors is NaN or infinite where singular values are repeated, and NaN for "
-    "those beyond the first min(m, n): use full_matrices=False.",
-)
-
-
-@composite(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
-    """numpy.linalg.svdvals: the singular values of matrices (..., m, n), largest first."""
-    return svd(x, compute_uv=False)
-
-
-# Norms.
-
-
-def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
-    """The direction in which the norm grows fastest, as steep as it does; 0 where out is 0."""
-    out = _aligned(out, x, axis)
-    if ord == 0:
-        return np.zeros(x.shape, x.dtype)
-    if ord == 2:
-        return x / where(data_of(out) == 0, math.inf, out)
-    size = absolute(x)
-    flat = (data_of(size) == 0) | (data_of(out) == 0)  # a kink, or an infinite slope
-    turning = x.dtype.kind == "c"
-    direction = x / where(flat, math.inf, size) if turning else where(flat, 0, sign(x))
-    if ord == 1:
-        return direction
-    if abs(ord) == math.inf:
-        reached = data_of(size) == data_of(out)
-        return direction * (reached / np.sum(reached, axis=axis, keepdims=True)).astype(size.dtype)
-    return direction * where(flat, 1, size / where(flat, 1, out)) ** (ord - 1)
-
-
-vector_norm = general(
-    np.linalg.vector_norm,
-    vjp=lambda g, out, x, axis=None, keepdims=False, ord=2: (
-        _aligned(g, x, axis) * _steepest(out, x, axis, ord)
-    ),
-    jvp=lambda t, out, x, axis=None, keepdims=False, ord=2: sum(
-        real(conj(_steepest(out, x, axis, ord)) * t), axis=axis, keepdims=keepdims
-    ),
-    symbol="‖·‖",
-    doc="The norm of any order of the vectors along an axis, or several.",
-)
-
-
-@composite(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """numpy.linalg.norm: of vectors along an axis, or matrices along two, of any order."""
-    x = as_array(x)
-    if ord is None and axis is None:
-        return vector_norm(x, keepdims=keepdims)
-    axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
-    if len(axes) == 1 or (len(axes) == 2 and ord in (None, "fro", "f")):
-        order = 2 if ord is None or len(axes) == 2 else ord
-        return vector_norm(x, axis=axes, keepdims=keepdims, ord=order)
-    if len(axes) != 2:
-        raise ValueError(f"norm of order {ord!r} takes one axis or two, not {len(axes)}")
-    x = x.transpose(tuple([i for i in range(x.ndim) if i not in axes] + list(axes)))
-    if ord in (2, -2, "nuc"):
-        lines = svdvals(x)
-    elif ord in (1, -1, math.inf, -math.inf):
-        lines = vector_norm(x, axis=-2 if abs(ord) == 1 else -1, ord=1)
-    else:
-        raise ValueError(f"norm has no order {ord!r} for matrices")
-    reduce = sum if ord == "nuc" else max if ord > 0 else min
-    out = reduce(lines, axis=-1)
-    return expand_dims(out, axis=axes) if keepdims else out
-
-
-@composite(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """numpy.linalg.matrix_norm: the norm of any order of matrices (..., m, n)."""
-    return norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)
 
 
 @composite(np.linalg.cond)
@@ -659,8 +388,8 @@ def _multi_dot_transposed(g: Any, k: int, arrays: Any) -> Any:
     if last.ndim == 1:
         chain[-1] = last.reshape(-1, 1)
     g = g.reshape(chain[0].shape[0], chain[-1].shape[1])
-    before = [_adjoint(matrix) for matrix in reversed(chain[:k])]
-    after = [_adjoint(matrix) for matrix in reversed(chain[k + 1 :])]
+    before = [adjoint(matrix) for matrix in reversed(chain[:k])]
+    after = [adjoint(matrix) for matrix in reversed(chain[k + 1 :])]
     return multi_dot([*before, g, *after]).reshape(arrays[k].shape)
 
 

@@ -14,7 +14,7 @@ from autodiff.ops import elementwise
 from autodiff.ops.general import General, general
 from autodiff.ops.scans import backwards, cumprod, delayed
 from autodiff.ops.shapes import broadcast_to
-from autodiff.ops.table import alias, chain, composite, conj, linear, scaled
+from autodiff.ops.table import Kink, alias, chain, composite, conj, linear, scaled
 
 __all__ = [
     "amax",
@@ -159,10 +159,24 @@ def _equal_shares(out: Any, x: Any, axis: Axes, where: Any, **params: Any) -> An
     return shares(where, x, axis)
 
 
-max = weighted(np.max, _ties, name="max")
-min = weighted(np.min, _ties, name="min")
-nanmax = weighted(np.nanmax, _ties)
-nanmin = weighted(np.nanmin, _ties)
+def _tied(
+    out: Any,
+    x: Any,
+    axis: Axes = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """Whether an extreme is reached more than once, `initial` included."""
+    of_each = _ties(_aligned(out, x, axis), x, axis, initial, where)
+    return np.any((of_each > 0) & (of_each < 1), axis=axis, keepdims=keepdims)
+
+
+_AT_TIES = Kink("ties for the extreme", _tied)
+max = weighted(np.max, _ties, name="max", kinks=_AT_TIES)
+min = weighted(np.min, _ties, name="min", kinks=_AT_TIES)
+nanmax = weighted(np.nanmax, _ties, kinks=_AT_TIES)
+nanmin = weighted(np.nanmin, _ties, kinks=_AT_TIES)
 amax = alias(max, np.amax)
 amin = alias(min, np.amin)
 
@@ -242,9 +256,10 @@ def _of_numbers(weights: Callable[..., Any]) -> Callable[..., Any]:
 
 
 var = weighted(np.var, _squared_deviations)
-std = weighted(np.std, _deviations)
+_CONSTANT = Kink("equal elements", lambda out, x, **params: out == 0)
+std = weighted(np.std, _deviations, kinks=_CONSTANT)
 nansum = weighted(np.nansum, _of_numbers(_ones))
 nanprod = weighted(np.nanprod, _of_numbers(_others))
 nanmean = weighted(np.nanmean, _of_numbers(_equal_shares))
 nanvar = weighted(np.nanvar, _of_numbers(_squared_deviations))
-nanstd = weighted(np.nanstd, _of_numbers(_deviations))
+nanstd = weighted(np.nanstd, _of_numbers(_deviations), kinks=_CONSTANT)

@@ -12,7 +12,7 @@ from autodiff.core.graph import Node, data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.shapes import as_array, astype, broadcast_to, concatenate
-from autodiff.ops.table import composite, conj, linear
+from autodiff.ops.table import Kink, composite, conj, linear
 
 __all__ = [
     "cummax",
@@ -154,16 +154,24 @@ def _cumulative_extreme_jvp(t: Any, out: Any, x: Any, axis: int = 0, dtype: Any 
     return _scanned(recurrence(stays, t * reached) / count, axis)
 
 
+def _tied_so_far(out: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
+    out, x = _scanned(out, axis), _scanned(x, axis)
+    return bool(np.any((x == out)[..., 1:] & (out[..., 1:] == out[..., :-1])))
+
+
+_AT_TIES = Kink("ties for the extreme so far", _tied_so_far)
 cummax = general(
     np.maximum.accumulate,
     jvp=_cumulative_extreme_jvp,
     name="cummax",
+    kinks=_AT_TIES,
     doc="numpy.maximum.accumulate: the largest element so far along an axis.",
 )
 cummin = general(
     np.minimum.accumulate,
     jvp=_cumulative_extreme_jvp,
     name="cummin",
+    kinks=_AT_TIES,
     doc="numpy.minimum.accumulate: the smallest element so far along an axis.",
 )
 
@@ -174,8 +182,21 @@ def _same(
     return x
 
 
+def _half_a_period_apart(
+    out: Any, p: Any, discont: Any = None, axis: int = -1, period: float = 2 * math.pi
+) -> bool:
+    steps = np.diff(p, axis=axis)
+    limit = max(period / 2, discont or 0)
+    return bool(np.any((np.abs(steps) == limit) | (np.mod(steps, period) == period / 2)))
+
+
 # What it adds is a whole number of periods.
-unwrap = general(np.unwrap, vjp=_same, jvp=_same)
+unwrap = general(
+    np.unwrap,
+    vjp=_same,
+    jvp=_same,
+    kinks=Kink("neighbours half a period apart", _half_a_period_apart),
+)
 
 
 def _along(x: Any, axis: int, part: slice) -> Any:

@@ -22,7 +22,7 @@ from autodiff.ops.shapes import (
     scatter,
     setitem,
 )
-from autodiff.ops.table import Row, composite, is_complex, linear, register
+from autodiff.ops.table import Kink, Row, composite, is_complex, linear, register
 
 __all__ = [
     "choose",
@@ -180,9 +180,17 @@ def _unique(places: Any, x: Any, axis: int | None, equal_nan: bool) -> Any:
     return np.take(places, first, axis)
 
 
+def _repeated(out: Any, x: Any, axis: int | None = -1, **params: Any) -> bool:
+    """Whether there are equal elements along an axis."""
+    x = np.sort(x, axis).swapaxes(-1 if axis is None else axis, -1)
+    return bool(np.any(x[..., 1:] == x[..., :-1]))
+
+
+_AT_TIES = Kink("equal elements", _repeated)
 sort = moving(
     np.sort,
     lambda places, x, axis=-1, kind=None, stable=None: _sorted(places, x, axis),
+    kinks=_AT_TIES,
 )
 
 
@@ -196,10 +204,12 @@ def sort_complex(a: Any) -> Any:
 partition = moving(
     np.partition,
     lambda places, x, kth=0, axis=-1, kind="introselect": _partitioned(places, x, kth, axis),
+    kinks=_AT_TIES,
 )
 unique = moving(
     np.unique,
     lambda places, x, axis=None, equal_nan=True: _unique(places, x, axis, equal_nan),
+    kinks=Kink("equal elements", lambda out, x, **params: out.size < x.size),
 )
 
 

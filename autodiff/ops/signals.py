@@ -10,7 +10,7 @@ from autodiff.core.graph import data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.shapes import getitem, scatter
-from autodiff.ops.table import linear
+from autodiff.ops.table import Kink, linear
 
 __all__ = [
     "convolve",
@@ -108,6 +108,12 @@ def _replaced(x: Any, xp: Any, left: Any, right: Any, period: float | None) -> A
     return beyond & (period is None)
 
 
+def _at_a_knot(
+    out: Any, x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
+    return np.isin(x, xp) if period is None else np.isin(x % period, xp % period)
+
+
 interp = general(
     np.interp,
     jvp=(
@@ -121,4 +127,5 @@ interp = general(
             _replaced(x, xp, left, right, period), 0, _pieces(x, xp, fp, period).between(t)
         ),
     ),
+    kinks=Kink("x at a knot", _at_a_knot, by=(0, 1)),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from autodiff.ops.elementwise import exp2, where
 from autodiff.ops.general import general
-from autodiff.ops.table import conj, elementwise
+from autodiff.ops.table import Kink, conj, elementwise
 
 __all__ = [
     "bessel_i",
@@ -52,6 +52,7 @@ relu = elementwise(
     _relu,
     lambda out, x: x > 0,
     scalar=lambda x: x if x > 0 or math.isnan(x) else 0.0,
+    kinks=Kink("x = 0", lambda out, x: x == 0),
     name="relu",
     doc="max(x, 0), element by element; its derivative at 0 is 0.",
 )

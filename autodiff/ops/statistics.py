@@ -31,7 +31,7 @@ from autodiff.ops.shapes import (
     scatter,
     squeeze,
 )
-from autodiff.ops.table import OBJECT, composite, conj
+from autodiff.ops.table import OBJECT, Kink, composite, conj
 
 __all__ = [
     "average",
@@ -98,11 +98,29 @@ def _order_statistic(function: Callable[..., Any]) -> General:
         one, two = neighbours(out, x, axis, params)
         return getitem(lines, index=one[0]) * one[1] + getitem(lines, index=two[0]) * two[1]
 
+    def tied(out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
+        """Whether other elements are equal to those that each result is made of."""
+        if not x.size:
+            return False
+        lines = lined_up(x, axis)
+        (one, of_one), (two, of_two) = neighbours(out, x, axis, params)
+        first, second, line = lines[one], lines[two], lines[one[0]]
+        both = (first == second) & (of_one == of_two)  # then their order is no matter
+        return ((of_one > 0) & ((line == first[..., None]).sum(axis=-1) > 1 + both)) | (
+            (of_two > 0) & ((line == second[..., None]).sum(axis=-1) > 1 + both)
+        )
+
     @wraps(function)
     def without_overwriting(a: Any, overwrite_input: bool = False, **params: Any) -> Any:
         return function(a, **params)
 
-    op = general(function, vjp=vjp, jvp=jvp, compute=without_overwriting)
+    op = general(
+        function,
+        vjp=vjp,
+        jvp=jvp,
+        compute=without_overwriting,
+        kinks=Kink("ties for the rank", tied),
+    )
     op.parameters = parameters_of(function)
     return op
 

@@ -18,11 +18,11 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from autodiff.core.graph import Args, Node, Op, Params, current, data_of, without_out
+from autodiff.core.graph import Args, Node, Op, Params, current, data_of
 from autodiff.core.walks import hasty
 
 TABLE: dict[str, Op] = {}
@@ -50,10 +50,13 @@ def shape_of(x: Any) -> tuple[int, ...]:
     return getattr(x, "shape", ())
 
 
-def register(op: Op, function: Callable[..., Any], labels: dict[str, Any]) -> None:
+def register(op: Row, function: Callable[..., Any], labels: dict[str, Any]) -> None:
     op.function = labels.get("compute") or function
     op.name = labels.get("name") or function.__name__
     op.symbol = labels.get("symbol") or op.name
+    op.spreads = isinstance(function, np.ufunc)
+    kinks = labels.get("kinks", ())
+    op.kinks = (kinks,) if isinstance(kinks, Kink) else kinks
     if op.name in TABLE:
         raise ValueError(f"the table has a row {op.name!r} already: give this one another name=")
     op.__doc__ = labels.get("doc") or f"numpy.{op.name} for numbers, arrays, Values and Tensors."
@@ -77,6 +80,29 @@ def _as_objects(arg: Any) -> Any:
     return boxed
 
 
+class Kink(NamedTuple):
+    """Points where a row has no derivative, though a value: what its rule says is a convention.
+
+    Attributes
+    ----------
+    where : str
+        The points in words, with the names of the arguments.
+    at : callable
+        `at(out, *inputs, **params)` is a mask of them, on plain data: of the result's shape, or a
+        single truth value for the result as a whole.
+    by : tuple of int
+        Numbers of the inputs by which there is no derivative.
+    smooth : callable, optional
+        `smooth(g, out)` is true of cotangents for which there is a derivative nevertheless, as for
+        the sum of eigenvalues that coincide.
+    """
+
+    where: str
+    at: Rule
+    by: tuple[int, ...] = (0,)
+    smooth: Callable[[Any, Any], bool] | None = None
+
+
 _PYTHON_NUMBERS = {float, int, bool}
 OBJECT = np.dtype(object)
 
@@ -85,6 +111,10 @@ class Row(Op):
     """An op that stands in the table, to which copies and pickles of it refer."""
 
     names: tuple[str, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+    """Where it has no derivative: for `detect_kinks`, `check_grads` and the documentation."""
+    spreads = False
+    """Whether its `out` may have a larger shape than the result, as that of a ufunc."""
 
     @cached_property
     def signature(self) -> tuple[str, ...]:
@@ -103,6 +133,24 @@ class Row(Op):
                 break
         return self.function(*args, **params)
 
+    def written_to(self, args: Args, params: Params) -> Any:
+        params = dict(params)
+        out = params.pop("out")
+        if not gives_out(out):
+            return self._called(args, params)
+        where = params.pop("where", True) if self.weak else True
+        return written(
+            self.name,
+            out,
+            lambda: self._called(args, params),
+            where,
+            exact=not self.spreads,
+            fresh=self.weak,
+        )
+
+    def _called(self, args: Args, params: Params) -> Any:
+        return self(args, **params) if self.arity < 0 else self(*args, **params)
+
     def on_objects(self, args: Args, params: Params) -> Any:
         """Arrays of Values: the scalar engine where NumPy lets it, or else one Tensor of them."""
         try:
@@ -112,6 +160,66 @@ class Row(Op):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return row, (self.name,)
+
+
+def gives_out(out: Any) -> bool:
+    """Whether an argument `out` names an array."""
+    return any(array is not None for array in (out if isinstance(out, tuple) else [out]))
+
+
+def written(
+    name: str,
+    out: Any,
+    compute: Callable[[], Any],
+    where: Any = True,
+    *,
+    exact: bool = True,
+    fresh: bool = False,
+) -> Any:
+    """Write what a call computes to its `out`: Tensors, arrays, None, or a tuple of these.
+
+    Elements for which `where` is False stay what they were. `exact` says that the shape must be
+    that of the result, `fresh` that nobody else holds the result.
+
+    Raises
+    ------
+    TypeError
+        If the result depends on nodes and `out` is a plain array, or its dtype cannot hold it.
+    ValueError
+        If the shapes do not fit.
+    """
+    everywhere = isinstance(where, bool | np.bool_) and bool(where)
+    with np.errstate(all=None if everywhere else "ignore"):
+        made = compute()
+    results = made if isinstance(made, tuple) else (made,)
+    outs = out if isinstance(out, tuple) else (out,)
+    if len(outs) != len(results):
+        raise TypeError(f"{name} has {len(results)} results, but got {len(outs)} arrays as out")
+    found = []
+    for array, result in zip(outs, results, strict=True):
+        if not everywhere:
+            result = row("where")(where, result, math.nan if array is None else array)
+        if isinstance(array, Node):
+            array.receive(name, result, exact, fresh)
+        elif isinstance(result, Node) and array is not None:
+            raise TypeError(
+                f"{name}(out=...) cannot write a node to a plain array, which would lose its "
+                "derivative: make the array with autodiff.zeros, ones, empty or full"
+            )
+        elif array is not None:
+            if exact and shape_of(array) != shape_of(result):
+                raise ValueError(misfit(name, result, array))
+            np.copyto(array, result, casting="same_kind")
+        found.append(result if array is None else array)
+    return tuple(found) if isinstance(made, tuple) else found[0]
+
+
+def misfit(name: str, made: Any, out: Any) -> str:
+    """What to say of a result that its `out` cannot hold."""
+    return (
+        f"{name}(out=...): a result of shape {shape_of(made)} and dtype {np.result_type(made)} "
+        f"does not fit into an array of shape {shape_of(out)} and dtype {out.dtype}"
+    )
 
 
 def is_object(arg: Any) -> bool:
@@ -294,7 +402,7 @@ def elementwise(
     *partials: Rule | float,
     scalar: Callable[..., float] | None = None,
     conjugated: Rule | float = 0,
-    **labels: str,
+    **labels: Any,
 ) -> Elementwise:
     """A row from ∂out/∂argument for each argument, as a number or a rule `(out, *args)`.
 
@@ -352,12 +460,17 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Function], Function]:
     It takes what NumPy's takes, and needs no derivative of its own: those of its parts are enough.
     """
 
+    exact = not any(isinstance(function, np.ufunc) for function in functions)
+
     def tie(expression: Function) -> Function:
         @wraps(expression)
-        def checked(*args: Any, **kwargs: Any) -> Any:
-            if "out" in kwargs:
-                kwargs = dict(without_out(expression.__name__, kwargs))
-            return expression(*args, **kwargs)
+        def checked(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+            if not gives_out(out):
+                return expression(*args, **kwargs)
+            where = True if exact else kwargs.pop("where", True)
+            return written(
+                expression.__name__, out, lambda: expression(*args, **kwargs), where, exact=exact
+            )
 
         for function in functions:
             BY_FUNCTION[function] = checked

@@ -1,13 +1,14 @@
 """Checks that a derivative must survive, for use in anyone's tests.
 
 Read `checks.py` first: `check_grads`. `numerical.py` differentiates by finite differences, with an
-error bound; `anomaly.py` finds where a NaN comes from; `strategies.py` has Hypothesis strategies,
-which draw from the operations in `operations.py`.
+error bound; `anomaly.py` finds where a NaN comes from, and `kinks.py` where there is no derivative;
+`strategies.py` has Hypothesis strategies, which draw from the operations in `operations.py`.
 """
 
 from typing import Any
 
-from autodiff.testing.checks import Check, KinkError, check_grads
+from autodiff.testing.checks import Check, check_grads
+from autodiff.testing.kinks import KinkError
 
 _STRATEGIES = ("arrays_like", "expressions", "gradient_test", "graphs", "points")
 

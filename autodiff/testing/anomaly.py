@@ -1,19 +1,11 @@
-"""Where a NaN or an overflow comes from: which operation made it, and who built that operation.
-
-The lines of source stand in a side table beside the graph, as groups do, and only while the mode
-is on: a node does not know them, and costs what it did.
-"""
+"""Where a NaN or an overflow comes from: which operation made it, and who built that operation."""
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -21,10 +13,7 @@ from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params
 from autodiff.core.modes import Watcher, watching
 from autodiff.core.walks import hasty
-
-_LIBRARIES = tuple(
-    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
-)
+from autodiff.testing.sites import SITES, Site, remember
 
 
 @contextmanager
@@ -69,7 +58,7 @@ _within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
 
 class _Anomalies(Watcher):
     def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
-        site = _remember(node)
+        site = remember(node)
         if _within_rules.get():
             return
         what = _anomaly(data, (inputs, dict(params)))
@@ -78,11 +67,13 @@ class _Anomalies(Watcher):
 
     def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
         assert reader.op is not None
+        if share is None:
+            return
         what = _anomaly(share, given)
         if what:
             raise _error(
                 f"the derivative of {reader.op.name} by its input {k} makes {what}",
-                _sites.get(id(reader)),
+                SITES.get(id(reader)),
                 [
                     *_inputs(reader.inputs),
                     ("output", reader),
@@ -95,7 +86,7 @@ class _Anomalies(Watcher):
         if what:
             raise _error(
                 f"the sum of what {reader.op.name} and others carry on makes {what}",
-                _sites.get(id(reader)),
+                SITES.get(id(reader)),
                 [(f"input {k}", arg), ("of the others", before), (f"of {reader.op.name}", share)],
             )
 
@@ -134,7 +125,7 @@ def _inputs(inputs: Args) -> list[tuple[str, Any]]:
     return [(f"input {k}", arg) for k, arg in enumerate(inputs)]
 
 
-def _error(what: str, site: _Site | None, numbers: list[tuple[str, Any]]) -> FloatingPointError:
+def _error(what: str, site: Site | None, numbers: list[tuple[str, Any]]) -> FloatingPointError:
     lines = [what, f"  built {site or 'before detect_anomaly could see where'}"]
     for label, tree in numbers:
         lines += [f"  {label}: {_statistics(array)}" for array in _arrays(tree)]
@@ -156,38 +147,3 @@ def _statistics(array: Any) -> str:
         if found.any():
             what += f", {np.count_nonzero(found)} {name}"
     return what
-
-
-class _Site(ref[Node]):
-    """The line of the user's that called for a node; the table forgets it with the node."""
-
-    __slots__ = ("file", "function", "key", "line")
-
-    file: str
-    function: str
-    key: int
-    line: int
-
-    def __str__(self) -> str:
-        source = linecache.getline(self.file, self.line).strip()
-        return f"at {self.file}, line {self.line}, in {self.function}" + (source and f": {source}")
-
-
-_sites: dict[int, _Site] = {}
-
-
-def _remember(node: Node) -> _Site:
-    site = _sites[id(node)] = _Site(node, _forget)
-    frame = sys._getframe()
-    while frame.f_back and frame.f_code.co_filename.startswith(_LIBRARIES):
-        frame = frame.f_back
-    code = frame.f_code
-    site.key, site.line = id(node), frame.f_lineno
-    site.file, site.function = code.co_filename, code.co_name
-    return site
-
-
-def _forget(site: ref[Node]) -> None:
-    assert isinstance(site, _Site)
-    if _sites.get(site.key) is site:
-        del _sites[site.key]

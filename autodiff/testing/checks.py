@@ -16,6 +16,7 @@ from autodiff.core.graph import Node, Op, Params, ancestors, current, data_of
 from autodiff.ops.elementwise import real
 from autodiff.ops.reductions import sum
 from autodiff.ops.table import conj, is_complex, shape_of
+from autodiff.testing.kinks import KinkError
 from autodiff.testing.numerical import (
     Estimate,
     Line,
@@ -68,10 +69,6 @@ class Check(NamedTuple):
             f"reverse mode {self.reverse!r}, forward mode {self.forward!r}, numerical "
             f"{self.numerical!r} ± {self.error:.2g} ({self.method}, step {self.step:.2g})"
         )
-
-
-class KinkError(ValueError):
-    """There is no derivative at the point, or none that values around it could confirm."""
 
 
 def check_grads(

@@ -13,7 +13,8 @@ from autodiff.core.graph import Args, Node, Params, Parts, ancestors, data_of
 from autodiff.core.modes import recorded, recording
 from autodiff.core.walks import pull, push
 from autodiff.nodes.arrays import private
-from autodiff.nodes.tensor import Bundle, Tensor
+from autodiff.nodes.bundle import Bundle
+from autodiff.nodes.tensor import Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
 from autodiff.transforms.results import differentiable, name_of, with_tensors

@@ -12,7 +12,7 @@ import numpy as np
 
 from autodiff.core.graph import Node, Op, Parts, data_of
 from autodiff.nodes.arrays import ordinary, private
-from autodiff.nodes.tensor import Bundle
+from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.value import Value
 from autodiff.ops.general import General
 from autodiff.ops.table import (

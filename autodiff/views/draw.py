@@ -8,6 +8,7 @@ edge runs down), and the rule between the two is the missing piece of the line.
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from autodiff.views.heat import heat_map, is_mappable
 from autodiff.views.notation import is_small
 from autodiff.views.render import Drawing
 from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
-from autodiff.views.text import printable, width
+from autodiff.views.text import extent, printable
 
 # Mid-tones that stand out from white and from black pages alike. The colours differ to every eye;
 # in grey print the gradient is still told by its place, its slope and its arrow.
@@ -48,27 +49,27 @@ NODE = {
 }
 EDGE = {"color": LINE, "arrowsize": "0.6"}
 VARIABLE = {"shape": "box", "style": "rounded,filled", "margin": "0.12,0.03", "height": "0.3"}
-OPERATION = {"style": "filled", "margin": "0.02", "height": "0.45", "width": "0.45"}
+OPERATION = {"style": "filled", "margin": "0.02", "height": "0.45"}
 FOLDED = {"shape": "box", "style": "rounded,dashed", "margin": "0.2,0.06", "fontcolor": LINE}
 LAYER = {"shape": "box", "style": "rounded,filled", "margin": "0.2,0.06", "peripheries": "2"}
 BOX = {"style": "rounded", "color": LINE, "fontcolor": LINE, "fontname": "Helvetica"}
 BOX |= {"fontsize": "11", "labeljust": "l", "margin": "6"}
-CONSTANT = {"fontcolor": LINE, "fontsize": "10"}
+CONSTANT = {"shape": "plaintext", "fontcolor": LINE, "fontsize": "10", "margin": "0", "height": "0"}
 MAPPED = {"shape": "box", "style": "rounded,filled", "margin": "0.03"}
 END = {"shape": "point", "style": "invis", "width": "0.01"}
 
 TABLE = '<table border="0" cellspacing="0" cellpadding="0">'
 # The half edges end a point short of the cell they lead to (port p), so two short pieces of rule
 # flank that cell for them to overlap.
-ROW = '<tr><td width="2" height="{size}">{}</td></tr>'
+ROW = '<tr><td width="{width}" height="{height}">{}</td></tr>'
 ROWS = f"{ROW}<hr/>{ROW}</table>"
-ROW_FLANK = f"<td>{TABLE}{ROWS.format('', '', size='{size}')}</td>"
+ROW_FLANK = f"<td>{TABLE}{ROWS.format('', '', width=2, height='{height}')}</td>"
 ACROSS = f'<{TABLE}<tr>{ROW_FLANK}<td port="p">{TABLE}{ROWS}</td>{ROW_FLANK}</tr></table>>'
 COLUMNS = (
-    '<tr><td width="{size}" height="2" align="right">{}</td><vr/>'
-    '<td width="{size}" align="left">{}</td></tr></table>'
+    '<tr><td width="{width}" height="2" align="right">{}</td><vr/>'
+    '<td width="{width}" align="left">{}</td></tr></table>'
 )
-COLUMN_FLANK = f"<tr><td>{TABLE}{COLUMNS.format('', '', size='{size}')}</td></tr>"
+COLUMN_FLANK = f"<tr><td>{TABLE}{COLUMNS.format('', '', width='{width}')}</td></tr>"
 DOWN = f'<{TABLE}{COLUMN_FLANK}<tr><td port="p">{TABLE}{COLUMNS}</td></tr>{COLUMN_FLANK}</table>>'
 
 SHOWN_CONSTANTS = 12  # of one operation
@@ -198,7 +199,7 @@ class Artist:
             drawing.attr("graph", label=self.legend())
         boxes = scene.root.all_boxes()
         frames: dict[Box, Any] = {
-            box: graphviz.Digraph(f"cluster_{i}", graph_attr=BOX | {"label": _escape(box.label)})
+            box: graphviz.Digraph(f"cluster_{i}", graph_attr=BOX | {"label": _title(box)})
             for i, box in enumerate(boxes)
         }
         frames[scene.root] = drawing
@@ -244,7 +245,7 @@ class Artist:
             shown.append(f'<font color="{GRADIENT}">{back} gradient {place} it</font>')
         if self.partials:
             shown.append(f'<font color="{PARTIAL}">∂ the operation by its input</font>')
-        cells = "".join(f"<td>{each}</td>" for each in shown)
+        cells = "".join(f"<td>{_reserved(each, 10)}</td>" for each in shown)
         return f'<<table border="0" cellborder="0" cellspacing="12"><tr>{cells}</tr></table>>'
 
     # Nodes
@@ -254,22 +255,22 @@ class Artist:
             frame.node(key, self.mapped(node), **MAPPED)
         elif node.op is None:
             name = node.name or "·"
-            # Graphviz guesses wide characters too narrow
-            inches = 0.3 + (width(name) - len(name)) / 6
-            frame.node(key, _escape(name), **VARIABLE, width=f"{inches:.2f}")
+            frame.node(key, _escape(name), **VARIABLE, width=_inches(extent(name) + 14))
         else:
             symbol = node.op.symbol
             # The first operand is put first, unless that says nothing and could make lines cross.
             args = [arg for arg in node.inputs if isinstance(arg, Node)]
             tied = any(arg.op or self.uses[arg] > 1 for arg in args)
             ordered = node.op.name not in COMMUTATIVE or not tied
+            size = 16 if len(symbol) == 1 else 12
             frame.node(
                 key,
                 _escape(symbol),
                 **OPERATION,
                 shape="circle" if len(symbol) <= 4 else "ellipse",
-                fontsize="16" if len(symbol) == 1 else "12",
+                fontsize=str(size),
                 ordering="in" if ordered else None,
+                width=_inches(max(32.4, 1.08 * extent(symbol, size) + 6)),
             )
 
     def is_mapped(self, node: Node) -> bool:
@@ -282,21 +283,29 @@ class Artist:
             maps.append((GRADIENT, gradient))
         title = _escape((node.op.symbol if node.op else node.name) or "·")
         pictures = "".join(f"<td>{heat_map(data)}</td>" for _, data in maps)
-        ranges = "".join(
-            f'<td><font color="{colour}" point-size="9">{self.range(data, mean=False)}</font></td>'
-            for colour, data in maps
-        )
+        ranges = ""
+        for colour, data in maps:
+            text = self.range(data, mean=False)
+            font = f'color="{colour}" point-size="9"'
+            ranges += f'<td width="{_around(text, 9)}"><font {font}>{text}</font></td>'
         return (
-            f'<<table border="0" cellborder="0" cellspacing="3"><tr><td colspan="{len(maps)}">'
-            f"{title}</td></tr><tr>{pictures}</tr><tr>{ranges}</tr></table>>"
+            '<<table border="0" cellborder="0" cellspacing="3">'
+            f'<tr><td colspan="{len(maps)}" width="{_around(title)}">{title}</td></tr>'
+            f"<tr>{pictures}</tr><tr>{ranges}</tr></table>>"
         )
 
     def block(self, frame: Any, key: str, block: Block) -> None:
-        lines = "<br/>".join(_escape(line) for line in block.label.split("\n"))
-        frame.node(key, f"<{lines}>", **(LAYER if block.kind == "layer" else FOLDED))
+        lines = block.label.split("\n")
+        frame.node(
+            key,
+            "\\n".join(map(_escape, lines)),
+            **(LAYER if block.kind == "layer" else FOLDED),
+            width=_inches(max(map(extent, lines)) + 28),
+        )
 
     def constant(self, frame: Any, key: str, node: Node, k: int) -> None:
-        frame.node(f"{key}_{k}", _escape(self.text(node.inputs[k])), **CONSTANT)
+        text = self.text(node.inputs[k])
+        frame.node(f"{key}_{k}", _escape(text), **CONSTANT, width=_inches(extent(text, 10)))
         self.lines.append((f"{key}_{k}", key, {}))
 
     # Edges
@@ -313,13 +322,14 @@ class Artist:
     def joint(self, frame: Any, key: str, colour: str, above: str, below: str) -> None:
         """A node in the middle of an edge: two texts with the line between them."""
         text = f'<font color="{colour}"> {above} </font>'
+        more = above.count("<br/>")
         if self.direction in ("LR", "RL"):
-            more = above.count("<br/>")
-            label, size, below = ACROSS, 18 * (1 + more), below + more * "<br/>\N{NO-BREAK SPACE}"
+            label, below = ACROSS, below + more * "<br/>\N{NO-BREAK SPACE}"
         else:
-            label, size = DOWN, max(map(_width, (above, below)))
-            text += 2 * "\N{NO-BREAK SPACE}"  # should the font turn out wider than was reckoned
-        frame.node(key, label.format(text, below, size=size))
+            label, text = DOWN, text.replace("<br/>", " <br/> ")
+            text += "\N{NO-BREAK SPACE}"  # without a second span, its baseline would be lower
+        width = max(_extent(text), _extent(below))
+        frame.node(key, label.format(text, below, width=width, height=18 * (1 + more)))
 
     def line(self, tail: str, joints: list[str], head: str) -> None:
         enter, leave, _ = PORTS[self.direction]
@@ -416,10 +426,33 @@ class Artist:
         return str(x) if isinstance(x, bool | np.bool_) else format(x, self.numbers)
 
 
-def _width(label: str) -> int:
-    """About how many points wide a text is, of a label in which it has been marked up."""
-    text = re.sub("<[^>]*>", "", label)
-    return 9 * width(html.unescape(text))
+def _extent(label: str, size: float = 12.0) -> int:
+    """Return how many points to reserve for a text that has been marked up."""
+    lines = re.sub("<(?!br/)[^>]*>", "", label).split("<br/>")
+    return math.ceil(max(extent(html.unescape(line), size) for line in lines))
+
+
+def _reserved(label: str, size: float = 12.0) -> str:
+    """Return a table with room for a text in any font; it grows to the right, so starts left."""
+    cell = f'<td width="{_extent(label, size)}" align="left">{label}</td>'
+    return f"{TABLE}<tr>{cell}</tr></table>"
+
+
+def _around(label: str, size: float = 12.0) -> int:
+    """Return how wide to make a cell in which a text is centred.
+
+    Its beginning stays where Graphviz puts it, so on the right there must be room for all that it
+    grows: a sixth of its width, where Graphviz reckons with Helvetica.
+    """
+    return math.ceil(1.2 * _extent(label, size))
+
+
+def _title(box: Box) -> str:
+    return f"<{_reserved(_escape(box.label), 11)}>" if box.label else ""
+
+
+def _inches(points: float) -> str:
+    return f"{points / 72:.2f}"
 
 
 def _escape(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from autodiff.core.graph import Node, ancestors, next_serial
 from autodiff.core.modes import recorded
-from autodiff.nodes.tensor import Bundle
+from autodiff.nodes.bundle import Bundle
 from autodiff.ops.elementwise import power
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise

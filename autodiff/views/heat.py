@@ -39,6 +39,8 @@ def heat_map(data: Any) -> str:
         f"<tr>{''.join(_cell(mean / scale, side) for mean in row)}</tr>" for row in means.tolist()
     )
     size = f'fixedsize="true" width="{side * means.shape[1]}" height="{side * means.shape[0]}"'
+    if np.isfinite(means).all():
+        size += f' bgcolor="{_colour(0)}"'  # else the node shines through between the cells
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{rows}</table>'
 
 
@@ -58,7 +60,12 @@ def _cell(share: float, side: int) -> str:
     size = f'width="{side}" height="{side}" fixedsize="true"'
     if not -1 <= share <= 1:
         return f"<td {size}></td>"
+    return f'<td {size} bgcolor="{_colour(share)}"></td>'
+
+
+def _colour(share: float) -> str:
+    """Return the colour of a number between -1 and 1, as Graphviz and SVG read it."""
     red, green, blue = (
         round(float(np.interp(share, [-1, 0, 1], channel))) for channel in _RAMP.T.tolist()
     )
-    return f'<td {size} bgcolor="#{red:02x}{green:02x}{blue:02x}"></td>'
+    return f"#{red:02x}{green:02x}{blue:02x}"

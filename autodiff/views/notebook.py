@@ -9,7 +9,7 @@ from contextlib import suppress
 from autodiff.core.graph import Node
 from autodiff.views.draw import draw
 from autodiff.views.formulas import latex_of
-from autodiff.views.render import ADVICE, renderer
+from autodiff.views.render import ADVICE, anchored, renderer
 
 NODES, SECONDS = 100, 3  # what is spent on a picture unasked
 SVG, LATEX = "image/svg+xml", "text/latex"
@@ -47,4 +47,4 @@ def _picture(node: Node) -> str:
         check=True,
         encoding="utf-8",
     )
-    return drawn.stdout
+    return anchored(drawn.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sysconfig
 from collections.abc import Iterator
@@ -39,6 +40,29 @@ def _rendering() -> Iterator[None]:
             yield
         finally:
             dot_command.DOT_BINARY = usual
+
+
+def anchored(svg: str) -> str:
+    """Tie the texts of every joint to its line, in an SVG that Graphviz wrote.
+
+    Graphviz says where such a text begins, by its own measure of the font. In a font that is wider
+    it would run to the right, into the next node or across the line.
+    """
+    return re.sub('<g id="[^"]*" class="node">.*?</g>', _anchored, svg, flags=re.DOTALL)
+
+
+def _anchored(node: re.Match[str]) -> str:
+    corners = " ".join(re.findall('<polygon [^>]*points="([^"]*)"', node[0])).split()
+    xs, ys = ({float(corner.split(",")[axis]) for corner in corners} for axis in (0, 1))
+    middle = (min(xs) + max(xs)) / 2 if xs else 0
+
+    def tied(text: re.Match[str]) -> str:
+        if len(ys) == 1:
+            return f'text-anchor="middle" x="{middle:.2f}"'
+        left = len(xs) == 1 and float(text[1]) < middle
+        return f'text-anchor="end" x="{middle:.2f}"' if left else text[0]
+
+    return re.sub('text-anchor="start" x="([^"]*)"', tied, node[0])
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
@@ -98,11 +122,17 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     def pipe(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
         with _rendering():
-            return super().pipe(*args, quiet=quiet, **options)
+            data = super().pipe(*args, quiet=quiet, **options)
+        if isinstance(data, str):
+            return anchored(data)
+        return anchored(data.decode()).encode() if b"<svg" in data[:1000] else data
 
     def render(self, *args: Any, quiet: bool = True, **options: Any) -> Any:
         with _rendering():
-            return super().render(*args, quiet=quiet, **options)
+            path = Path(super().render(*args, quiet=quiet, **options))
+        if path.suffix == ".svg":
+            path.write_text(anchored(path.read_text("utf-8")), "utf-8", newline="\n")
+        return str(path)
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
         try:

@@ -1,4 +1,4 @@
-"""What the functions of `autodiff.ops.linalg` are tried with.
+"""What the functions of NumPy's `linalg` are tried with.
 
 Those that are products of vectors and matrices, as in NumPy's main namespace, are among `products`.
 """

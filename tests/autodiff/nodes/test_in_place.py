@@ -214,9 +214,9 @@ def test_a_reinterpreted_variable_still_holds_floats():
 def test_numpy_s_in_place_functions_refuse_or_record():
     a = np.ones(3)
     for function in (
-        lambda x: np.add(a, a, out=x),
+        lambda x: np.add(a, x, out=a),
         lambda x: np.sum(a, out=x),
-        lambda x: np.add.at(x, [0], 1.0),
+        lambda x: np.add.at(a, [0], x[0]),
         lambda x: np.multiply(a, 2.0, out=(x * 1.0).data),
         lambda x: np.copyto(a, x),
         lambda x: a.__setitem__(slice(None), x),
@@ -231,6 +231,8 @@ def test_numpy_s_in_place_functions_refuse_or_record():
         np.testing.assert_array_equal(a, 1.0)
     for function in (
         lambda x: np.copyto(x, a),
+        lambda x: np.add(a, a, out=x),
+        lambda x: np.add.at(x, [0], 1.0),
         lambda x: np.put(x, [0], a[:1]),
         lambda x: np.place(x, a > 0, a),
         lambda x: np.putmask(x, a > 0, a),

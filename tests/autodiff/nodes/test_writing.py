@@ -155,6 +155,90 @@ def thomas_twin(a):
     return np.sum(np.linalg.solve(np.eye(n) * (a[0] ** 2 + 3.0) + off, a[1]) ** 2)
 
 
+def zeros_like(a, shape):
+    """Zeros to write nodes into, or numbers."""
+    return ad.zeros(shape) if isinstance(a, Tensor) else np.zeros(shape)
+
+
+def kalman(a):
+    """The log-likelihood of four observations by a filter of position and velocity."""
+    x, p, total = a[0, :2].copy(), np.eye(2) + np.outer(a[1, :2], a[1, :2]), zeros_like(a, 1)
+    move, noise = np.array([[1.0, 0.1], [0.0, 1.0]]), np.exp(a[2, 0]) + 0.5
+    for observed in a[3]:
+        np.matmul(move, x, out=x)
+        p[...] = move @ p @ move.T
+        p += 0.1 * np.eye(2)
+        variance = p[0, 0] + noise
+        gain, error = p[:, 0] / variance, observed - x[0]
+        x += gain * error
+        p -= np.outer(gain, p[0])
+        total[0] += 0.5 * (error**2 / variance + np.log(variance))
+    return total[0] + np.sum(x**2)
+
+
+def kalman_twin(a):
+    """The same density, as that of four numbers with a joint normal distribution."""
+    move, noise = np.array([[1.0, 0.1], [0.0, 1.0]]), np.exp(a[2, 0]) + 0.5
+    mean, p = a[0, :2], np.eye(2) + np.outer(a[1, :2], a[1, :2])
+    means, states, total = [], [], 0.0
+    for observed in a[3]:
+        mean, p = move @ mean, move @ p @ move.T + 0.1 * np.eye(2)
+        gain = p[:, :1] / (p[0, 0] + noise)
+        total = total + 0.5 * (observed - mean[0]) ** 2 / (p[0, 0] + noise)
+        total = total + 0.5 * np.log(p[0, 0] + noise)
+        mean, p = mean + gain[:, 0] * (observed - mean[0]), p - gain @ p[:1]
+        means, states = [*means, mean], [*states, p]
+    return total + np.sum(mean**2)
+
+
+def edit_distance(a):
+    """Softened: the least of three ways becomes minus the logarithm of a sum."""
+    cost, n = a**2, len(a)
+    d = zeros_like(a, (n + 1, n + 1))
+    d[0], d[:, 0] = np.arange(n + 1.0), np.arange(n + 1.0)
+    for i in range(n):
+        for j in range(n):
+            ways = d[i, j] + cost[i, j], d[i, j + 1] + 1.0, d[i + 1, j] + 1.0
+            d[i + 1, j + 1] = -np.log(sum(np.exp(-way) for way in ways))
+    return d[-1, -1]
+
+
+def edit_distance_twin(a):
+    """Every path through the table by itself, added up."""
+    weight, n = np.exp(-(a**2)), len(a)
+
+    def paths(i, j):
+        if not (i and j):
+            return np.exp(-float(i + j))
+        ways = paths(i - 1, j - 1) * weight[i - 1, j - 1]
+        return ways + np.exp(-1.0) * (paths(i - 1, j) + paths(i, j - 1))
+
+    return -np.log(paths(n, n))
+
+
+BINS = np.array([0, 2, 2, 1, 0, 2, 3, 3, 3, 0, 1, 1, 1, 2, 0, 3])
+
+
+def histogram(a):
+    weights = np.exp(a).ravel()
+    counts = zeros_like(a, 4)
+    np.add.at(counts, BINS, weights)
+    np.subtract.at(counts, [0, 0], weights[:2])
+    np.multiply.at(counts, [1, 1, 2], weights[1:4])
+    np.sqrt(counts, out=counts, where=counts > 2.0)
+    return np.sum(counts**3)
+
+
+def histogram_twin(a):
+    weights = np.exp(a).ravel()
+    counts = np.eye(4)[BINS].T @ weights
+    counts = counts - np.array([1.0, 0, 0, 0]) * (weights[0] + weights[1])
+    ones = np.ones(1)
+    factors = [ones, (weights[1] * weights[2]) * ones, weights[3] * ones, ones]
+    counts = counts * np.concatenate(factors)
+    return np.sum(np.where(counts > 2.0, np.sqrt(np.abs(counts)), counts) ** 3)
+
+
 PROGRAMS = {
     gauss: np.linalg.det,
     cholesky: cholesky_twin,
@@ -165,6 +249,9 @@ PROGRAMS = {
     insertion_sort: insertion_sort_twin,
     gram_schmidt: gram_schmidt_twin,
     thomas: thomas_twin,
+    kalman: kalman_twin,
+    edit_distance: edit_distance_twin,
+    histogram: histogram_twin,
 }
 
 
@@ -287,6 +374,97 @@ def test_names_are_aliases_and_readers_keep_their_version():
     w = x.reshape(3, 1).T[0]
     x[1] = 0.0
     assert w.data.tolist() == [4.0, 0.0, 8.0]
+
+
+def outputs(x):
+    """Many calls with out=, on arrays or on nodes."""
+    y, z, s = zeros_like(x, 3), zeros_like(x, (2, 3)), zeros_like(x, ())
+    np.multiply(x, x, out=y)
+    np.add(y[:2], 1.0, out=y[:2])
+    np.log(x, out=y, where=x > 1)
+    np.sin(y, z)  # broadcast, as the out of a ufunc is
+    np.cumsum(y, out=z[1])
+    np.dot(y, y, s)
+    np.clip(z, 0.2, s, out=z)
+    np.add.reduce(z, axis=0, out=y)
+    np.multiply.accumulate(y, out=z[0])
+    whole, rest = zeros_like(x, 3), np.subtract.outer(y, y, out=zeros_like(x, (3, 3)))
+    np.divmod(x, 0.7, out=(whole, None))
+    np.modf(x + s, out=(y[::-1], whole))
+    np.concatenate([y, whole], out=(joined := zeros_like(x, 6)))
+    np.einsum("ij,j", rest, y, out=whole)
+    np.linalg.svd(rest)
+    kept = np.add(joined, 1.0, out=joined)
+    assert kept is joined
+    return np.sum(z**2) * s + np.sum(np.sin(joined)) + np.sum(whole**2) + np.sum(y)
+
+
+def test_results_are_written_to_out():
+    x = np.array([0.5, 1.45, 2.25])
+    np.testing.assert_allclose(outputs(Tensor(x)).data, outputs(x), rtol=1e-13)
+    check_grads(outputs, x, order=2)
+
+
+def test_a_write_by_out_leaves_earlier_readers_their_version():
+    x = Tensor([1.0, 2.0])
+    y = x * 3.0
+    alias, row, read = y, y[:1], np.sum(y * y)
+    np.exp(x, out=y)
+    assert alias is y
+    np.testing.assert_array_equal(row.data, np.exp([1.0]))
+    np.testing.assert_array_equal(gradients(read, [x])[0], [18.0, 36.0])
+    np.testing.assert_array_equal(gradients(np.sum(row), [x])[0], [np.exp(1.0), 0.0])
+    np.add(np.ones(2), 1.0, out=y)  # of numbers only
+    np.testing.assert_array_equal(gradients(np.sum(y) + x[0], [x])[0], [1.0, 0.0])
+    plain = np.zeros(2)
+    assert ad.add([1.0, 2.0], 1.0, out=plain) is plain
+    np.testing.assert_array_equal(plain, [2.0, 3.0])
+    single = ad.zeros(2, dtype=np.float32)
+    np.add(x, 1.0, out=single)  # as NumPy casts
+    assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "said"),
+    [
+        (lambda x: np.add(x, 1, out=np.zeros(3)), TypeError, r"add\(out=.*autodiff\.zeros"),
+        (lambda x: np.sum(x, out=np.zeros(())), TypeError, r"sum\(out=.*autodiff\.zeros"),
+        (lambda x: np.add(np.ones(3), 1, out=ad.Value(1.0)), TypeError, "a Value, which is as im"),
+        (lambda x: np.sum(x, out=ad.zeros(3)), ValueError, r"shape \(\) and .* shape \(3,\)"),
+        (lambda x: np.add(x, 1, out=ad.zeros(2)), ValueError, "broadcast"),
+        (lambda x: np.add(x, 1j, out=ad.zeros(3)), TypeError, "dtype complex128 does not fit"),
+        (lambda x: np.modf(x, out=(ad.zeros(3),)), (TypeError, ValueError), "out|2 results"),
+        (lambda x: np.add(x, 1, out=x[0]), TypeError, "immutable"),
+        (lambda x: np.add(x, 1, out=np.broadcast_to(x, (2, 3))), ValueError, "read-only"),
+    ],
+)
+def test_an_out_that_cannot_take_the_result(write, error, said):
+    x = Tensor([1.0, 2.0, 3.0])
+    with pytest.raises(error, match=said):
+        write(x)
+    assert (x.op, x.data.tolist()) == (None, [1.0, 2.0, 3.0])
+
+
+@given(
+    st.sampled_from([np.add, np.subtract, np.multiply, np.maximum, np.hypot, np.negative]),
+    st.lists(st.integers(-3, 2), max_size=6),
+    st.booleans(),
+)
+def test_each_element_is_changed_as_often_as_the_index_names_it(ufunc, index, whole_rows):
+    start = np.array([[0.3, -0.7], [0.9, 0.2], [1.3, -0.4]])
+    where = np.array(index, int) if whole_rows else (np.array(index, int), 1)
+    operand = np.linspace(0.5, 1.5, len(index))
+    operand = operand[:, None] * [1.0, 2.0] if whole_rows else operand
+
+    def f(a, b):
+        y = a + 0 * np.sum(b)  # a node if either is one
+        ufunc.at(y, where, *[b][: ufunc.nin - 1])
+        return y
+
+    np.testing.assert_allclose(
+        f(Tensor(start), Tensor(operand)).data, f(start, operand), rtol=1e-14
+    )
+    check_grads(f, start, operand)
 
 
 def test_arrays_to_write_into():

@@ -74,7 +74,7 @@ def test_a_transform_says_what_it_does_not_take():
     for transform in (np.fft.fft, np.fft.hfft):
         with pytest.raises(ValueError, match="norm"):
             transform(Tensor([1.0, 2.0]), norm="orthonormal")
-    with pytest.raises(TypeError, match="overwrite"):
+    with pytest.raises(TypeError, match=r"fftn\(out=.*autodiff\.zeros"):
         np.fft.fftn(Tensor([1.0, 2.0]), out=np.zeros(2, complex))
 
 

@@ -26,7 +26,7 @@ from autodiff import (
     no_grad,
     sqrt,
 )
-from autodiff.testing.anomaly import _sites
+from autodiff.testing.sites import SITES
 
 kinds = pytest.mark.parametrize("kind", [Value, Tensor])
 
@@ -218,13 +218,13 @@ def test_lines_are_forgotten_with_their_nodes():
     gc.collect()
     gc.disable()
     try:
-        before = len(_sites)
+        before = len(SITES)
         with detect_anomaly():
             y = exp(Value(1.0) * 2.0) + (Tensor([1.0]) * 3.0).sum()
             copy.deepcopy(y).backward()
-            assert len(_sites) > before
+            assert len(SITES) > before
         del y
-        assert len(_sites) == before
+        assert len(SITES) == before
     finally:
         gc.enable()
 

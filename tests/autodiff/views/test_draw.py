@@ -242,7 +242,7 @@ def test_constants_are_grey_and_have_no_gradient():
     y.backward()
     source = draw(y).source
     grey = re.findall(
-        r'^\t(\w+) \[label="?(.*?)"? fontcolor="#767676" fontsize=10\]$', source, re.MULTILINE
+        r'^\t(\w+) \[label="?(.*?)"? fontcolor="#767676" fontsize=10 ', source, re.MULTILINE
     )
     shown = ["[True, False]", "0", "(5, 2) float64", "(5,) float64", "1.5"]
     assert [label for _, label in grey] == shown
@@ -337,7 +337,7 @@ def test_a_loop_is_folded_between_its_first_and_its_last_iteration():
     y = chain(1_000)
     y.backward()
     source = draw(y).source
-    assert "<×<br/>× 996 more>" in source
+    assert r'label="×\n× 996 more"' in source
     shown = edges(source)
     assert [edge.tail for edge in shown] == ["n0", "n1", "n2", "b0", "n3"]
     assert shown[2].value == "1.125"
@@ -375,8 +375,8 @@ def test_layers_that_repeat_are_folded_whole():
     for k in range(20):
         y = layer(y, Value(0.5, f"w{k}"))
     source = draw(y).source
-    assert "<layer<br/>× 17 more>" in source
-    assert source.count("label=layer") == 3
+    assert r'label="layer\n× 17 more"' in source
+    assert source.count(">layer</td>") == 3
     assert len(draw(y, depth=0).scene.nodes) == 1 + 3
 
 
@@ -464,7 +464,7 @@ def test_layers_stand_in_boxes_with_their_parameters():
     source = draw(network()).source
     assert source.count("subgraph cluster_") == 4
     for label in ("TwoLayerNet", "Affine", "ReLU"):
-        assert f"label={label}" in source
+        assert f">{label}</td></tr></table>>" in source
 
 
 def test_a_closed_box_is_one_node():
@@ -814,7 +814,7 @@ def test_the_gradient_below_is_what_comes_from_above_times_the_partial(a, b):
 
 def test_constants_can_be_left_out():
     x = Value(2.0, "x")
-    assert "fontsize=10]\n" in draw(x * 3).source
+    assert "fontsize=10 " in draw(x * 3).source
     assert not re.search(r"^\t\w+ \[label=3", draw(x * 3, constants=False).source, re.MULTILINE)
 
 

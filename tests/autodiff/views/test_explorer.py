@@ -559,6 +559,18 @@ def test_an_active_node_out_of_view_is_brought_into_it(browser, page_of):
     assert stage["x"] <= box["x"] <= stage["x"] + stage["width"]
 
 
+def test_an_address_shows_the_node_of_its_step(browser, page_of):
+    y = Value(1.0, "x")
+    for _ in range(60):
+        y = sin(y) + 0.123456
+    page = page_of(y)
+    load(browser, page, "#step=100")
+    shown = "const [x, y, w, h] = arguments[0].getAttribute('viewBox').split(' ').map(Number);"
+    shown += "const box = document.querySelector('.forward[data-node]').getBBox();"
+    shown += "return x <= box.x && box.x + box.width <= x + w"
+    wait(browser, lambda: browser.execute_script(shown, find(browser, "#picture")))
+
+
 def test_help(browser, page_of):
     load(browser, page_of(log_sin()))
     press(browser, "?")

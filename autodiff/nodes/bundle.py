@@ -1,0 +1,57 @@
+"""Bundle: the node of an operation that has several results."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from autodiff.core.copies import reduce_node
+from autodiff.core.graph import Args, Node, Op, Params, Parts, next_serial
+from autodiff.core.modes import modes, remembers
+from autodiff.nodes.arrays import frozen
+from autodiff.ops.general import item, pack
+
+
+@final
+class Bundle(Node):
+    """The several results of one operation, of which each is an item; users see the items only."""
+
+    __slots__ = ("params",)
+
+    __reduce__ = reduce_node
+
+    def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
+        if modes:
+            remembers(self, parts, op, inputs, params)
+        self._data = tuple(map(frozen, parts))
+        self.op, self.inputs, self.params = op, inputs, params
+        self.name = self.grad = None
+        self.serial = next_serial()
+
+    @classmethod
+    def of(cls, tensors: list[Any]) -> Bundle:
+        """Several Tensors as one node."""
+        for x in tensors:
+            x.settle()
+        return cls(tuple(x._data for x in tensors), pack, tensors, {})
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Any:
+        return Node.tensor(self._data[index], None, item, (self,), {"index": index})
+
+    def items(self) -> list[Any]:
+        """Each part as a node, or as it is if it holds no floats."""
+        return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
+
+    def fit(self, cotangent: Any) -> Any:
+        return cotangent
+
+    def spread(self, tangent: Any) -> Any:
+        return tangent
+
+    def zero(self) -> Any:
+        return Parts([None] * len(self))
+
+    def undefined(self, carried: Any) -> bool:
+        return False  # each item looks at its own

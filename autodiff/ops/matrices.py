@@ -1,0 +1,74 @@
+"""What the files of linear algebra share: adjoints, diagonals, `inv` and `solve`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops.general import general
+from autodiff.ops.shapes import expand_dims, setitem
+from autodiff.ops.table import conj, linear
+
+
+def adjoint(x: Any) -> Any:
+    """The conjugate transpose of the last two axes."""
+    return conj(x).swapaxes(-1, -2)
+
+
+def hermitian_part(x: Any) -> Any:
+    return (x + adjoint(x)) / 2
+
+
+def row_vector(x: Any) -> Any:
+    """A vector as something that scales the columns of a matrix."""
+    return expand_dims(x, axis=-2)
+
+
+def diagonal_matrix(x: Any) -> Any:
+    return expand_dims(x, axis=-1) * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def _places(shape: tuple[int, ...], offset: int) -> Any:
+    rows = np.arange(shape[-2])
+    rows = rows[(rows + offset >= 0) & (rows + offset < shape[-1])]
+    return (Ellipsis, rows, rows + offset)
+
+
+diagonal = linear(
+    np.linalg.diagonal,
+    lambda g, x, offset=0: setitem(np.zeros(x.shape, g.dtype), g, index=_places(x.shape, offset)),
+    name="linalg.diagonal",
+    doc="A diagonal of matrices (..., m, n).",
+)
+
+inv = general(
+    np.linalg.inv,
+    vjp=lambda g, out, a: -(adjoint(out) @ g @ adjoint(out)),
+    jvp=lambda t, out, a: -(out @ t @ out),
+    symbol="⁻¹",
+    doc="The inverses of matrices (..., n, n).",
+)
+
+
+def _as_columns(x: Any, b: Any) -> Any:
+    """What is like the solution for b, as matrices: NumPy takes a b of one axis for a vector."""
+    return expand_dims(x, axis=-1) if b.ndim == 1 else x
+
+
+def _solve_pull(g: Any, a: Any, b: Any) -> Any:
+    return solve(adjoint(a), _as_columns(g, b))
+
+
+solve = general(
+    np.linalg.solve,
+    vjp=(
+        lambda g, out, a, b: -(_solve_pull(g, a, b) @ adjoint(_as_columns(out, b))),
+        lambda g, out, a, b: _solve_pull(g, a, b).reshape(g.shape),
+    ),
+    jvp=(
+        lambda t, out, a, b: -solve(a, t @ _as_columns(out, b)).reshape(out.shape),
+        lambda t, out, a, b: solve(a, t),
+    ),
+    doc="x of a @ x = b, for matrices a (..., n, n) and b a vector (n,) or matrices (..., n, k).",
+)

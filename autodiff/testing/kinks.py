@@ -1,0 +1,134 @@
+"""Where a derivative is taken that does not exist: at which operation, and in which line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from autodiff.core.graph import Args, Node, Op, Params, Parts, data_of, plain_data
+from autodiff.core.modes import Watcher, watching
+from autodiff.core.walks import hasty
+from autodiff.ops.table import Elementwise, Kink, Row, shape_of
+from autodiff.ops.ties import Mask, Tied
+from autodiff.testing.sites import SITES, called_by_user, remember
+
+
+class KinkError(ValueError):
+    """There is no derivative at the point, or none that values around it could confirm."""
+
+
+@contextmanager
+def detect_kinks() -> Iterator[None]:
+    """Raise where a derivative is taken that does not exist, so that the answer is a convention.
+
+    Such points are corners (`relu`, `abs`), ties (`max`, `sort`, `clip` at a bound), steps (`floor`
+    at a whole number), slopes that are infinite (`sqrt` at 0), eigenvalues that coincide, and
+    `where` on a condition that compares two equal numbers. docs/kinks.md lists them, and what is
+    answered there outside this block. Near such points nothing is raised, nor where the cotangent
+    or tangent is 0 and cannot be differentiated again.
+
+    A comparison of Tensors returns read-only masks inside the block. Branches of Python
+    (`if x > 0`) are not seen.
+
+    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+
+    Raises
+    ------
+    KinkError
+        By the operation, with its inputs, the line that called for it, and what would be answered.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from autodiff import detect_kinks, grad
+    >>> def f(x):
+    ...     return np.abs(x) ** 2
+    >>> grad(grad(f))(0.0)
+    0.0
+    >>> with detect_kinks():
+    ...     grad(grad(f))(0.0)
+    Traceback (most recent call last):
+    autodiff.testing.kinks.KinkError: absolute has no derivative at x = 0
+      called at <doctest ...>, line 2, in f: return np.abs(x) ** 2
+      input 0: 0.0
+      by input 0 it would answer 0.0
+    """
+    with watching(_Kinks()):
+        yield
+
+
+_within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
+
+
+class _Kinks(Watcher):
+    def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
+        remember(node)
+
+    def compared(self, mask: Any, x: Any, y: Any, ours: bool) -> Any:
+        if _within_rules.get() or not (ours or called_by_user()):
+            return mask
+        x, y = data_of(x), data_of(y)
+        ties = np.equal(x, y)
+        if not np.any(ties):
+            return mask
+        return Tied(mask) if {type(x), type(y)} <= {float, int} else Mask.of(mask, ties)
+
+    def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
+        op = reader.op
+        if isinstance(op, Row):
+            for kink in op.kinks:
+                if k in kink.by and _is_met(kink, reader, arg, given):
+                    raise _error(kink, reader, k, share)
+
+    @contextmanager
+    def walking(self) -> Iterator[None]:
+        within, haste = _within_rules.set(True), hasty.set(False)
+        try:
+            yield
+        finally:
+            hasty.reset(haste)
+            _within_rules.reset(within)
+
+
+def _is_met(kink: Kink, reader: Node, arg: Node, given: Any) -> bool:
+    """Whether a walk that was given a cotangent of `reader`, or a tangent of `arg`, uses a kink."""
+    op = reader.op
+    assert op is not None
+    at = kink.at(reader._data, *plain_data(reader.inputs), **reader.params)
+    if not np.any(at):
+        return False
+    reverse = isinstance(given, Parts) or shape_of(given) == shape_of(reader._data)
+    if kink.smooth is not None and reverse and kink.smooth(_plain(given), reader._data):
+        return False
+    if isinstance(given, Parts):
+        return any(part is not None and np.any(data_of(part)) for part in given)
+    if isinstance(given, Node):  # a zero may be differentiated again, to something that is none
+        return True
+    aligned = isinstance(op, Elementwise) or (reverse and shape_of(at) == shape_of(given))
+    return bool(np.any(at & (given != 0)) if aligned else np.any(given))
+
+
+def _plain(given: Any) -> Any:
+    return [*map(data_of, given)] if isinstance(given, Parts) else data_of(given)
+
+
+def _error(kink: Kink, reader: Node, k: int, share: Any) -> KinkError:
+    assert reader.op is not None
+    site = SITES.get(id(reader))
+    lines = [f"{reader.op.name} has no derivative at {kink.where}"]
+    lines.append(f"  called {site or 'before detect_kinks could see where'}")
+    lines += [f"  input {i}: {_shown(arg)}" for i, arg in enumerate(reader.inputs)]
+    lines.append(f"  by input {k} it would answer {_shown(0.0 if share is None else share)}")
+    return KinkError("\n".join(lines))
+
+
+def _shown(x: Any) -> str:
+    data = x._data if isinstance(x, Node) else x
+    if isinstance(data, np.ndarray) and data.ndim:
+        text = np.array2string(data, threshold=20, edgeitems=2, separator=", ")
+        return f"{data.dtype} of shape {data.shape}: {text}".replace("\n", "\n    ")
+    return repr(data.item() if isinstance(data, np.generic | np.ndarray) else data)

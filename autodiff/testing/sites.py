@@ -1,0 +1,77 @@
+"""Which line of the user's code built a node, while a mode is on that wants to know.
+
+The lines stand in a side table beside the graph, as groups do: a node does not know them, and costs
+what it did.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import FrameType
+from weakref import ref
+
+import numpy as np
+
+from autodiff.core.graph import Node
+
+_LIBRARIES = tuple(
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+)
+_DISPATCHING = {
+    os.path.join(_LIBRARIES[0], *parts)
+    for parts in (
+        ("core", "modes.py"),
+        ("nodes", "protocols.py"),
+        ("nodes", "tensor.py"),
+        ("testing", "kinks.py"),
+    )
+}
+
+
+class Site(ref[Node]):
+    """The line of the user's that called for a node; the table forgets it with the node."""
+
+    __slots__ = ("file", "function", "key", "line")
+
+    file: str
+    function: str
+    key: int
+    line: int
+
+    def __str__(self) -> str:
+        source = linecache.getline(self.file, self.line).strip()
+        return f"at {self.file}, line {self.line}, in {self.function}" + (source and f": {source}")
+
+
+SITES: dict[int, Site] = {}
+
+
+def remember(node: Node) -> Site:
+    site = SITES[id(node)] = Site(node, _forget)
+    frame = _user_frame(sys._getframe())
+    code = frame.f_code
+    site.key, site.line = id(node), frame.f_lineno
+    site.file, site.function = code.co_filename, code.co_name
+    return site
+
+
+def _forget(site: ref[Node]) -> None:
+    assert isinstance(site, Site)
+    if SITES.get(site.key) is site:
+        del SITES[site.key]
+
+
+def _user_frame(frame: FrameType) -> FrameType:
+    while frame.f_back and frame.f_code.co_filename.startswith(_LIBRARIES):
+        frame = frame.f_back
+    return frame
+
+
+def called_by_user() -> bool:
+    """Whether it is the user, and not a function of the library, who compares nodes."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_code.co_filename in _DISPATCHING:
+        frame = frame.f_back
+    return frame is not None and not frame.f_code.co_filename.startswith(_LIBRARIES)
