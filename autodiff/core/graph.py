@@ -290,19 +290,6 @@ class Node:
         copied.__setstate__(self.state())
         return copied
 
-    def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
-        kind = type(self).__name__
-        raise TypeError(
-            f"a {kind} does not turn into a plain number or array by itself, since that would "
-            "lose its derivative without a word: call autodiff's function (autodiff.sin(x), not "
-            "math.sin(x)), join nodes with autodiff.stack([x, y]), assign them to elements of an "
-            "autodiff.zeros(shape), or read x.data to leave the graph on purpose"
-        )
-
-    __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
-    # what numpy.ma asks for before it helps itself to _data
-    _mask = property(_refuse_conversion)
-
 
 _Kind = TypeVar("_Kind", bound=Node)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node
+from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
 from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
 
@@ -72,6 +73,9 @@ class ArrayNode(Node):
     def transpose(self, *axes: Any) -> Any:
         """Return the axes permuted, given as one tuple or as integers; reversed if left out."""
         return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    __float__ = __int__ = __index__ = __complex__ = refuse_conversion
+    _mask = property(refuse_conversion)  # numpy.ma asks for it before it takes `_data`
 
     # Whole numbers are constants, as the derivative of a step function is 0.
 

@@ -25,6 +25,7 @@ from autodiff.core.walks import pull
 from autodiff.nodes import writing
 from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
 from autodiff.nodes.bundle import Bundle
+from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
@@ -262,7 +263,7 @@ class Tensor(ArrayNode):
                     if Tensor in map(type, args):
                         raise TypeError(
                             f"{op.name} cannot mix a Tensor with an array of Values: join the "
-                            "Values with autodiff.stack first"
+                            "Values with autodiff.array(values) first"
                         )
                     return op.plain(args, params)  # Values throughout: element by element
                 if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
@@ -495,7 +496,7 @@ class Tensor(ArrayNode):
     def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
         writing.receive(self, name, made, exact, fresh)
 
-    __array__ = Node._refuse_conversion
+    __array__ = refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":  # an earlier version, or one that is being written
