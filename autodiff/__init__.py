@@ -152,3 +152,7 @@ def __getattr__(name: str) -> Any:
     if name in _VIEWS:
         return getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # with the views, for completion

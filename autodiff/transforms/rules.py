@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from inspect import CO_VARARGS, isfunction, signature
+from inspect import CO_VARARGS, Signature, isfunction, signature
 from numbers import Number
 from typing import Any
 
@@ -106,6 +106,8 @@ def _several(rules: Any) -> tuple[Rule, ...]:
 class _Custom(Row):
     """A user's row, which is pickled by its name in the user's module and is not in the table."""
 
+    __wrapped__: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function, updated=())
         self.name = self.symbol = function.__name__
@@ -113,6 +115,9 @@ class _Custom(Row):
 
     def __reduce__(self) -> str:  # type: ignore[override]
         return getattr(self, "__qualname__", self.name)
+
+    def described(self) -> Signature:
+        return signature(self.__wrapped__)
 
     def numbers(self, result: Any) -> Any:
         """Return the function's result as arrays or NumPy scalars that nobody else can change."""
