@@ -164,3 +164,7 @@ def __getattr__(name: str) -> Any:
 
     hint = f": not there yet, {advice(name)}" if name in SPECIAL else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # with the views, for completion

@@ -178,7 +178,7 @@ class Node:
     superseded = False
     """Whether this is an earlier version of an array, for which no name stands any more."""
 
-    tensor: ClassVar[Callable[..., Any]]  # the kind that holds an array, which ties itself here
+    tensor: ClassVar[type[Any]]  # the kind that holds an array, which ties itself here
 
     __hash__ = object.__hash__
 
@@ -289,19 +289,6 @@ class Node:
         copied = blank(type(self))
         copied.__setstate__(self.state())
         return copied
-
-    def _refuse_conversion(self, *_: Any, **__: Any) -> Any:
-        kind = type(self).__name__
-        raise TypeError(
-            f"a {kind} does not turn into a plain number or array by itself, since that would "
-            "lose its derivative without a word: call autodiff's function (autodiff.sin(x), not "
-            "math.sin(x)), join nodes with autodiff.stack([x, y]), assign them to elements of an "
-            "autodiff.zeros(shape), or read x.data to leave the graph on purpose"
-        )
-
-    __float__ = __int__ = __index__ = __complex__ = _refuse_conversion
-    # what numpy.ma asks for before it helps itself to _data
-    _mask = property(_refuse_conversion)
 
 
 _Kind = TypeVar("_Kind", bound=Node)

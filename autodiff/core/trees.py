@@ -26,27 +26,29 @@ def is_leaf(x: Any) -> bool:
     return isinstance(x, Number) and not isinstance(x, bool)
 
 
-def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
-    """The same containers with `f` of each leaf."""
+def mapped(
+    f: Callable[[Any], Any], tree: Any, other: Callable[[Any], Any] = lambda part: part
+) -> Any:
+    """Return the same containers with `f` of each leaf, and `other` of anything else."""
     if is_leaf(tree):
         return f(tree)
     if isinstance(tree, dict):
         made: Any = copy(tree)
-        made.update((key, mapped(f, part)) for key, part in tree.items())
+        made.update((key, mapped(f, part, other)) for key, part in tree.items())
         return made
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[mapped(f, part) for part in tree])
+        return type(tree)(*[mapped(f, part, other) for part in tree])
     if isinstance(tree, list | tuple):
-        return type(tree)([mapped(f, part) for part in tree])
+        return type(tree)([mapped(f, part, other) for part in tree])
     if hasattr(type(tree), "__dataclass_fields__"):
         from dataclasses import fields  # loaded already, by whoever made this one
 
         made = copy(tree)
         for field in fields(tree):
             # a frozen one is no less new than the others
-            object.__setattr__(made, field.name, mapped(f, getattr(tree, field.name)))
+            object.__setattr__(made, field.name, mapped(f, getattr(tree, field.name), other))
         return made
-    return tree
+    return other(tree)
 
 
 def leaves(tree: Any) -> list[Any]:

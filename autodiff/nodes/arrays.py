@@ -94,15 +94,3 @@ def refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Except
     said = str(error).partition("\n")[0]
     given = ", ".join([_describe(arg) for arg in data] + [f"{k}={v!r}" for k, v in params.items()])
     return kind(f"{op.name} cannot take {given}: {said}")
-
-
-_IN_PLACE = {"resize": "np.resize(x, shape)", "setfield": "x[...] = value"}
-
-
-def missing(name: str) -> str:
-    """What to write instead of a method or attribute that only an array has."""
-    if name in _IN_PLACE:
-        return f"a Tensor is not changed by .{name}(...): write {_IN_PLACE[name]}"
-    if not name.startswith("_") and hasattr(np.ndarray, name):
-        return f"a Tensor has no .{name}: take x.data.{name} to leave the graph"
-    return f"'Tensor' object has no attribute {name!r}"

@@ -45,8 +45,8 @@ def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
         raise TypeError(f"{name} {REFUSED[function]}")
     if function in MAKERS:
         raise TypeError(
-            f"{name}(like=...) would make a plain array, not a node: leave like= out, and wrap the "
-            "array in a Tensor if it is a variable"
+            f"{name}(like=...) would make a plain array, not a node: leave like= out (nodes are "
+            "joined by autodiff.array), and wrap the array in a Tensor if it is a variable"
         )
     short = function.__name__
     if getattr(sys.modules.get("scipy.special"), short, None) is function:

@@ -23,25 +23,22 @@ from autodiff.core.graph import (
 from autodiff.core.modes import compared, modes, remembers
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
-from autodiff.nodes.arrays import (
-    checked,
-    fresh,
-    frozen,
-    is_fixed,
-    missing,
-    ordinary,
-    private,
-    refusal,
-)
+from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
 from autodiff.nodes.bundle import Bundle
+from autodiff.nodes.conversion import refuse_conversion
+from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
-from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
-from autodiff.ops import elementwise, products, reductions, scans, selection, shapes
+from autodiff.ops import elementwise, products, selection, shapes
 from autodiff.ops.table import OBJECT
 
 
 def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
+
+
+def _has_axes(x: Any) -> bool:
+    """Whether this is an array, which a Value is not."""
+    return hasattr(x, "shape") and not isinstance(x, Node)
 
 
 _NO_PARAMS: Params = {}
@@ -78,18 +75,8 @@ def _in_place(op: Op) -> Callable[[Any, Any], Any]:
     return augmented
 
 
-def _plain_method(name: str) -> Callable[..., Any]:
-    """A method whose result is no function to differentiate: truth values, places."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.current(), name)(*args, **kwargs)
-
-    method.__name__, method.__doc__ = name, f"numpy.{name}, plain: it has no derivative."
-    return method
-
-
 @final
-class Tensor(Node):
+class Tensor(ArrayNode):
     """An array that remembers how it was computed.
 
     Parameters
@@ -278,7 +265,7 @@ class Tensor(Node):
                     if Tensor in map(type, args):
                         raise TypeError(
                             f"{op.name} cannot mix a Tensor with an array of Values: join the "
-                            "Values with autodiff.stack first"
+                            "Values with autodiff.array(values) first"
                         )
                     return op.plain(args, params)  # Values throughout: element by element
                 if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
@@ -288,7 +275,11 @@ class Tensor(Node):
                 data.append(arg)  # as most constants are
             elif kind is list or kind is tuple:
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
-            elif not op.weak and op.arity > 0 and not hasattr(arg, "shape"):
+            elif (
+                not op.weak
+                and op.arity > 0
+                and (isinstance(arg, Node) or not hasattr(arg, "shape"))
+            ):
                 # only elementwise rules are used to plain numbers
                 return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
             elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
@@ -380,7 +371,7 @@ class Tensor(Node):
         self.follow()
         return self._data if place.exposed is None else place.exposed
 
-    def backward(self, seed: ArrayLike | None = None) -> None:
+    def backward(self, seed: ArrayLike | Node | None = None) -> None:
         """Set `.grad` of every node that this one was computed from.
 
         Of an array that was written, that is the gradient by the version that its name stands for
@@ -388,8 +379,9 @@ class Tensor(Node):
 
         Parameters
         ----------
-        seed : array_like of this tensor's shape, optional
-            The cotangent to start from; 1 for a tensor of one element.
+        seed : array_like or node of this tensor's shape, optional
+            The cotangent to start from; 1 for a tensor of one element. If it is a node, so are
+            the gradients, and can be differentiated by it.
 
         Raises
         ------
@@ -398,10 +390,8 @@ class Tensor(Node):
         RuntimeError
             If a variable was assigned after an operation had read it.
         """
-        if isinstance(seed, Node):
-            raise TypeError("backward takes a plain seed: gradients(..., seed=) takes a node")
         with np.errstate(all="ignore"):
-            cotangents = pull({self: self.seed(seed)})
+            cotangents = pull({self: self.seed(seed)}, record=isinstance(seed, Node))
         for node, cotangent in cotangents.items():
             node.grad = frozen(cotangent)
 
@@ -419,11 +409,9 @@ class Tensor(Node):
                     "take autodiff.real or autodiff.absolute of it, or pass seed="
                 )
             return np.ones_like(self._data)
-        if not isinstance(seed, Node):
-            seed = np.array(checked(seed, copy=False), dtype=self.dtype)
-        if seed.shape != self.shape:
-            raise ValueError(f"the seed has shape {seed.shape}, the output {self.shape}")
-        return seed
+        if isinstance(seed, Node):
+            return self.fit(shapes.of_shape(seed, self.shape))
+        return shapes.of_shape(np.array(checked(seed, copy=False), dtype=self.dtype), self.shape)
 
     __add__, __radd__ = _both_ways(elementwise.add)
     __sub__, __rsub__ = _both_ways(elementwise.subtract)
@@ -485,48 +473,11 @@ class Tensor(Node):
 
     __hash__ = Node.__hash__
 
-    # What an array has as methods.
-
-    astype = shapes.astype
-    clip = elementwise.clip
-    copy = shapes.copy
-    cumprod = scans.cumprod
-    cumsum = scans.cumsum
-    diagonal = selection.diagonal
-    dot = products.dot
-    ravel = shapes.ravel
-    max = reductions.max
-    mean = reductions.mean
-    min = reductions.min
-    prod = reductions.prod
-    repeat = selection.repeat
-    round = elementwise.round
-    squeeze = shapes.squeeze
-    std = reductions.std
-    sum = reductions.sum
-    swapaxes = shapes.swapaxes
-    take = selection.take
-    trace = products.trace
-    var = reductions.var
-
-    all = _plain_method("all")
-    any = _plain_method("any")
-    argmax = _plain_method("argmax")
-    argmin = _plain_method("argmin")
-    argpartition = _plain_method("argpartition")
-    argsort = _plain_method("argsort")
-    nonzero = _plain_method("nonzero")
-    searchsorted = _plain_method("searchsorted")
-
     def conj(self) -> Any:
         """The complex conjugate; a real array itself, as in NumPy."""
         return elementwise.conjugate(self) if self.dtype.kind == "c" else self
 
     conjugate = conj
-
-    def flatten(self, order: Any = "C") -> Any:
-        """A copy of the elements in one dimension."""
-        return shapes.copy(shapes.ravel(self, order=order))
 
     def fill(self, value: Any) -> None:
         """Assign one value to all elements."""
@@ -544,29 +495,15 @@ class Tensor(Node):
         """Assign to elements by their places in the flattened array."""
         selection.put(self, indices, values, mode)
 
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
-        """The same elements in another shape, given as one tuple or as several integers."""
-        return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes: Any) -> Any:
-        """The axes permuted, given as one tuple or as several integers; reversed if left out."""
-        return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
     def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
         writing.receive(self, name, made, exact, fresh)
 
-    __array__ = Node._refuse_conversion
+    __array__ = refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":  # an earlier version, or one that is being written
             return writing.earlier_data(self)
-        raise AttributeError(missing(name), name=name, obj=self)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return dispatch_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return dispatch_function(func, args, kwargs)
+        return super().__getattr__(name)
 
     def __repr__(self) -> str:
         label = f", name={self.name!r}" if self.name else ""

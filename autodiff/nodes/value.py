@@ -13,10 +13,20 @@ from typing import Any, final
 import numpy as np
 
 from autodiff.core.copies import reduce_node
-from autodiff.core.graph import Args, Node, Op, Params, by_serial, next_serial, reassigned, stale
+from autodiff.core.graph import (
+    Args,
+    Node,
+    Op,
+    Params,
+    by_serial,
+    data_of,
+    next_serial,
+    reassigned,
+    stale,
+)
 from autodiff.core.modes import modes, remembers, watcher
 from autodiff.core.walks import pull
-from autodiff.nodes.protocols import dispatch_function, dispatch_ufunc
+from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
@@ -36,7 +46,7 @@ def _number(data: Any) -> float:
 
 
 @final
-class Value(Node):
+class Value(ArrayNode):
     """A float that remembers how it was computed.
 
     Parameters
@@ -137,7 +147,7 @@ class Value(Node):
         return float(np.sum(cotangent).real)
 
     def spread(self, tangent: Any) -> Any:
-        return tangent if isinstance(tangent, Node) else float(np.real(tangent))
+        return self.fit(tangent) if isinstance(tangent, Node) else float(np.real(tangent))
 
     def zero(self) -> float:
         return 0.0
@@ -147,20 +157,32 @@ class Value(Node):
 
     def seed(self, seed: Any = None) -> Any:
         """The cotangent to start from, checked."""
-        return 1.0 if seed is None else seed if isinstance(seed, Node) else _number(seed)
+        if isinstance(seed, Node):
+            return seed if type(seed) is Value else self.fit(shapes.of_shape(seed, ()))
+        return 1.0 if seed is None else _number(seed)
 
-    def backward(self, seed: float | None = None) -> None:
-        """Set `.grad` of every node that this one was computed from; `seed` is its own (1).
+    def backward(self, seed: Any = None) -> None:
+        """Set `.grad` of every node that this one was computed from.
+
+        Parameters
+        ----------
+        seed : number or node, optional
+            The cotangent to start from; 1 if left out. If it is a node, so are the gradients,
+            and can be differentiated by it.
 
         Raises
         ------
         RuntimeError
             If a variable was assigned after an operation had read it.
         """
-        start = 1.0 if seed is None else _number(seed)
+        start = self.seed(seed)
+        if isinstance(start, Node):
+            for node, cotangent in pull({self: start}, record=True).items():
+                node.grad = cotangent
+            return
         nodes, cotangents = pull_floats(self, start)
-        for node in nodes:
-            node.grad = cotangents[node.serial]
+        for value in nodes:
+            value.grad = cotangents[value.serial]
 
     # Operators. A Value or a Python number as the other operand takes the short way; everything
     # else (NumPy's scalars and arrays, Tensors, IEEE's special cases, errors) goes by the table.
@@ -276,8 +298,18 @@ class Value(Node):
     __hash__ = Node.__hash__
 
     def conjugate(self) -> Value:
-        """Itself, as for every real number (NumPy's dot products of object arrays ask for it)."""
+        """Return itself, a real number (NumPy's dot products of object arrays ask for it)."""
         return self
+
+    conj = conjugate
+    real = T = property(conjugate)
+    imag = 0.0
+
+    # What NumPy's float64 has.
+    shape: tuple[int, ...] = ()
+    ndim = 0
+    size = 1
+    dtype: Any = FloatType()
 
     def __bool__(self) -> bool:
         return bool(self._data)
@@ -326,17 +358,11 @@ class Value(Node):
             "result, or write to an array of autodiff.zeros"
         )
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return dispatch_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return dispatch_function(func, args, kwargs)
-
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        grad = "" if self.grad is None else f", grad={self.grad:.6g}"
+        grad = "" if self.grad is None else f", grad={data_of(self.grad):.6g}"
         name = "" if self.name is None else f", name={self.name!r}"
         return f"Value({self._data:.6g}{grad}{name})"
 

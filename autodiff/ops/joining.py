@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from autodiff.core.graph import data_of
+from autodiff.core.graph import Node, data_of
 from autodiff.ops.selection import moving, pooled
 from autodiff.ops.shapes import (
+    astype,
     atleast_1d,
     atleast_2d,
     atleast_3d,
     broadcast_arrays,
     concatenate,
+    ravel,
     refuse_nodes,
     reshape,
+    stack,
 )
-from autodiff.ops.table import composite
+from autodiff.ops.table import composite, is_object, shape_of
 
 __all__ = [
     "append",
+    "array",
     "array_split",
     "block",
     "column_stack",
@@ -40,6 +45,91 @@ __all__ = [
 ]
 
 concat = concatenate
+
+_DEEPEST = 64  # axes, which NumPy's arrays have at most
+_NUMBERS = {float, int, bool, complex}
+
+
+def array(object: Any, dtype: Any = None) -> Any:
+    """Return one array of nested lists of numbers, arrays, Values and Tensors.
+
+    What `numpy.array` does for numbers.
+
+    Parameters
+    ----------
+    object : number, array, node, or nested lists and tuples of them
+        All lists of the same depth have the same length; an array stands for nested lists.
+    dtype : dtype, optional
+        That of the result; left out, one that holds all elements.
+
+    Returns
+    -------
+    Tensor
+        If there is a node among the elements; otherwise a plain array.
+
+    Raises
+    ------
+    ValueError
+        If the lists are ragged.
+    TypeError
+        If an element is not a number.
+
+    Examples
+    --------
+    >>> from autodiff import array, grad
+    >>> def determinant(angle, scale):
+    ...     matrix = array([[angle, 1.0], [2.0, scale]])
+    ...     return matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+    >>> grad(determinant, (0, 1))(3.0, 5.0)
+    (5.0, 3.0)
+    """
+    elements: list[Any] = []
+    shape = _gathered(object, elements, ())
+    if not elements:
+        return np.zeros(shape, dtype or float)
+    same = len(set(map(shape_of, elements))) == 1
+    joined = stack(elements) if same else concatenate([ravel(x) for x in elements])
+    made = joined if joined.shape == shape else reshape(joined, shape)
+    return made if dtype is None else astype(made, dtype=dtype)
+
+
+def _gathered(nested: Any, elements: list[Any], place: tuple[int, ...]) -> tuple[int, ...]:
+    """Append the innermost elements of nested lists to `elements`, and return their shape."""
+    if is_object(nested):  # an array of Values
+        nested = nested.tolist()
+    if isinstance(nested, list | tuple):
+        if len(place) == _DEEPEST:
+            raise ValueError(f"array: lists are nested more than {_DEEPEST} deep, or in themselves")
+        shapes = [_gathered(part, elements, (*place, i)) for i, part in enumerate(nested)]
+        for i, shape in enumerate(shapes):
+            if shape != shapes[0]:
+                raise ValueError(
+                    f"array: the lists are ragged: {_path((*place, 0))} has shape {shapes[0]}, "
+                    f"{_path((*place, i))} has shape {shape}; autodiff.concatenate joins parts of "
+                    "different lengths"
+                )
+        return (len(nested), *(shapes[0] if shapes else ()))
+    elements.append(_number(nested, place))
+    return shape_of(elements[-1])
+
+
+def _number(x: Any, place: tuple[int, ...]) -> Any:
+    """Return an element of nested lists, if it is a number, an array of numbers or a node."""
+    if type(x) in _NUMBERS or isinstance(x, Node):
+        return x
+    if isinstance(x, Real) and not isinstance(x, np.generic):  # a Fraction
+        return float(x)
+    found = x if hasattr(x, "dtype") else np.asarray(x)  # of a range, a buffer
+    if found.dtype.kind in "fciub":
+        return found
+    raise TypeError(
+        f"array: {_path(place)} is {x!r:.40} of type {type(x).__name__}: it takes numbers, arrays, "
+        "Values, Tensors, and nested lists of them"
+    )
+
+
+def _path(place: tuple[int, ...]) -> str:
+    return "object" + "".join(f"[{i}]" for i in place)
 
 
 @composite(np.vstack)

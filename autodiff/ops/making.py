@@ -103,7 +103,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
 def _like(numpys: Any, make: Any, a: Any, dtype: Any, shape: Any) -> Any:
     if not isinstance(a, Node):
         return numpys(a, dtype, shape=shape)
-    like: Any = a if hasattr(a, "dtype") else np.asarray(data_of(a))
+    like: Any = a if isinstance(a, Node.tensor) else np.asarray(data_of(a))
     return make(like.shape if shape is None else shape, like.dtype if dtype is None else dtype)
 
 

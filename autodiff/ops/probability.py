@@ -10,6 +10,7 @@ import numpy as np
 from autodiff.ops.elementwise import exp
 from autodiff.ops.general import general
 from autodiff.ops.reductions import Axes, sum, weighted
+from autodiff.ops.shapes import as_array
 from autodiff.ops.table import conj
 
 __all__ = [
@@ -30,7 +31,7 @@ class _Exponentials(NamedTuple):
 
 
 def _exponentials(x: Any, axis: Axes) -> _Exponentials:
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    x = as_array(x)
     if x.dtype.kind in "iub":
         x = x.astype(float)
     if type(x) is np.ndarray and x.ndim == 2 and axis in (1, -1) and x.shape[1] <= 32:

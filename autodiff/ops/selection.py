@@ -12,13 +12,13 @@ from autodiff.core.graph import Args, Node, Params, Parts, data_of
 from autodiff.ops.reductions import max, mean, min
 from autodiff.ops.shapes import (
     along,
+    as_array,
     astype,
     broadcast_to,
     concatenate,
     getitem,
     ravel,
     refuse_nodes,
-    reshape,
     scatter,
     setitem,
 )
@@ -314,7 +314,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
             "pad takes no function as its mode, which would have to fill in a plain array: "
             "concatenate the array with what it computes"
         )
-    x = array if hasattr(array, "shape") else reshape(array, np.shape(array))
+    x = as_array(array)
     shape = x.shape
     one = np.ones([1] * len(shape), int)
     np.pad(one, 0, mode, **kwargs)  # for its complaints
@@ -342,7 +342,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> None:
     """`function(target, *args)`, of which args[k] is what it puts in place, also on a Tensor."""
     value = args[k]
-    if isinstance(target, Node.tensor):  # type: ignore[arg-type]
+    if isinstance(target, Node.tensor):
         refuse_nodes(*args[:k], *args[k + 1 :])
         places = np.zeros(target.shape, int)
         function(places, *args[:k], positions(np.shape(value), 1), *args[k + 1 :])

@@ -268,7 +268,7 @@ def write(array: Any, index: Any, value: Any) -> None:
     if np.iscomplexobj(value) and not np.iscomplexobj(array):
         raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
     # [()] is the number, of a 0-d array of Values
-    array[index] = value[()] if hasattr(value, "shape") else value
+    array[index] = value[()] if isinstance(value, np.ndarray) else value
 
 
 def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
@@ -327,7 +327,9 @@ def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
 
 def as_array(x: Any) -> Any:
     """What has a shape as it is, a Value as a Tensor, anything else as an array."""
-    return x if hasattr(x, "shape") else tensor(x) if isinstance(x, Node) else np.asarray(x)
+    if isinstance(x, Node):
+        return x if type(x) is Node.tensor else tensor(x)
+    return x if hasattr(x, "shape") else np.asarray(x)
 
 
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
@@ -360,6 +362,13 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return g if g.shape == shape else g.reshape(shape)
 
 
+def of_shape(seed: Any, shape: tuple[int, ...]) -> Any:
+    """Return a seed as an array or Tensor, if it has the shape of its output."""
+    if shape_of(seed) != shape:
+        raise ValueError(f"the seed has shape {shape_of(seed)}, the output {shape}")
+    return as_array(seed)
+
+
 def fitted(g: Any, like: Any) -> Any:
     """A cotangent of `like` in its shape and dtype, as its rules may give more than that."""
     if g.shape != like.shape:
@@ -371,7 +380,7 @@ def spread(t: Any, like: Any) -> Any:
     """A tangent of `like` in its shape and dtype, as its rules may give less than that."""
     if shape_of(t) != like.shape:
         t = broadcast_to(t, shape=like.shape)
-    return _cast(t if hasattr(t, "dtype") else np.asarray(t), like.dtype)
+    return _cast(as_array(t), like.dtype)
 
 
 def _cast(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -24,6 +24,7 @@ import numpy as np
 
 from autodiff.core.graph import Args, Node, Op, Params, current, data_of
 from autodiff.core.walks import hasty
+from autodiff.ops import signatures
 
 TABLE: dict[str, Op] = {}
 """Every row by its name."""
@@ -60,6 +61,7 @@ def register(op: Row, function: Callable[..., Any], labels: dict[str, Any]) -> N
     if op.name in TABLE:
         raise ValueError(f"the table has a row {op.name!r} already: give this one another name=")
     op.__doc__ = labels.get("doc") or f"numpy.{op.name} for numbers, arrays, Values and Tensors."
+    op.__name__ = op.name.rpartition(".")[2]
     TABLE[op.name] = op
     BY_FUNCTION[function] = op
 
@@ -70,6 +72,7 @@ def rule_signature(op: Row, rule: Rule, skip: int) -> None:
     op.names = code.co_varnames[skip : code.co_argcount]
     op.arity = len(op.names) - len(defaults)
     op.parameters = op.names[op.arity :]
+    op.defaults = dict(zip(op.parameters, defaults, strict=True))
 
 
 def _as_objects(arg: Any) -> Any:
@@ -110,7 +113,10 @@ OBJECT = np.dtype(object)
 class Row(Op):
     """An op that stands in the table, to which copies and pickles of it refer."""
 
+    __name__: str
+    __signature__ = signatures.OfRow()
     names: tuple[str, ...] = ()
+    defaults: Params = {}  # noqa: RUF012 (of no row; never written)
     kinks: tuple[Kink, ...] = ()
     """Where it has no derivative: for `detect_kinks`, `check_grads` and the documentation."""
     spreads = False
@@ -157,6 +163,10 @@ class Row(Op):
             return self.function(*args, **params)
         except (AttributeError, TypeError, ValueError):
             return self(*[joined(arg) if is_object(arg) else arg for arg in args], **params)
+
+    def described(self) -> inspect.Signature:
+        """Return the signature that `inspect.signature` and `help` show."""
+        return signatures.of_function(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return row, (self.name,)
@@ -328,6 +338,9 @@ class Elementwise(Row):
             out = self(*args)
         # NumPy leaves the other elements as the memory happened to be
         return row("where")(where, out, math.nan)
+
+    def described(self) -> inspect.Signature:
+        return signatures.of_operands(self)
 
     def on_floats(self, *args: float) -> float:
         """The function on Python numbers, in IEEE arithmetic at the points where `math` raises."""

@@ -29,7 +29,8 @@ from autodiff.testing.numerical import (
     precision,
 )
 from autodiff.transforms.checkpoints import Checkpoint
-from autodiff.transforms.runs import name_of, run_on_variables
+from autodiff.transforms.results import name_of
+from autodiff.transforms.runs import run_on_variables
 
 Vector = list[Any]
 """An array for each leaf of a container."""

@@ -30,7 +30,7 @@ from autodiff.testing.operations import (
     idle,
     strand,
 )
-from autodiff.transforms.runs import name_of
+from autodiff.transforms.results import name_of
 
 GRID = 100  # points to the unit: a drawn number reads well, and two of them are not close
 SHAPES = [(), (3,), (2, 3), (3, 3)]

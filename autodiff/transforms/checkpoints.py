@@ -17,7 +17,8 @@ from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
-from autodiff.transforms.runs import depends_beyond, name_of
+from autodiff.transforms.results import differentiable, name_of, with_tensors
+from autodiff.transforms.runs import depends_beyond
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,6 +52,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = with_tensors((args, kwargs))
         nodes = _nodes((args, kwargs))
         if not nodes or not recording():
             return f(*args, **kwargs)
@@ -85,13 +87,13 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
     )
     serials = [node.serial for node in nodes]
     with recorded():
-        output = params["f"](*args, **kwargs)
+        returned = params["f"](*args, **kwargs)
     if serials != [node.serial for node in nodes]:
         raise TypeError(
             f"checkpoint: {name_of(params['f'])} writes to its argument, which it would do again "
             "whenever a derivative passes: let it work on x.copy()"
         )
-    return nodes, output
+    return nodes, differentiable(returned, f"{name_of(params['f'])} returned")
 
 
 class Checkpoint(Row):

@@ -19,6 +19,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Node, data_of
+from autodiff.transforms.results import differentiable
 from autodiff.transforms.runs import ArgNums, pulled, run_on_variables
 
 
@@ -281,7 +282,7 @@ def stop_gradient(x: Any) -> Any:
     Parameters
     ----------
     x : Value, Tensor, or container
-        Anything else is returned as it is.
+        Numbers and arrays are returned as they are.
 
     Examples
     --------
@@ -289,4 +290,4 @@ def stop_gradient(x: Any) -> Any:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     3.0
     """
-    return trees.mapped(data_of, x)
+    return trees.mapped(data_of, differentiable(x, "stop_gradient was given", bare=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from inspect import CO_VARARGS, isfunction, signature
+from inspect import CO_VARARGS, Signature, isfunction, signature
 from numbers import Number
 from typing import Any
 
@@ -15,7 +15,16 @@ from autodiff.nodes.arrays import ordinary, private
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.value import Value
 from autodiff.ops.general import General
-from autodiff.ops.table import Elementwise, Row, Rule, is_complex, rule_signature, shape_of
+from autodiff.ops.table import (
+    Elementwise,
+    Row,
+    Rule,
+    is_complex,
+    is_object,
+    rule_signature,
+    shape_of,
+)
+from autodiff.transforms.results import differentiable
 
 
 def custom_rule(
@@ -97,6 +106,8 @@ def _several(rules: Any) -> tuple[Rule, ...]:
 class _Custom(Row):
     """A user's row, which is pickled by its name in the user's module and is not in the table."""
 
+    __wrapped__: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function, updated=())
         self.name = self.symbol = function.__name__
@@ -105,10 +116,15 @@ class _Custom(Row):
     def __reduce__(self) -> str:  # type: ignore[override]
         return getattr(self, "__qualname__", self.name)
 
+    def described(self) -> Signature:
+        return signature(self.__wrapped__)
+
     def numbers(self, result: Any) -> Any:
         """Return the function's result as arrays or NumPy scalars that nobody else can change."""
         if isinstance(result, tuple | list):
             return type(result)(map(self.numbers, result))
+        if is_object(result):
+            result = differentiable(result, f"{self.name} returned")
         if isinstance(result, np.ndarray):
             # a view may be of an array that the function writes to again
             return ordinary(result) if result.base is None else private(ordinary(result))

@@ -18,7 +18,8 @@ from autodiff.nodes.tensor import Tensor
 from autodiff.nodes.value import Value, pull_floats
 from autodiff.nodes.writing import view_behind
 from autodiff.ops.elementwise import positive
-from autodiff.ops.table import Elementwise
+from autodiff.ops.table import Elementwise, is_object
+from autodiff.transforms.results import differentiable, name_of, with_tensors
 
 ArgNums = int | str | Sequence[int | str]
 
@@ -160,7 +161,7 @@ class Run:
             (named, k) if k in named else (values, _position(f, k, argnums, args, kwargs))
             for k in ([argnums] if isinstance(argnums, int | str) else argnums)
         ]
-        arguments = tuple(place[key] for place, key in chosen)
+        arguments = with_tensors(tuple(place[key] for place, key in chosen))
         self.variables = [_variable(leaf) for leaf in trees.leaves(arguments)]
         if not self.variables:
             raise TypeError(
@@ -180,7 +181,8 @@ class Run:
             raise TypeError(f"has_aux: {name_of(f)} must return a pair (output, aux)")
         self.output: Any
         self.aux: Any
-        self.output, self.aux = returned if has_aux else (returned, None)
+        output, self.aux = returned if has_aux else (returned, None)
+        self.output = differentiable(output, f"{name_of(f)} returned")
         self.arguments = arguments[0] if isinstance(argnums, int | str) else arguments
         self.nodes = [leaf for leaf in trees.leaves(self.output) if isinstance(leaf, Node)]
         order = ancestors(*self.nodes)
@@ -190,14 +192,22 @@ class Run:
         self.order: list[Node] | None = None if self.record else order
 
     def plain(self, result: Any) -> Any:
-        """A container in which what depends on nothing but the variables is bare numbers."""
-        return trees.mapped(self._plain_leaf, result)
+        """Return a container in which nodes that depend on the variables only are plain numbers."""
+        return trees.mapped(self._plain_leaf, result, self._plain_objects)
 
     def _plain_leaf(self, leaf: Any) -> Any:
         if isinstance(leaf, Node) and not depends_beyond([leaf], self.variables):
             # the caller's own, and a number where NumPy gives one
             return leaf._data.copy()[()] if isinstance(leaf, Tensor) else leaf._data
         return leaf
+
+    def _plain_objects(self, part: Any) -> Any:
+        """Return the same for an object array, of whose elements nothing else is known."""
+        if not is_object(part):
+            return part
+        made = np.empty_like(part)
+        made.flat = [self._plain_leaf(x) for x in part.flat]
+        return made
 
     def pull_leaves(self, cotangents: dict[Node, Any]) -> list[Any]:
         """The cotangents of the variables, as plain as they can be."""
@@ -218,7 +228,7 @@ class Run:
                     f"{type(self.output).__name__} {self.output!r:.60}: use jacobian or vjp"
                 )
             return self.like_arguments(self.pull_leaves({}))
-        seeds = trees.checked(seed, self.output, "a cotangent")
+        seeds = trees.checked(with_tensors(seed), self.output, "a cotangent")
         cotangents: dict[Node, Any] = {}
         for node, g in zip(trees.leaves(self.output), seeds, strict=True):
             if isinstance(node, Node):
@@ -244,7 +254,7 @@ class Run:
 
     def push(self, tangent: Any) -> Any:
         """The tangent of the output, from one of the arguments."""
-        tangents = trees.checked(tangent, self.arguments, "a tangent")
+        tangents = trees.checked(with_tensors(tangent), self.arguments, "a tangent")
         return trees.rebuilt(self.output, self.push_leaves(tangents))
 
     def like_arguments(self, found: list[Any]) -> Any:
@@ -255,10 +265,6 @@ class Run:
 def _no_tangent(constant: Any) -> Any:
     data = np.asarray(constant)
     return np.zeros_like(data, data.dtype if data.dtype.kind in "fc" else float)[()]
-
-
-def name_of(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)
 
 
 def _position(f: Callable[..., Any], k: int | str, argnums: Any, args: Any, kwargs: Any) -> int:

@@ -116,7 +116,7 @@ def test_other_classes_may_take_over():
         int,
         complex,
         math.sin,
-        math.floor,
+        math.sqrt,
         lambda v: [1, 2, 3][v],
         lambda v: np.array(v, float),
     ],

@@ -1,0 +1,79 @@
+"""What functions return: object arrays of nodes become Tensors, and strangers an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.core.graph import Node
+from autodiff.ops.joining import array
+from autodiff.ops.table import is_object
+
+_STRUCTURE = type(None), bool, str, bytes
+"""What a container of results may hold besides numbers, arrays and nodes; functions too."""
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)
+
+
+def with_tensors(tree: Any) -> Any:
+    """Return the same containers with a Tensor for each object array that holds a node.
+
+    Raises
+    ------
+    TypeError
+        If such an array holds something else than nodes and numbers.
+    """
+
+    def converted(part: Any) -> Any:
+        held = is_object(part) and any(isinstance(x, Node) for x in part.flat)
+        return _joined(part) if held else part
+
+    return trees.mapped(lambda leaf: leaf, tree, converted)
+
+
+def differentiable(tree: Any, source: str, bare: bool = False) -> Any:
+    """Return what a user's function returned, with Tensors for object arrays of nodes and numbers.
+
+    `source` begins the error message, as in "f returned". `bare` says that None, a truth value, a
+    text or a function may stand alone, as they may in a container.
+
+    Raises
+    ------
+    TypeError
+        If there is anything but numbers, arrays, nodes and containers of them.
+    """
+
+    def converted(part: Any) -> Any:
+        if is_object(part):
+            try:
+                return _joined(part)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{source} an object array: {error}") from error
+        if (bare or part is not tree) and (isinstance(part, _STRUCTURE) or callable(part)):
+            return part
+        dtype = getattr(part, "dtype", None)
+        raise TypeError(
+            f"{source} {'' if part is tree else 'a container with '}{part!r:.60} of type "
+            f"{type(part).__name__}{'' if dtype is None else f' and dtype {dtype}'}, which has no "
+            "derivative: make it a number, an array, a node, or a list, tuple, dict or dataclass "
+            "of them" + (" (does a return statement miss?)" if part is None else "")
+        )
+
+    return trees.mapped(lambda leaf: leaf, tree, converted)
+
+
+def _joined(objects: Any) -> Any:
+    if not objects.size:
+        return np.zeros(objects.shape)
+    joined = array(objects.tolist())
+    if joined.shape != objects.shape:
+        raise TypeError(
+            f"the elements of an object array are arrays, of shape {joined.shape[objects.ndim :]}: "
+            "join them with autodiff.stack or autodiff.concatenate"
+        )
+    return joined
