@@ -58,7 +58,7 @@ def shown(tmp_path):
         ("x1 + 'a'", "TypeError: add cannot take str 'a'"),
         ("t + np.ones(3)", r"ValueError: add cannot take float64 of shape \(2,\)"),  # has a cause
         ("np.linalg.inv(t)", "LinAlgError: inv cannot take"),  # whose cause is NumPy's
-        ("float(x1)", "TypeError: float(x1): a Value does not turn"),
+        ("float(x1)", r"TypeError: float\(x1\): a Value does not turn"),
         ("grad(3.0)(1.0)", "TypeError: "),
         ("draw(3.0)", "TypeError: "),
         ("Affine.initial(3, 2)(np.ones(4))", r"ValueError: Affine\(3, 2\) needs"),

@@ -349,6 +349,15 @@ def test_random_programs_in_place(program):
     np.testing.assert_allclose(pushed, numerical / (2 * step), rtol=1e-4, atol=1e-4)
 
 
+def test_lists_that_hold_nodes_are_assigned():
+    x, v = Tensor([1.0, 2.0]), ad.Value(3.0)
+    y = ad.zeros((2, 2))
+    y[0] = [x[1], v]
+    y[:, 1] = (2.0, x[0] * 5)
+    assert y.data.tolist() == [[2.0, 2.0], [0.0, 5.0]]
+    assert gradients(np.sum(y), [x])[0].tolist() == [5.0, 1.0]
+
+
 def test_single_numbers_are_immutable():
     x = Tensor([1.0, 2.0])
     s = x[0]
