@@ -214,10 +214,11 @@ def symbol_of(node: Node) -> str:
     """Return the symbol of a node's operation; that of an access to elements shows the index."""
     op = node.op
     assert op is not None
+    symbol: str = op.symbol
     if not op.access:
-        return op.symbol
+        return symbol
     index = readable(node.params.get("index", ()), top=True).replace("-", "−")
-    return op.symbol.replace(" ", index if len(index) <= LONGEST else "…")
+    return symbol.replace(" ", index if len(index) <= LONGEST else "…")
 
 
 LONGEST = 12  # index in a symbol
