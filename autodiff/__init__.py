@@ -11,9 +11,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autodiff.core.about import VERSION
 from autodiff.core.graph import Node
 from autodiff.core.groups import grouped
 from autodiff.core.modes import no_grad
+from autodiff.core.tracebacks import hide, hide_in_ipython
 from autodiff.nodes.tensor import Tensor
 from autodiff.nodes.value import Value
 from autodiff.ops import (
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from autodiff.views.explorer import explore
     from autodiff.views.formulas import expression
     from autodiff.views.trace import trace
+
+__version__ = VERSION
 
 __all__ = [
     "Check",
@@ -144,14 +148,22 @@ Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
 Node.graph = _graph  # type: ignore[attr-defined]
 
 
+hide(__name__)
+hide_in_ipython()
+
 _VIEWS = {"draw": "draw", "explore": "explorer", "expression": "formulas", "trace": "trace"}
 
 
 def __getattr__(name: str) -> Any:
     # Views load when first used: they bring libraries that a derivative does not need.
     if name in _VIEWS:
-        return getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        view = getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
+        hide(__name__)
+        return view
+    from autodiff.core.missing import SPECIAL, advice
+
+    hint = f": not there yet, {advice(name)}" if name in SPECIAL else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ import importlib
 import sys
 from io import TextIOWrapper
 
+from autodiff.core.about import install
 from demos.show import Trouble
 
 NAMES = (
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
         print(f"{name}: {trouble}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"{name}: {error}; pip install 'autodiff-nn[demos]' brings it", file=sys.stderr)
+        print(f"{name}: {error}; {install('demos')} brings it", file=sys.stderr)
         return 1
     return 0
 

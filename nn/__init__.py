@@ -3,6 +3,7 @@
 No derivative is stated here: everything is assembled from autodiff's primitives.
 """
 
+from autodiff.core.tracebacks import hide
 from nn.data import Mnist, mnist, to_one_hot
 from nn.files import DataError
 from nn.history import DivergenceError, History, Row
@@ -11,6 +12,8 @@ from nn.losses import softmax_cross_entropy
 from nn.networks import Classifier, TwoLayerNet
 from nn.optimisers import SGD
 from nn.training import train
+
+hide(__name__)
 
 __all__ = [
     "SGD",

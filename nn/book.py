@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import autodiff as ad
 from nn import layers
 from nn.data import mnist, to_one_hot
+from nn.differences import central_differences
 from nn.losses import class_indices, softmax_cross_entropy
 from nn.networks import TwoLayerNet
 
@@ -254,19 +255,7 @@ def numerical_gradient(f: Callable[[NDArray[Any]], Any], x: NDArray[Any]) -> NDA
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         found = getattr(x, "dtype", type(x).__name__)
         raise TypeError(f"x must be an array of floats, moved by 1e-4 in place, not {found}")
-    slopes = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        here = x[index]
-
-        def moved(value: Any, index: Any = index, here: Any = here) -> Any:
-            x[index] = value
-            try:
-                return f(x)
-            finally:
-                x[index] = here
-
-        slopes[index] = ad.numerical_gradient(moved, here, method="central")
-    return slopes
+    return central_differences(lambda: f(x), x)
 
 
 def load_mnist(

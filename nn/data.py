@@ -10,17 +10,20 @@ import io
 import math
 import os
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.core.about import install
 from nn.files import DataError, sweep, write_whole, wrong_file
 
 __all__ = ["SUBSET", "DataError", "DataWarning", "Mnist", "mnist", "read_idx", "to_one_hot"]
@@ -82,7 +85,7 @@ class _Unavailable(Exception):
     """The originals can be neither found nor downloaded; says why."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mnist:
     """The digits: grey images, 0 (paper) to 255 (ink), each with its label 0 to 9."""
 
@@ -98,6 +101,10 @@ class Mnist:
     """Where they came from, for people."""
     is_subset: bool
     """Whether there are fewer images than the original 60,000 + 10,000."""
+
+    def __repr__(self) -> str:
+        train, test = len(self.train_images), len(self.test_images)
+        return f"<Mnist: {train:,} training and {test:,} test images, from {self.source}>"
 
 
 def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
@@ -123,6 +130,8 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
     Examples
     --------
     >>> digits = mnist(SUBSET)
+    >>> digits
+    <Mnist: 5,000 training and 1,000 test images, from ...mnist_subset>
     >>> digits.train_images.shape, digits.train_labels.shape, digits.test_images.shape
     ((5000, 28, 28), (5000,), (1000, 28, 28))
     >>> digits.test_labels.dtype, digits.is_subset
@@ -136,7 +145,7 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
     try:
         digits, not_stored = _originals()
     except (ImportError, _Unavailable) as error:
-        hint = "; pip install autodiff-nn[demos]" if isinstance(error, ImportError) else ""
+        hint = f"; {install('demos')} brings it" if isinstance(error, ImportError) else ""
         digits = _load(SUBSET, source="the subset shipped with the package")
         warnings.warn(
             f"The full MNIST could not be had ({error}{hint}). Using {digits.source}: "
@@ -306,12 +315,23 @@ def _cached(path: Path, file: File) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == file.sha256 else None
 
 
+def _quiet_pooch() -> Any:
+    """Import pooch without its warning, in a notebook, that ipywidgets is missing."""
+    if "pooch" not in sys.modules:  # catch_warnings would repeat warnings that were shown once
+        from tqdm import TqdmWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TqdmWarning)
+            import_module("pooch")
+    return import_module("pooch")
+
+
 def _download(file: File) -> bytes:
     """The file from the first mirror that serves it whole, in memory: a kill leaves no debris."""
-    import pooch
     from requests import HTTPError
     from tqdm import tqdm
 
+    pooch = _quiet_pooch()
     failures = []
     for mirror in MIRRORS:
         received = io.BytesIO()

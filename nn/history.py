@@ -16,7 +16,7 @@ class Row(NamedTuple):
     test_accuracy: float
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What training leaves behind, whole even if it was interrupted."""
 
@@ -24,6 +24,11 @@ class History:
     losses: list[float] = field(default_factory=list)
     """The batch's loss at every iteration."""
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        last = f", the last one {self.rows[-1]}" if self.rows else ""
+        stopped = ", interrupted" if self.interrupted else ""
+        return f"<History: {len(self.losses):,} losses, {len(self.rows)} rows{last}{stopped}>"
 
 
 class DivergenceError(FloatingPointError):

@@ -19,6 +19,7 @@ import autodiff as ad
 from nn.files import kinds, overwrite, read_arrays, write_arrays
 
 Params = dict[str, Any]
+Shape = tuple[int, ...]
 
 
 def as_array(x: Any) -> Any:
@@ -44,6 +45,10 @@ class Layer:
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         """The output for a batch `x`; `params` stand in for the layer's own if given."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {array.shape}" for name, array in self.params.items())
+        return f"{type(self).__name__}({shapes})"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters to an .npz file, an entry for each, whole or not at all.
@@ -104,7 +109,7 @@ class Affine(Layer):
     Raises
     ------
     ValueError
-        When called, if the shapes of x, W and b do not fit.
+        When called, if the shapes of x, W and b do not fit; the message says what to give.
 
     Examples
     --------
@@ -133,12 +138,37 @@ class Affine(Layer):
         weights = scale * np.random.default_rng(rng).standard_normal((inputs, outputs))
         return cls(weights.astype(dtype), np.zeros(outputs, dtype))
 
+    def __repr__(self) -> str:
+        return f"Affine({', '.join(map(str, self.params['W'].shape))})"
+
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         params = self.params if params is None else params
         x, W, b = as_array(x), params["W"], params["b"]
-        if len(x.shape) > 2:
-            x = ad.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
-        return ad.affine(x, W, b)
+        shape = x.shape
+        if len(shape) > 2:
+            x = ad.reshape(x, (shape[0], math.prod(shape[1:])))
+        try:
+            return ad.affine(x, W, b)
+        except ValueError as error:
+            raise ValueError(_misfit(shape, x.shape, W.shape, b.shape) or str(error)) from error
+
+
+def _misfit(given: Shape, x: Shape, W: Shape, b: Shape) -> str:
+    """Return what is wrong with the shapes of x (as given, and flattened), W and b, if anything."""
+    if len(W) != 2 or b != W[1:]:
+        return (
+            f"Affine with W of shape {W} and b of shape {b}: give it W of shape (inputs, outputs) "
+            "and b of shape (outputs,)"
+        )
+    inputs, outputs = W
+    if x[-1:] == (inputs,):
+        return ""
+    flat = f", which is {x} flattened" if x != given else ""
+    remedy = f", or make the layer with Affine.initial({x[-1]}, {outputs})" if x else ""
+    return (
+        f"Affine({inputs}, {outputs}) needs x of shape (n, {inputs}) or ({inputs},), not "
+        f"{given}{flat}: pass rows of {inputs} numbers{remedy}"
+    )
 
 
 class ReLU(Layer):
@@ -191,6 +221,8 @@ class Sequential(Layer):
     >>> network = Sequential(Affine.initial(4, 3), ReLU(), Affine.initial(3, 2))
     >>> list(network.params)
     ['W1', 'b1', 'W2', 'b2']
+    >>> network
+    Sequential(Affine(4, 3), ReLU(), Affine(3, 2))
     """
 
     def __init__(self, *layers: Layer) -> None:
@@ -206,6 +238,14 @@ class Sequential(Layer):
 
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
         params = self.params if params is None else params
-        for layer, names in zip(self.layers, self._names, strict=True):
-            x = layer(x, {own: params[ours] for own, ours in names.items()})
+        for number, (layer, names) in enumerate(zip(self.layers, self._names, strict=True), 1):
+            try:
+                x = layer(x, {own: params[ours] for own, ours in names.items()})
+            except ValueError as error:
+                if type(error) is not ValueError:  # a kind of its own, which callers may catch
+                    raise
+                raise ValueError(f"layer {number} of {type(self).__name__}: {error}") from error
         return x
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"

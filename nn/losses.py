@@ -49,7 +49,8 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels must be integers of shape ({samples},) or one-hot rows of shape {shape}, "
-            f"not {labels.dtype} of shape {labels.shape}"
+            f"which is that of the last layer's scores, not {labels.dtype} of shape "
+            f"{labels.shape}: {_remedy(labels, samples, classes)}"
         )
     indices: NDArray[np.intp] = np.asarray(labels, np.intp)
     if indices.view(np.uintp).max() >= classes:  # a negative one is huge there
@@ -59,6 +60,17 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
             f"0 … {classes - 1}"
         )
     return indices
+
+
+def _remedy(labels: NDArray[Any], samples: int, classes: int) -> str:
+    """Return what to do about labels of a wrong shape or type."""
+    if labels.shape == (samples,):
+        return "convert them with labels.astype(int)"
+    if labels.shape == (samples, 1):
+        return "flatten them with labels.ravel()"
+    if labels.ndim == 2 and len(labels) == samples:
+        return f"use {classes} columns, or a last layer with {labels.shape[1]} outputs"
+    return f"pass the {samples} labels of these samples"
 
 
 def softmax_cross_entropy(logits: Any, labels: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import autodiff as ad
+from nn.differences import central_differences
 from nn.layers import Affine, ReLU, Sequential
 from nn.losses import class_indices, softmax_cross_entropy
 
@@ -98,14 +99,12 @@ class Classifier(Sequential):
 
     def numerical_gradient(self, x: Any, t: Any) -> dict[str, NDArray[Any]]:
         """The same by the classic central difference, h = 1e-4, in float64: slow, for checking."""
+        x, params = np.asarray(x), {name: p.astype(float) for name, p in self.params.items()}
 
-        def slope(name: str) -> Any:
-            def loss(value: NDArray[Any]) -> Any:
-                return softmax_cross_entropy(self(np.asarray(x), {**self.params, name: value}), t)
+        def loss() -> Any:
+            return softmax_cross_entropy(self(x, params), t)
 
-            return ad.numerical_gradient(loss, self.params[name].astype(float), method="central")
-
-        return {name: slope(name) for name in self.params}
+        return {name: central_differences(loss, p) for name, p in params.items()}
 
     def _blame(self, symptom: str, x: Any) -> str:
         for name, values in {"x": x, **self.params}.items():

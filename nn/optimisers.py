@@ -25,6 +25,9 @@ class SGD:
         self.learning_rate = learning_rate
         self._steps: dict[str, NDArray[Any]] = {}  # kept, so that no update allocates
 
+    def __repr__(self) -> str:
+        return f"SGD({self.learning_rate})"
+
     def update(self, params: dict[str, Any], slopes: dict[str, NDArray[Any]]) -> None:
         """Change `params` in place."""
         rate = float(self.learning_rate)  # a NumPy number could raise the precision

@@ -13,6 +13,7 @@ from nn.history import DivergenceError, History, Row
 from nn.losses import class_indices
 from nn.networks import Classifier, not_finite
 from nn.optimisers import SGD
+from nn.threads import threads_for
 
 Data = tuple[Any, Any]
 """Samples of shape (n, ...) and their labels."""
@@ -38,7 +39,7 @@ def train(
     test_data: Data,
     *,
     iterations: int = 10_000,
-    batch_size: int = 100,
+    batch_size: int | None = None,
     optimiser: SGD | None = None,
     rng: np.random.Generator | int | None = None,
     every: int | None = None,
@@ -48,14 +49,20 @@ def train(
 ) -> History:
     """Train by random batches; evaluate on all data once an epoch.
 
+    Where the matrices are small, BLAS uses one thread meanwhile (if threadpoolctl is installed),
+    unless you have set its number: by OPENBLAS_NUM_THREADS, OMP_NUM_THREADS or MKL_NUM_THREADS, or
+    by an enclosing `threadpool_limits`.
+
     Parameters
     ----------
     network : Classifier
         Its parameters are changed in place.
     train_data, test_data : (samples, labels)
         Arrays of shapes (n, ...) and (n,) or (n, classes).
-    iterations, batch_size : int
-        How many batches, drawn at random from the training data, of how many samples.
+    iterations : int
+        How many batches, drawn at random from the training data.
+    batch_size : int, optional
+        How many samples each batch has; 100 if left out, or all if there are fewer.
     optimiser : SGD
         `SGD(0.1)` if left out.
     rng : numpy Generator or seed, optional
@@ -81,8 +88,9 @@ def train(
     Raises
     ------
     ValueError
-        Before the first step, if the data are empty or not finite, shapes do not fit, or a label
-        is out of range; the message names the place in the data.
+        Before the first step, if the data are empty or not finite, shapes do not fit, a label is
+        out of range, or a batch is larger than the training data; the message names the place in
+        the data or the layer, and says what to do.
     DataError
         If the checkpoint is damaged or of another run; the message says what differs.
     TypeError
@@ -106,13 +114,20 @@ def train(
     >>> network = TwoLayerNet(2, 8, 2, rng=0)
     >>> train(network, data, data, rng=0, checkpoint="run.npz")  # doctest: +SKIP
     """
-    if batch_size < 1 or (every is not None and every < 1):
-        raise ValueError(f"batch_size and every must be at least 1, not {batch_size} and {every}")
+    for name, count in {"batch_size": batch_size, "every": every}.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count}")
     x, t = train_data = _checked("training", train_data, network)
     test_data = _checked("test", test_data, network)
+    batch_size = batch_size or min(100, len(x))
+    if batch_size > len(x):
+        raise ValueError(
+            f"batch_size is {batch_size}, but the training data of shape {x.shape} have "
+            f"{len(x)} samples: choose at most {len(x)}, or leave batch_size out"
+        )
     optimiser = optimiser or SGD()
     seeded, rng = rng is not None, np.random.default_rng(rng)
-    epoch = max(len(x) // batch_size, 1)
+    epoch = len(x) // batch_size
     every = every or epoch
     history, kept = History(), None
     if checkpoint is not None:
@@ -126,20 +141,22 @@ def train(
         }
         kept = Checkpoint(checkpoint, network, optimiser, rng, settings)
         history = kept.restore()
+    largest = max((np.size(value) for value in network.params.values()), default=0)
     try:
-        for iteration in progress(range(len(history.losses), iterations)):
-            batch = rng.choice(len(x), batch_size)
-            loss, slopes = network.loss_and_gradient(x[batch], t[batch])
-            optimiser.update(network.params, slopes)
-            history.losses.append(loss)
-            if iteration % every == 0:
-                accuracies = network.accuracy(*train_data), network.accuracy(*test_data)
-                history.rows.append(Row(iteration, iteration / epoch, loss, *accuracies))
-                report(history.rows[-1])
-                if kept:
-                    kept.save(history)
-        if kept:
-            kept.save(history)
+        with threads_for(batch_size * largest):
+            for iteration in progress(range(len(history.losses), iterations)):
+                batch = rng.choice(len(x), batch_size)
+                loss, slopes = network.loss_and_gradient(x[batch], t[batch])
+                optimiser.update(network.params, slopes)
+                history.losses.append(loss)
+                if iteration % every == 0:
+                    accuracies = network.accuracy(*train_data), network.accuracy(*test_data)
+                    history.rows.append(Row(iteration, iteration / epoch, loss, *accuracies))
+                    report(history.rows[-1])
+                    if kept:
+                        kept.save(history)
+            if kept:
+                kept.save(history)
     except KeyboardInterrupt:
         history.interrupted = True
     except FloatingPointError as error:

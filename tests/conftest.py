@@ -2,9 +2,12 @@
 
 import os
 
-from hypothesis import Phase, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Here the engine's own frames are what a failure is about.
+os.environ.setdefault("AUTODIFF_TRACEBACKS", "full")
 # A test's matrices are small: more threads only wait for each other (and for other tests).
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -16,9 +19,23 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # which a busy machine fails
     # a failed check explains itself, and Hypothesis takes long to do so
     phases=[phase for phase in Phase if phase is not Phase.explain],
 )
 for profile, examples in (("deep", 50), ("thorough", 200)):
     settings.register_profile(profile, settings.get_profile("repeatable"), max_examples=examples)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its option
+def pytest_cmdline_main(config):
+    """Use all cores for the whole suite; tests that are chosen or debugged run in this process."""
+    by_hand = config.args_source is pytest.Config.ArgsSource.ARGS or any(
+        config.getoption(name, None)
+        for name in ("keyword", "markexpr", "lf", "usepdb", "trace", "collectonly")
+    )
+    by_hand |= config.getoption("capture") == "no"
+    worker = hasattr(config, "workerinput")
+    if not (by_hand or worker) and config.getoption("numprocesses", 0) is None:
+        config.option.numprocesses = "auto"

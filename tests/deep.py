@@ -18,7 +18,7 @@ PARTS = {
     "ladder": "-m tests.ladder",
     "accuracy": "-m tests.accuracy",
     "programs": "-m tests.programs 2000",
-    "kinks": "-m tests.kinks",
+    "kinks": "-m tests.kink_measures",
     "peers": "-m tests.peers",
     "mutants": "-m tests.mutants",
     "kills": "tests/nn/test_checkpoints.py 100",

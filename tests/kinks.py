@@ -5,6 +5,7 @@ the tests ask them again where they are installed.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from math import inf, nan, pi
 from typing import Any, NamedTuple
@@ -497,6 +498,10 @@ such points, in reverse and forward mode, for numbers and arrays alike, and whet
 {pytorch} and JAX {jax} say the same: an empty cell is agreement, and – means that they have no
 such function, or no derivative of it.
 The derivative of an array is that of its elements times 1, 2, 3 …
+
+Inside `with autodiff.detect_kinks():` a derivative at a point without one is a `KinkError` instead,
+which names the operation in the column of that name, its line and what it would have answered. Each
+row of the table says where it has no derivative; the list of all is at the end of this page.
 (`python -m tests.kinks > docs/kinks.md` makes this page; the tests hold us to it, and the peers
 where they are installed.)
 """
@@ -524,16 +529,45 @@ def page() -> str:
     by_pytorch = sum(isinstance(kink.pytorch, tuple) for kink in kinks)
     by_jax = sum(isinstance(kink.jax, tuple) for kink in kinks)
     for title, group in KINKS.items():
-        text += f"\n## {title}\n\n| function | at | derivative | why | PyTorch | JAX |\n"
-        text += "| --- | --- | --- | --- | --- | --- |\n"
+        columns = ["function", "at", "derivative", "why", "`detect_kinks`", "PyTorch", "JAX"]
+        text += f"\n## {title}\n\n| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|\n"
         for kink in group:
             point, *rest = map(written, (kink.point, kink.ours))
-            cells = [f"`{kink.text}`", point, *rest, kink.why]
+            cells = [f"`{kink.text}`", point, *rest, kink.why, detected(kink)]
             text += f"| {' | '.join([*cells, written(kink.pytorch), written(kink.jax)])} |\n"
     total = (
         f"In all {len(kinks)} points: PyTorch deviates at {by_pytorch}, JAX at {by_jax} of them."
     )
-    return f"{text}\n{total}\n"
+    return f"{text}\n{total}\n{rows()}"
+
+
+def detected(kink: Kink) -> str:
+    """The operation that `detect_kinks` names, in reverse mode."""
+    from peers import floating, ours
+
+    from autodiff import KinkError, detect_kinks, vjp
+
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        try:
+            with detect_kinks():
+                out, pullback = vjp(lambda *x: floating(kink.of(ours, x))[0], *kink.arrays())
+                pullback(weights(out))
+        except KinkError as error:
+            return f"`{str(error).partition(' ')[0]}`"
+        except np.linalg.LinAlgError:
+            return ""
+    return ""
+
+
+def rows() -> str:
+    """All rows that have points without a derivative, as the table itself says."""
+    from autodiff.ops.table import TABLE
+
+    text = "\n## What the table says\n\n| function | has no derivative at |\n| --- | --- |\n"
+    for name, op in sorted(TABLE.items()):
+        if op.kinks:
+            text += f"| `{name}` | {'; '.join(kink.where for kink in op.kinks)} |\n"
+    return text
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "autodiff"
 ROOMS = ["core", "ops", "nodes", "transforms", "testing", "views", "cli"]
 """From the ground up."""
-CORE = ["graph", "modes", "walks", "copies", "trees", "groups"]
+CORE = ["about", "missing", "tracebacks", "graph", "modes", "walks", "copies", "trees", "groups"]
 OPEN_TO_ALL = {"cli", "testing"}
 """Rooms that may use the public names of `autodiff` itself."""
 

@@ -13,7 +13,6 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from io import TextIOWrapper
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from autodiff.cli.parser import ExpressionError, parse
 from autodiff.cli.report import Misuse, Report
+from autodiff.core.about import VERSION
 
 HIGHEST_ORDER = 8
 PASSED, FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -133,13 +133,10 @@ def _page(path: str) -> str:
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Prints the version, and ends the run."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        try:
-            print(f"autodiff {metadata.version('autodiff-nn')}")
-        except metadata.PackageNotFoundError:
-            print("autodiff (run from its source)")
+        print(f"autodiff {VERSION}")
         parser.exit()
 
 

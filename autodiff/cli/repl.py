@@ -15,6 +15,7 @@ import numpy as np
 
 import autodiff
 from autodiff.core.graph import Node, by_serial
+from autodiff.core.tracebacks import hide_in_ipython
 from autodiff.views.formulas import number
 from autodiff.views.text import printable
 from autodiff.views.tree import tree
@@ -184,6 +185,7 @@ def run_ipython(names: dict[str, Any]) -> None:
     application: Any = TerminalIPythonApp  # without types in older releases
     app = application.instance(user_ns=names, config=config)
     app.initialize([])
+    hide_in_ipython()
     # asked before the node itself, which would have its picture drawn
     app.shell.display_formatter.mimebundle_formatter.for_type(
         Node, lambda node, **_: {"text/plain": description(node, app.shell.user_ns)}

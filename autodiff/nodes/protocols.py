@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from autodiff.core.graph import current
+from autodiff.core.missing import advice
 from autodiff.core.modes import compared, modes
 from autodiff.nodes.ufuncs import call_method
 from autodiff.ops.plain import MAKERS, PLAIN, REFUSED
@@ -45,6 +47,12 @@ def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
         raise TypeError(
             f"{name}(like=...) would make a plain array, not a node: leave like= out (nodes are "
             "joined by autodiff.array), and wrap the array in a Tensor if it is a variable"
+        )
+    short = function.__name__
+    if getattr(sys.modules.get("scipy.special"), short, None) is function:
+        raise TypeError(
+            f"scipy.special.{short} has no derivative here yet: {advice(short)}, or take x.data "
+            "to compute outside the graph"
         )
     from difflib import get_close_matches  # for this message only
 

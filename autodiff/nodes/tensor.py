@@ -255,9 +255,11 @@ class Tensor(ArrayNode):
         for arg in args:
             kind = type(arg)
             if kind is Tensor:
-                if arg._place:
+                place = arg._place
+                if place:
                     arg.settle()
-                data.append(arg._data)
+                # a single number, for which NumPy decides whether the result is another
+                data.append(arg._data[()] if place is False else arg._data)
             elif kind is np.ndarray:
                 if arg.dtype is OBJECT:
                     if Tensor in map(type, args):

@@ -132,7 +132,7 @@ class Value(ArrayNode):
             kind = type(arg)
             if kind is Value:
                 numbers.append(arg._data)
-            elif kind is float or kind is int or kind is bool:
+            elif kind is float or kind is int or kind is bool or kind is Tied:
                 numbers.append(arg)
             elif any(_is_array(arg) for arg in args):
                 return Tensor.apply(op, args, params)

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params, next_serial, reassigned
 from autodiff.core.modes import modes, recording, remembers
 from autodiff.nodes.arrays import frozen, ordinary, private, refusal
 from autodiff.nodes.places import WRITING, History, Place, Superseded, View, positions
+from autodiff.ops.joining import array
 from autodiff.ops.shapes import (
     as_array,
     broadcast_to,
@@ -177,6 +179,8 @@ def _assignable(value: Any) -> Any:
     if isinstance(value, Node):
         value.settle()
         return value
+    if any(isinstance(leaf, Node) for leaf in trees.leaves(value)):
+        return array(value)
     if not hasattr(value, "__array_function__"):
         value = np.asarray(value)
     if isinstance(value, np.ndarray):

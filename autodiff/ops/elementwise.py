@@ -24,6 +24,7 @@ from autodiff.ops.table import (
     is_complex,
     linear,
     over,
+    shape_of,
 )
 from autodiff.ops.ties import ties_of
 
@@ -395,7 +396,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     if high is not None:
         above = np.greater(a, high) | np.not_equal(high, high)
         a = where(compared(above, a, high, ours=True), high, a)
-    return a
+    return a if shape_of(a) else positive(a)  # a single number, as NumPy's
 
 
 real = elementwise(np.real, 1, scalar=operator.pos, symbol="Re")
@@ -436,7 +437,8 @@ def nan_to_num(
         return np.frompyfunc(lambda value: nan_to_num(value, **options), 1, 1)(x)
     if is_complex(x):
         return nan_to_num(real(x), **options) + 1j * nan_to_num(imag(x), **options)
-    return where(np.isfinite(x), x, np.nan_to_num(current(x), **options))
+    out = where(np.isfinite(x), x, np.nan_to_num(current(x), **options))
+    return out if shape_of(out) else positive(out)  # a single number, as NumPy's
 
 
 # NumPy's other names for the same functions.

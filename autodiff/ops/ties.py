@@ -41,5 +41,5 @@ class Tied(float):
 
 def ties_of(condition: Any) -> Any:
     """Return where a condition was decided by a tie, as far as it is known."""
-    owner = condition if isinstance(condition, Mask) else getattr(condition, "base", None)
+    owner = condition if isinstance(condition, Mask | Tied) else getattr(condition, "base", None)
     return getattr(owner, "ties", False)

@@ -7,6 +7,8 @@ error bound; `anomaly.py` finds where a NaN comes from, and `kinks.py` where the
 
 from typing import Any
 
+from autodiff.core.about import install
+from autodiff.core.tracebacks import hide
 from autodiff.testing.checks import Check, check_grads
 from autodiff.testing.kinks import KinkError
 
@@ -23,6 +25,7 @@ def __getattr__(name: str) -> Any:
         from autodiff.testing import strategies
     except ImportError as error:
         raise ImportError(
-            f"autodiff.testing.{name} needs hypothesis: pip install 'autodiff-nn[test]' brings it"
+            f"autodiff.testing.{name} needs hypothesis: {install('test')} in the clone brings it"
         ) from error
+    hide("autodiff")
     return getattr(strategies, name)

@@ -16,7 +16,7 @@ from autodiff.core.graph import Node, Op, Params, ancestors, current, data_of
 from autodiff.ops.elementwise import real
 from autodiff.ops.reductions import sum
 from autodiff.ops.table import conj, is_complex, shape_of
-from autodiff.testing.kinks import KinkError
+from autodiff.testing.kinks import KinkError, kink_of
 from autodiff.testing.numerical import (
     Estimate,
     Line,
@@ -402,23 +402,28 @@ def _complaint(
     alone = np.count_nonzero(flat(found.direction)) == 1
     where = f"argument {k} ({'' if alone else 'a random direction of '}{check.at}: {kinds})"
     order = f" at order {check.order}" if check.order > 1 else ""
+    if not found.kink and not np.isfinite(check.error):
+        return AssertionError(
+            f"{name} has no numerical derivative{order} for {where} to compare with: a value of it "
+            "near the point is not finite"
+        )
+    kink = None if culprit else kink_of(trial.f, trial.args, k)
     if found.kink:
         return KinkError(
             f"{name} has a kink or a jump{order} at this point, or nearer than the finest step of "
             f"the differences, for {where}: there is no derivative to compare with; reverse mode "
             f"says {check.reverse!r}, forward mode {check.forward!r}. Check at another point"
+            + (f"\n{kink}" if kink else "")
         )
-    if not np.isfinite(check.error):
-        return AssertionError(
-            f"{name} has no numerical derivative{order} for {where} to compare with: a value of it "
-            "near the point is not finite"
-        )
+    disagree = f"derivatives of {name}{order} disagree for {where}: {check}; "
+    if kink:
+        return KinkError(f"{disagree}they pass a point without a derivative\n{kink}")
     blame = culprit or (
         "each operation's own rule agrees on the inputs that it had: look for what left the graph "
         "(.data, stop_gradient, a number kept from another call), and for a matrix that is moved "
         "where it is no longer Hermitian, though cholesky, eigh or eigvalsh takes it for that"
     )
-    return AssertionError(f"derivatives of {name}{order} disagree for {where}: {check}; {blame}")
+    return AssertionError(disagree + blame)
 
 
 def _narrowed(trial: _Trial, found: _Compared) -> _Compared:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params, Parts, data_of, plain_data
 from autodiff.core.modes import Watcher, watching
 from autodiff.core.walks import hasty
 from autodiff.ops.table import Elementwise, Kink, Row, shape_of
 from autodiff.ops.ties import Mask, Tied
 from autodiff.testing.sites import SITES, called_by_user, remember
+from autodiff.transforms.runs import run_on_variables
 
 
 class KinkError(ValueError):
@@ -59,6 +61,26 @@ def detect_kinks() -> Iterator[None]:
     """
     with watching(_Kinks()):
         yield
+
+
+def kink_of(f: Callable[..., Any], args: tuple[Any, ...], k: int) -> KinkError | None:
+    """Return the error for the first point without a derivative that `f` meets at `args`, if any.
+
+    The derivative is that by argument `k`, of the results with weights that differ.
+    """
+    try:
+        with detect_kinks(), run_on_variables(f, k, args, {}) as run:
+            run.pull(trees.mapped(_weights, run.output))
+    except KinkError as error:
+        return error
+    except Exception:  # of the function, which is not what is asked for
+        return None
+    return None
+
+
+def _weights(leaf: Any) -> Any:
+    weights = np.cos(np.arange(np.size(leaf))).reshape(np.shape(leaf))
+    return weights if weights.ndim else float(weights)
 
 
 _within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)

@@ -23,6 +23,7 @@ _DISPATCHING = {
     os.path.join(_LIBRARIES[0], *parts)
     for parts in (
         ("core", "modes.py"),
+        ("nodes", "methods.py"),
         ("nodes", "protocols.py"),
         ("nodes", "tensor.py"),
         ("testing", "kinks.py"),

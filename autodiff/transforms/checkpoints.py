@@ -37,7 +37,8 @@ def checkpoint(f: Function) -> Callable[..., Any]:
     Raises
     ------
     TypeError
-        If the result depends on a variable that is not among the arguments.
+        If the result depends on a variable that is not among the arguments, or the function writes
+        to one of these.
 
     Examples
     --------
@@ -84,9 +85,15 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
     args, kwargs = trees.mapped(
         lambda x: next(following) if isinstance(x, Node) else x, params["call"]
     )
+    serials = [node.serial for node in nodes]
     with recorded():
         returned = params["f"](*args, **kwargs)
-        return nodes, differentiable(returned, f"{name_of(params['f'])} returned")
+    if serials != [node.serial for node in nodes]:
+        raise TypeError(
+            f"checkpoint: {name_of(params['f'])} writes to its argument, which it would do again "
+            "whenever a derivative passes: let it work on x.copy()"
+        )
+    return nodes, differentiable(returned, f"{name_of(params['f'])} returned")
 
 
 class Checkpoint(Row):

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from autodiff.core import trees
-from autodiff.core.graph import Node, ancestors
+from autodiff.core.graph import Node, ancestors, next_serial
 from autodiff.core.modes import recorded
 from autodiff.core.walks import pull, push
 from autodiff.nodes.tensor import Tensor
 from autodiff.nodes.value import Value, pull_floats
+from autodiff.nodes.writing import view_behind
 from autodiff.ops.elementwise import positive
 from autodiff.ops.table import Elementwise, is_object
 from autodiff.transforms.results import differentiable, name_of, with_tensors
@@ -36,9 +37,10 @@ def pulled(
             if isinstance(output, Value):
                 _, floats = pull_floats(output, cotangent)
                 return [floats[x.serial] if x.serial in floats else x.zero() for x in inputs]
+        start = next_serial()
         found = pull(cotangents, inputs, record, order)
     if record:
-        return [found[node] for node in inputs]
+        return _separate([found[node] for node in inputs], start)
     return _owned([np.array(g) if isinstance(g, np.generic) else g for g in map(found.get, inputs)])
 
 
@@ -54,6 +56,22 @@ def _owned(carried: list[Any]) -> list[Any]:
         seen.add(id(x))
         owned.append(x)
     return owned
+
+
+def _separate(carried: list[Any], start: float) -> list[Any]:
+    """The same nodes, of which each may be written to without changing another.
+
+    Those made before `start` belong to someone else.
+    """
+    seen: set[Node] = set()
+    separate = []
+    for x in carried:
+        if isinstance(x, Tensor):
+            if x.serial < start or x in seen or view_behind(x) is not None:
+                x = positive(x)
+            seen.add(x)
+        separate.append(x)
+    return separate
 
 
 def _variable(leaf: Any) -> Node:
@@ -225,11 +243,14 @@ class Run:
             x: x.spread(t if isinstance(t, Node) else np.array(t))  # not the caller's
             for x, t in zip(self.variables, tangents, strict=True)
         }
+        start = next_serial()
         with np.errstate(all="ignore"):
             found = push(given, self.nodes, record, self.order)
         outputs = trees.leaves(self.output)
         made = [found[x] if isinstance(x, Node) else _no_tangent(x) for x in outputs]
-        return [self._plain_leaf(t) for t in made] if record else _owned(made)
+        if not record:
+            return _owned(made)
+        return [self._plain_leaf(t) for t in _separate(made, start)]
 
     def push(self, tangent: Any) -> Any:
         """The tangent of the output, from one of the arguments."""

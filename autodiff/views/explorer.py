@@ -30,10 +30,12 @@ from autodiff.core.graph import Node, data_of, plain_data
 from autodiff.views.draw import GRADIENT, LINE, NODE, SMALL, VALUE, Artist
 from autodiff.views.formulas import formula, number, partial, symbols
 from autodiff.views.notation import is_small
+from autodiff.views.render import still
 from autodiff.views.scene import newest, scene
 from autodiff.views.text import printable
 
 NUMBERS = 64  # an array of up to so many elements is shown element by element, on request
+WAKE = "To step through this graph, run its cell, or trust the notebook."
 NAME = 24  # what is longer is abridged in formulas
 SVG = "http://www.w3.org/2000/svg"
 # the page says these by its own style sheet, which knows light and dark
@@ -54,15 +56,29 @@ FILLS = {
 
 @dataclass(frozen=True, slots=True)
 class Explorer:
-    """What `explore` returns: the page, and where it was written. A notebook shows the page."""
+    """The page that `explore` makes, and where it was written. A notebook shows the page.
+
+    Attributes
+    ----------
+    path : Path
+    html : str
+    svg : str
+        The picture with all values and gradients, which a notebook that is not trusted shows
+        instead of the page.
+    """
 
     path: Path
     html: str = field(repr=False)
+    svg: str = field(repr=False)
 
     def _repr_html_(self) -> str:
+        # a notebook that is not trusted drops the frame, and with it the rule that hides the still
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
             'title="autodiff explorer" style="width:100%;height:44em;border:0"></iframe>'
+            f'<div class="autodiff-still"><p>{WAKE}</p>'
+            f"{still(self.svg, 'the graph, with its values and gradients')}</div>"
+            "<style>iframe + .autodiff-still { display: none }</style>"
         )
 
 
@@ -118,7 +134,7 @@ def explore(
     >>> page.path.suffix, len(page.html) < 100_000
     ('.html', True)
     """
-    page = _page(output, seed, max_nodes)
+    page, picture = _page(output, seed, max_nodes)
     if path is None:
         handle, path = tempfile.mkstemp(prefix="autodiff-", suffix=".html")
         os.close(handle)
@@ -127,7 +143,7 @@ def explore(
     if show and not _in_notebook():
         with suppress(OSError, webbrowser.Error):  # without a browser, there is still the file
             webbrowser.open(path.as_uri())
-    return Explorer(path, page)
+    return Explorer(path, page, picture)
 
 
 def _in_notebook() -> bool:
@@ -135,7 +151,8 @@ def _in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-def _page(output: Node, seed: Any, max_nodes: int) -> str:
+def _page(output: Node, seed: Any, max_nodes: int) -> tuple[str, str]:
+    """Return the page, and its picture as an SVG that stands alone."""
     if not isinstance(output, Node):
         raise TypeError(f"explore takes a Value or a Tensor, not {type(output).__name__}")
     nodes = _collect(output, max_nodes)
@@ -149,13 +166,14 @@ def _page(output: Node, seed: Any, max_nodes: int) -> str:
             "steps": _steps(nodes, names, flows, adjoints),
         }
     template = files("autodiff.views").joinpath("explorer.html").read_text(encoding="utf-8")
+    inline, picture = _picture(nodes, adjoints, names, max_nodes)
     parts = {
         "policy": _policy(template),
         "title": html.escape(names[output]),
-        "picture": _picture(nodes, adjoints, names, max_nodes),
+        "picture": inline,
         "data": _embedded(data),
     }
-    return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template)
+    return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template), picture
 
 
 def _collect(output: Node, max_nodes: int) -> list[Node]:
@@ -379,14 +397,16 @@ def _backward_steps(
 
 def _picture(
     nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
-) -> str:
-    """The SVG that `draw` would make, unfolded, with these adjoints.
+) -> tuple[str, str]:
+    """Draw the graph, unfolded, with these adjoints; return the page's SVG, and one for elsewhere.
 
-    Its parts tell which node ("3") or edge ("3_0", that of its input 0) they belong to.
+    The elements of the page's SVG name the node ("3") or edge ("3_0", that of its input 0) that
+    they belong to.
     """
     seen = scene(nodes[-1], fold=False, max_nodes=max_nodes)
     drawing = Artist(seen, gradient_of=adjoints.get).drawing(legend=False)
-    svg = ET.fromstring(drawing.pipe(format="svg", encoding="utf-8"))
+    picture = str(drawing.pipe(format="svg", encoding="utf-8"))
+    svg = ET.fromstring(picture)
     drawn = {key: item for item, key in seen.items.items() if isinstance(item, Node)}
     index = {node: i for i, node in enumerate(nodes)}
     edges = {
@@ -429,7 +449,7 @@ def _picture(
         svg.attrib.pop(name, None)
     svg.set("id", "picture")
     ET.register_namespace("", SVG)
-    return ET.tostring(svg, encoding="unicode")
+    return ET.tostring(svg, encoding="unicode"), picture
 
 
 def _tag(group: ET.Element, name: str) -> None:

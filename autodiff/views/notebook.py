@@ -9,16 +9,19 @@ from contextlib import suppress
 from autodiff.core.graph import Node
 from autodiff.views.draw import draw
 from autodiff.views.formulas import latex_of
-from autodiff.views.render import ADVICE, anchored, renderer
+from autodiff.views.render import ADVICE, HTML, SVG, anchored, renderer, still
 
 NODES, SECONDS = 100, 3  # what is spent on a picture unasked
-SVG, LATEX = "image/svg+xml", "text/latex"
+LATEX = "text/latex"
 
 
 def mimebundle(
     node: Node, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """What a notebook shows for a node: its text, and its graph; its formula if none is drawn."""
+    """Return what a notebook shows for a node: its text and its graph, else its formula.
+
+    The graph comes as SVG and as an HTML image, which a notebook that is not trusted shows too.
+    """
 
     def asked_for(kind: str) -> bool:
         return kind in (include or [kind]) and kind not in (exclude or [])
@@ -26,11 +29,13 @@ def mimebundle(
     bundle = {"text/plain": repr(node)}
     # whatever is wrong with the picture or the formula, the text is still good
     with suppress(Exception):
-        if asked_for(SVG):
-            bundle[SVG] = _picture(node)
+        if asked_for(SVG) or asked_for(HTML):
+            picture = _picture(node)
+            shown = {SVG: picture, HTML: still(picture, f"graph of {node!r}")}
+            bundle |= {kind: data for kind, data in shown.items() if asked_for(kind)}
     with suppress(Exception):
         # not beside a picture, which JupyterLab would not show then
-        if asked_for(LATEX) and SVG not in bundle and (formula := latex_of(node)):
+        if asked_for(LATEX) and len(bundle) == 1 and (formula := latex_of(node)):
             bundle[LATEX] = formula
     return bundle
 

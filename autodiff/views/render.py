@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -17,6 +19,7 @@ from graphviz.backend import dot_command
 
 from autodiff.views.scene import Scene
 
+SVG, HTML = "image/svg+xml", "text/html"
 ADVICE = "no program that draws was found: install graphviz, or pip install graphviz-pure"
 FORMATS = (".svg", ".png", ".pdf", ".dot")
 _one_at_a_time = RLock()
@@ -63,6 +66,26 @@ def _anchored(node: re.Match[str]) -> str:
         return f'text-anchor="end" x="{middle:.2f}"' if left else text[0]
 
     return re.sub('text-anchor="start" x="([^"]*)"', tied, node[0])
+
+
+def still(svg: str, alt: str) -> str:
+    """Return an HTML image of an SVG picture, its data in the address.
+
+    A notebook that is not trusted yet shows no SVG and runs no script, but shows such an image.
+
+    Parameters
+    ----------
+    svg : str
+        With width and height in points, as Graphviz writes it.
+    alt : str
+        What a screen reader says.
+    """
+    found = re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    sizes = [round(float(points) * 4 / 3) for points in found.groups()] if found else []
+    size = "".join(f' {name}="{n}"' for name, n in zip(("width", "height"), sizes, strict=False))
+    data = base64.b64encode(svg.encode()).decode()
+    style = "max-width:100%;height:auto"
+    return f'<img src="data:{SVG};base64,{data}"{size} alt="{escape(alt)}" style="{style}">'
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
@@ -134,11 +157,20 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             path.write_text(anchored(path.read_text("utf-8")), "utf-8", newline="\n")
         return str(path)
 
-    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        kinds = set(include or [SVG, HTML]) - set(exclude or [])
         try:
-            return dict(super()._repr_mimebundle_(*args, **options))
+            bundle = dict(super()._repr_mimebundle_([*kinds - {HTML}, SVG], **options))
         except Exception as error:  # a notebook is to show the text, not a traceback
             return {"text/plain": f"{self.source}// {error}"}
+        if HTML in kinds:
+            bundle[HTML] = still(bundle[SVG], f"graph of {self.scene.output!r}")
+        return {kind: data for kind, data in bundle.items() if kind in kinds}
 
     def __str__(self) -> str:
         return self.source if renderer() else f"{self.source}// {ADVICE}"

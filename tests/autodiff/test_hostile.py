@@ -117,7 +117,7 @@ def test_the_payload_of_a_nan_is_kept():
         lambda x: x.reshape(-1, -1),
         lambda x: x.reshape((1,) * 70 + (4,)),
         lambda x: np.repeat(x, 2**60),
-        lambda x: np.tile(x, (2**40, 2**40)),
+        lambda x: np.tile(x, (2**60, 2**60)),
         lambda x: np.pad(x, 2**61),
         lambda x: x[2**70],
         lambda x: x[5],
@@ -135,7 +135,8 @@ def test_the_payload_of_a_nan_is_kept():
 )
 def test_sizes_and_places_beyond_reason_are_refused(use):
     x = Tensor(np.ones((2, 2)))
-    with pytest.raises((ValueError, TypeError, IndexError, OverflowError, MemoryError)):
+    # no MemoryError: a machine that overcommits would grant what it cannot hold
+    with pytest.raises((ValueError, TypeError, IndexError, OverflowError)):
         use(x)
     x.sum().backward()
     np.testing.assert_array_equal(x.grad, 1.0)

@@ -273,7 +273,9 @@ def test_an_upstream_gradient_of_another_shape_is_refused():
 
 
 def test_shapes_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"x of shape \(2, 3\), W of shape \(2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"Affine\(2, 2\) needs x of shape \(n, 2\) .*, not \(2, 3\)"
+    ):
         Affine(np.eye(2), np.zeros(2)).forward(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"multiply.*\(2,\).*\(3,\)"):
         MulLayer().forward(np.ones(2), np.ones(3))
@@ -320,6 +322,13 @@ def test_numerical_gradient_restores_the_array_when_the_function_raises():
     with pytest.raises(ArithmeticError, match="no"):
         numerical_gradient(f, x)
     np.testing.assert_array_equal(x, [1, 2, 3])
+
+
+def test_numerical_gradient_needs_one_number():
+    x = np.ones(2)
+    with pytest.raises(ValueError, match=r"one number, not an array of shape \(2,\)"):
+        numerical_gradient(lambda x: x * 2, x)
+    np.testing.assert_array_equal(x, [1, 1])
 
 
 def test_gradient_descent_by_numerical_gradients():

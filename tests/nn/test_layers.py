@@ -1,6 +1,7 @@
 """nn.layers against plain NumPy; their derivatives against numerical ones, to second order."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Tensor, check_grads, gradients
-from nn import Affine, Layer, ReLU, Sequential, Sigmoid
+from nn import Affine, Layer, ReLU, Sequential, Sigmoid, TwoLayerNet
 
 SHAPES = st.sampled_from([(3,), (2, 3), (1, 3), (0, 3), (2, 3, 1), (4, 1, 3, 2), (2, 2, 2), (0, 2)])
 
@@ -39,23 +40,56 @@ def test_lists_are_taken_as_arrays():
 
 @pytest.mark.parametrize("kind", [np.asarray, Tensor])
 @pytest.mark.parametrize(
-    ("x", "W", "b"),
+    ("x", "message"),
     [
-        ((2, 3), (4, 5), (5,)),
-        ((2, 4), (4, 5), (4,)),
-        ((2, 4), (4, 5), (1,)),  # NumPy would broadcast
-        ((2, 4), (4, 5), (2, 5)),
-        ((2, 2, 3), (4, 5), (5,)),
-        ((), (4, 5), (5,)),
+        ((2, 3), "not (2, 3): pass rows of 4 numbers, or make the layer with Affine.initial(3, 5)"),
+        ((3,), "not (3,): pass rows of 4 numbers, or make the layer with Affine.initial(3, 5)"),
+        ((2, 2, 3), "not (2, 2, 3), which is (2, 6) flattened: pass rows of 4 numbers, or "),
+        ((), "not (): pass rows of 4 numbers"),
     ],
 )
-def test_shapes_that_do_not_fit_are_named(kind, x, W, b):
-    layer = Affine(kind(np.ones(W)), kind(np.ones(b)))
-    with pytest.raises(ValueError, match=r"x @ W \+ b for x") as error:
+def test_a_wrong_input_width_is_named(kind, x, message):
+    layer = Affine(kind(np.ones((4, 5))), kind(np.ones(5)))
+    expected = f"Affine(4, 5) needs x of shape (n, 4) or (4,), {message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         layer(kind(np.ones(x)))
-    flat = (2, 6) if len(x) > 2 else x
-    for shape in (flat, W, b):
-        assert f"of shape {shape}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("W", "b"), [((4, 5), (4,)), ((4, 5), (1,)), ((4, 5), (2, 5)), ((4,), (5,)), ((2, 4, 5), (5,))]
+)
+def test_parameters_that_do_not_fit_each_other_are_named(W, b):
+    """NumPy would broadcast some of them."""
+    expected = f"Affine with W of shape {W} and b of shape {b}: give it W of shape (inputs, "
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
+        Affine(np.ones(W), np.ones(b))(np.ones((2, 4)))
+
+
+def test_a_layer_inside_a_network_is_named_by_its_place():
+    network = Sequential(Affine.initial(4, 3), Sequential(ReLU(), Affine.initial(2, 1)))
+    expected = "layer 2 of Sequential: layer 2 of Sequential: Affine(2, 1) needs x of shape (n, 2)"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}.*not \\(5, 3\\)"):
+        network(np.ones((5, 4)))
+
+
+@pytest.mark.parametrize("kind", [np.linalg.LinAlgError, TypeError, FloatingPointError])
+def test_an_error_of_another_kind_stays_what_it_is(kind):
+    class Faulty(Layer):
+        def __call__(self, x, params=None):
+            raise kind("its own words")
+
+    with pytest.raises(kind, match="its own words"):
+        Sequential(Faulty())(np.ones(2))
+
+
+def test_layers_and_networks_are_shown_by_their_sizes():
+    class Scale(Layer):
+        def __init__(self):
+            self.params = {"factor": np.ones(7)}
+
+    assert repr(Affine.initial(784, 50)) == "Affine(784, 50)"
+    assert repr(Sequential(Sigmoid(), Scale())) == "Sequential(Sigmoid(), Scale(factor: (7,)))"
+    assert repr(TwoLayerNet(4, 3, 2)) == "TwoLayerNet(Affine(4, 3), ReLU(), Affine(3, 2))"
 
 
 def test_affine_starts_with_scaled_normal_weights_and_no_bias():

@@ -132,13 +132,18 @@ def test_lists_are_taken_as_arrays():
         ([[1, 0, 0], [0, 0, 0], [0, 1, 0], [1, 1, 0]], r"labels\[1\] = \[0 0 0\] is not one-hot"),
         ([[1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 0]], r"labels\[3\] = \[1 1 0\] is not one-hot"),
         (np.full((4, 3), np.nan), "is not one-hot"),
-        ([0.0, 1.0, 2.0, 0.0], r"not float64 of shape \(4,\)"),
+        ([0.0, 1.0, 2.0, 0.0], r"not float64 of shape \(4,\): convert them with labels.astype"),
         ([True, False, True, True], r"not bool of shape \(4,\)"),
         (["a", "b", "c", "d"], "labels must be integers"),
-        ([0, 1, 2], r"shape \(4,\) or one-hot rows of shape \(4, 3\), not int64 of shape \(3,\)"),
+        (
+            [0, 1, 2],
+            r"shape \(4,\) or one-hot rows of shape \(4, 3\), which is that of the last layer's "
+            r"scores, not int64 of shape \(3,\): pass the 4 labels of these samples",
+        ),
+        ([[0], [1], [2], [0]], r"of shape \(4, 1\): flatten them with labels.ravel\(\)"),
         ([1], r"not int64 of shape \(1,\)"),  # NumPy would broadcast
         (1, r"not int64 of shape \(\)"),
-        (np.eye(4), r"not float64 of shape \(4, 4\)"),
+        (np.eye(4), r"\(4, 4\): use 3 columns, or a last layer with 4 outputs"),
         (np.eye(3), r"not float64 of shape \(3, 3\)"),
         (np.zeros((4, 3, 1)), r"of shape \(4, 3, 1\)"),
         (None, "labels must be integers"),

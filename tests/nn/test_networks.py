@@ -182,7 +182,7 @@ def test_the_gradient_is_the_callers_to_change():
     [
         (np.zeros((0, 4)), [], r"scores of shape \(0, 3\)"),
         (np.zeros((0, 2, 2)), [], r"scores of shape \(0, 3\)"),
-        (np.zeros((2, 5)), [0, 1], r"x of shape \(2, 5\), W of shape \(4, 5\)"),
+        (np.zeros((2, 5)), [0, 1], r"layer 1 of TwoLayerNet: Affine\(4, 5\) .*, not \(2, 5\)"),
         (np.zeros((2, 4)), [0, 3], r"labels\[1\] = 3 is out of range"),
         (np.zeros((2, 4)), [0], r"not int64 of shape \(1,\)"),
         (np.zeros((2, 4)), [0, 1, 2], r"not int64 of shape \(3,\)"),

@@ -52,7 +52,7 @@ def test_it_learns_a_separable_problem():
         ({"every": 40}, [0]),
         ({"every": 39}, [0, 39]),
         ({"batch_size": 60, "iterations": 5}, [0, 1, 2, 3, 4]),
-        ({"batch_size": 100, "iterations": 3}, [0, 1, 2]),  # larger than the data
+        ({"batch_size": None, "iterations": 3}, [0, 1, 2]),  # 60, since there are fewer than 100
         ({"iterations": 0}, []),
     ],
 )
@@ -176,14 +176,17 @@ NAN[4, 1] = np.nan
     [
         (([], []), "there are no samples"),
         ((np.zeros((0, 2)), []), "there are no samples"),
-        ((X, T[:5]), r"integers of shape \(6,\) .* not int64 of shape \(5,\)"),
+        ((X, T[:5]), r"integers of shape \(6,\) .* not int64 of shape \(5,\): pass the 6 labels"),
         ((X, T[:1]), r"not int64 of shape \(1,\)"),
         ((X[:5], T), r"not int64 of shape \(6,\)"),
         ((X, np.r_[T[:5], 2]), r"labels\[5\] = 2 is out of range"),
         ((X, -T), r"labels\[1\] = -1 is out of range"),
         ((X, T / 2), "not float64"),
         ((NAN, T), r"samples\[4, 1\] is nan \(1 such value\): clean the data"),
-        ((X[:, :1], T), r"x of shape \(1, 1\), W of shape \(2, 6\)"),
+        (
+            (X[:, :1], T),
+            r"layer 1 of TwoLayerNet: Affine\(2, 6\) needs x of shape \(n, 2\) .*, not \(1, 1\)",
+        ),
     ],
 )
 def test_data_that_cannot_be_used_are_refused_before_the_first_step(name, data, message):
@@ -198,8 +201,23 @@ def test_data_that_cannot_be_used_are_refused_before_the_first_step(name, data, 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 0}, {"batch_size": -5}, {"every": 0}])
 def test_sizes_below_one_are_refused(settings):
-    with pytest.raises(ValueError, match="batch_size and every must be at least 1, not"):
+    ((name, count),) = settings.items()
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, not {count}$"):
         learn(**settings)
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    message = r"batch_size is 61, .* shape \(60, 2\) have 60 samples: choose at most 60"
+    with pytest.raises(ValueError, match=message):
+        learn(batch_size=61)
+
+
+def test_a_history_is_shown_without_its_numbers():
+    _, history = learn(iterations=100)
+    assert repr(history).startswith("<History: 100 losses, 34 rows, the last one Row(iteration=99,")
+    assert len(repr(history)) < 200
+    assert repr(History(interrupted=True)) == "<History: 0 losses, 0 rows, interrupted>"
+    assert repr(SGD(0.5)) == "SGD(0.5)"
 
 
 def test_divergence_keeps_the_history():

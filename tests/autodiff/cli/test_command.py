@@ -276,7 +276,7 @@ def test_help_and_version(run):
     assert status == 0
     for option in ("--at", "--order", "--check", "--draw", "--explore", "--latex", "--json"):
         assert option in out
-    assert run("--version")[1].startswith("autodiff ")
+    assert run("--version")[1] == f"autodiff {autodiff.__version__}\n"
 
 
 def test_the_examples_of_the_help_run(run, monkeypatch, tmp_path):

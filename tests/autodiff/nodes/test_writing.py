@@ -349,6 +349,15 @@ def test_random_programs_in_place(program):
     np.testing.assert_allclose(pushed, numerical / (2 * step), rtol=1e-4, atol=1e-4)
 
 
+def test_lists_that_hold_nodes_are_assigned():
+    x, v = Tensor([1.0, 2.0]), ad.Value(3.0)
+    y = ad.zeros((2, 2))
+    y[0] = [x[1], v]
+    y[:, 1] = (2.0, x[0] * 5)
+    assert y.data.tolist() == [[2.0, 2.0], [0.0, 5.0]]
+    assert gradients(np.sum(y), [x])[0].tolist() == [5.0, 1.0]
+
+
 def test_single_numbers_are_immutable():
     x = Tensor([1.0, 2.0])
     s = x[0]
@@ -529,3 +538,55 @@ def test_every_earlier_version_can_be_had_again():
         (slope,) = gradients(square, [version], seed=np.ones(100))
         np.testing.assert_array_equal(slope, 2 * expected)
         np.testing.assert_array_equal(version.data, expected)
+
+
+def test_what_numpy_gives_as_a_number_is_immutable_by_any_way():
+    x, t = np.array([1.5, 2.0]), Tensor([1.5, 2.0])
+    for make in (
+        lambda s: s.reshape(()),
+        lambda s: s.T,
+        lambda s: s.real,
+        lambda s: s.squeeze(),
+        lambda s: s.clip(0, 1),
+        lambda s: np.transpose(s),
+        lambda s: np.nan_to_num(s),
+        lambda s: np.clip(s, 0, 1),
+        lambda s: np.abs(s),
+        lambda s: s[...],
+        lambda s: np.where(True, s, 0.0),
+        lambda s: np.broadcast_to(s, ()),
+        lambda s: s.reshape(1)[0],
+        lambda s: np.median(s),
+    ):
+        for number, node in ((x[0], t[0]), (x[:1].reshape(()), t[:1].reshape(()))):
+            assert make(node).immutable == isinstance(make(number), np.generic)
+
+
+def test_derivatives_that_are_nodes_are_separate_arrays():
+    def gradients_of_one_node(t):
+        a, b = grad(lambda u, v: np.sum((u + v) * t), argnums=(0, 1))(np.ones(2), np.ones(2))
+        a[0] = 100.0
+        return np.sum(b * t)
+
+    def the_cotangent_itself(t):
+        _, pullback = ad.vjp(lambda u: u * 1.0, np.zeros(2))
+        (g,) = pullback(t)
+        g[0] = 50.0
+        return np.sum(t**2)
+
+    def the_tangent_itself(t):
+        _, pushed = jvp(lambda u: u + 1.0, (np.zeros(2),), (t,))
+        pushed[0] = 50.0
+        return np.sum(t**2)
+
+    for f in (gradients_of_one_node, the_cotangent_itself, the_tangent_itself):
+        np.testing.assert_array_equal(grad(f)(np.array([1.0, 2.0])), [2.0, 4.0])
+
+
+def test_a_checkpointed_function_may_not_write_to_its_argument():
+    def doubled(x):
+        x *= 2
+        return np.sum(x)
+
+    with pytest.raises(TypeError, match=r"doubled writes to its argument.*x\.copy\(\)"):
+        grad(ad.checkpoint(doubled))(np.ones(2))

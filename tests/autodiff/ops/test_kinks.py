@@ -5,10 +5,12 @@ from pathlib import Path
 import kinks
 import numpy as np
 import pytest
-from kinks import every, weights
-from peers import floating, ours
+from kink_measures import OURS, forward, measure, reverse
+from kinks import every
+from peers import Peer, ours
 
-from autodiff import Value, gradients, jvp, vjp
+import autodiff as ad
+from autodiff import Value, gradients
 from autodiff.core.graph import Node
 
 CONVENTIONS = [kink for kink in every() if not isinstance(kink.ours, str)]
@@ -16,27 +18,16 @@ at_every_kink = pytest.mark.parametrize("kink", CONVENTIONS, ids=lambda k: f"{k.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the values', NumPy's own
 
 
-def f(kink):
-    return lambda *arguments: floating(kink.of(ours, arguments))[0]
-
-
 @at_every_kink
 def test_reverse_mode_says_so(kink):
-    out, pullback = vjp(f(kink), *kink.arrays())
-    for found, expected in zip(pullback(weights(out)), kink.ours, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-15)
+    for found, expected in zip(reverse(kink), kink.ours, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=OURS)
 
 
 @at_every_kink
 def test_forward_mode_says_so(kink):
-    arrays = kink.arrays()
-    for k, expected in enumerate(kink.ours):
-        for index in np.ndindex(arrays[k].shape):
-            directions = [np.zeros_like(x) for x in arrays]
-            directions[k][index] = 1
-            out, pushed = jvp(f(kink), tuple(arrays), tuple(directions))
-            found = np.sum(weights(out) * pushed, where=pushed != 0)
-            np.testing.assert_allclose(found, np.real(np.asarray(expected)[index]), rtol=1e-15)
+    for found, expected in zip(forward(kink), kink.ours, strict=True):
+        np.testing.assert_allclose(found, np.real(expected), rtol=OURS)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +48,7 @@ def test_scalars_say_so(kink):
     ids=lambda k: f"{k.text} at {k.point}",
 )
 def test_where_there_is_no_derivative_both_modes_raise(kink):
-    arrays = kink.arrays()
-    out, pullback = vjp(f(kink), *arrays)
-    with pytest.raises(getattr(np.linalg, kink.ours)):
-        pullback(weights(out))
-    with pytest.raises(getattr(np.linalg, kink.ours)):
-        jvp(f(kink), tuple(arrays), tuple(map(np.ones_like, arrays)))
+    assert reverse(kink) == forward(kink) == kink.ours
 
 
 def test_what_is_recorded_of_peers_is_not_what_we_say():
@@ -73,6 +59,39 @@ def test_what_is_recorded_of_peers_is_not_what_we_say():
                 assert not all(
                     np.allclose(x, y, rtol=1e-12, atol=0, equal_nan=True) for x, y in same
                 ), kink
+
+
+def test_the_measures_are_of_what_is_computed_now(monkeypatch, capsys):
+    kink = next(kink for kink in every() if kink.text == "relu(x)")
+    assert measure([], [kink]) == (0, "1 points measured in both modes, 0 other than recorded")
+    assert capsys.readouterr().out == "relu(x) at 0: 0\n"
+    monkeypatch.setattr(ad.relu, "partials", (lambda out, x: 0.25,))
+    assert measure([], [kink]) == (1, "1 points measured in both modes, 1 other than recorded")
+    assert capsys.readouterr().out == "relu(x) at 0: 0.25 (forward 0.25; RECORDED 0)\n"
+
+
+def test_what_a_peer_says_is_asked_of_it(capsys):
+    class Stubborn(Peer):
+        module = "numpy"
+        version = "0"
+
+        def __init__(self):
+            self.refusals = ()
+
+        def function(self, name):
+            if name == "fabs":
+                raise LookupError
+            return ours(name)
+
+        def gradients(self, f, arrays, weights):
+            f(arrays)
+            return [np.ones_like(x) for x in arrays]
+
+    kinks = [kink for kink in every() if kink.text in ("relu(x)", "fabs(x)")]
+    surprises, counts = measure([Stubborn], kinks)
+    assert surprises == 0
+    assert counts.endswith(f"numpy {np.__version__} deviates at 1")
+    assert "relu(x) at 0: 0, numpy 1\n" in capsys.readouterr().out
 
 
 def test_the_page_is_of_these_points():

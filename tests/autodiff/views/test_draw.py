@@ -3,6 +3,8 @@
 import ast
 import os
 import re
+import shutil
+import sysconfig
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
@@ -88,12 +90,30 @@ def texts(svg):
     return [element.text.strip() for element in svg.iter() if element.tag.endswith("}text")]
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """A notebook waits for its picture as long as a busy machine takes to draw it."""
+    monkeypatch.setattr(notebook, "SECONDS", 120)
+
+
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
     """A machine with an empty PATH, and nothing in the environment's scripts folder."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(render.sysconfig, "get_path", lambda _: str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def no_graphviz(monkeypatch, tmp_path_factory):
+    """A PATH with graphviz-pure, wherever pip put it, and nothing else."""
+    scripts = sysconfig.get_path("scripts")
+    found = shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=scripts)
+    if not found:
+        pytest.skip("graphviz-pure's program is neither on PATH nor beside Python")
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "graphviz-pure").symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
 
 
 def price():
@@ -654,8 +674,7 @@ def test_unprintable_characters_become_spaces():
 # Rendering
 
 
-def test_render_needs_no_system_package(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+def test_render_needs_no_system_package(monkeypatch, tmp_path, no_graphviz):
     assert Path(render.renderer()).stem == "graphviz-pure"
     monkeypatch.chdir(tmp_path)
     draw(price()).render(outfile="price.svg", cleanup=True)
@@ -667,6 +686,16 @@ def test_render_needs_no_system_package(monkeypatch, tmp_path):
     assert Path("out.png").read_bytes().startswith(b"\x89PNG")
     assert "svg" in draw(price())._repr_mimebundle_()[SVG]
     assert str(dot_command.DOT_BINARY) == "dot"  # as the graphviz package left it
+
+
+def test_graphviz_pure_is_found_on_the_path_and_beside_python(bare, monkeypatch):
+    beside, program = bare / "beside", "graphviz-pure"
+    for folder in (beside, bare):  # the path goes first
+        folder.mkdir(exist_ok=True)
+        (folder / program).write_text(READ_ALL)
+        (folder / program).chmod(0o755)
+        monkeypatch.setattr(render.sysconfig, "get_path", lambda _: str(beside))
+        assert render.renderer() == str(folder / program)
 
 
 def test_graphviz_itself_comes_first(bare):
@@ -722,8 +751,7 @@ def test_save_draws(tmp_path):
         picture.save(tmp_path / "y.jpg")
 
 
-def test_graphviz_pure_writes_no_pdf(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+def test_graphviz_pure_writes_no_pdf(tmp_path, no_graphviz):
     with pytest.raises(RuntimeError, match="writes no PDF; install graphviz"):
         draw(price()).save(tmp_path / "y.pdf")
     assert os.listdir(tmp_path) == []
@@ -733,13 +761,21 @@ def test_a_notebook_shows_a_node_as_its_graph():
     y = price()
     y.backward()
     bundle = notebook.mimebundle(y)
-    assert sorted(bundle) == [SVG, "text/plain"]
+    assert sorted(bundle) == [SVG, "text/html", "text/plain"]
     assert bundle["text/plain"] == repr(y)
     assert "← 110" in texts(ET.fromstring(bundle[SVG]))
     assert notebook.mimebundle(y, include=["text/plain"], exclude=[]) == {"text/plain": repr(y)}
     formula = {"text/latex": formulas.latex_of(y), "text/plain": repr(y)}
-    assert notebook.mimebundle(y, exclude=[SVG]) == formula
-    assert notebook.mimebundle(y, exclude=[SVG, "text/latex"]) == {"text/plain": repr(y)}
+    assert sorted(notebook.mimebundle(y, exclude=["text/html"])) == [SVG, "text/plain"]
+    assert sorted(notebook.mimebundle(y, exclude=[SVG])) == ["text/html", "text/plain"]
+    assert notebook.mimebundle(y, exclude=[SVG, "text/html"]) == formula
+    pictures = [SVG, "text/html"]
+    assert notebook.mimebundle(y, exclude=[*pictures, "text/latex"]) == {"text/plain": repr(y)}
+    drawing = draw(y)
+    assert sorted(drawing._repr_mimebundle_()) == pictures
+    assert sorted(drawing._repr_mimebundle_(include=["text/html"])) == ["text/html"]
+    assert sorted(drawing._repr_mimebundle_(exclude=["text/html"])) == [SVG]
+    assert sorted(drawing._repr_mimebundle_([SVG, "image/png"])) == ["image/png", SVG]
 
 
 def test_a_notebook_shows_the_formula_and_the_text_where_the_graph_cannot_be_drawn(

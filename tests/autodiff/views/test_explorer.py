@@ -96,7 +96,7 @@ def test_the_contributions_are_those_of_backward_and_add_up_to_the_gradients(pro
         for step, i, j in program:
             nodes.append(step(nodes[i % len(nodes)], nodes[j % len(nodes)]))
         y = sum(nodes[1:], nodes[0])
-        with mock.patch.object(explorer, "_picture", return_value=""):  # which takes long
+        with mock.patch.object(explorer, "_picture", return_value=("", "")):  # which takes long
             data = data_of(explore(y, show=False))
         y.backward()
     for node, found in zip(reversed(ancestors(y)), data["nodes"], strict=True):
@@ -202,10 +202,10 @@ def test_a_page_of_200_nodes_is_below_a_megabyte():
 
 def test_a_large_graph_is_refused_at_once():
     y = chain(100_000)
-    start = time.perf_counter()
+    start = time.thread_time()  # what others do meanwhile does not count
     with pytest.raises(ValueError, match=r"more than 300 nodes.*explore one of its inner results"):
         explore(y)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 def test_only_nodes_can_be_explored():
@@ -274,7 +274,7 @@ def all_texts(driver, selector):
 def wait(driver, condition):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(driver, 20, 0.02).until(lambda _: condition())
+    return WebDriverWait(driver, 60, 0.02).until(lambda _: condition())
 
 
 def step_of(driver):
