@@ -499,7 +499,7 @@ def test_without_a_program_that_draws_the_graph_is_written_as_text(tmp_path, mon
 
     monkeypatch.setattr(render, "renderer", lambda: None)
     assert command.main(["log_sin", "--out", str(tmp_path)]) == 0
-    assert "note: no program that draws was found: install graphviz" in capsys.readouterr().out
+    assert "note: no renderer was found: install graphviz" in capsys.readouterr().out
     assert (tmp_path / "log_sin.dot").read_text(encoding="utf-8").startswith("digraph {")
 
 
