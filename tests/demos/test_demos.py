@@ -412,7 +412,7 @@ def test_the_subset_is_announced_in_plain_words(monkeypatch, capsys):
     digits = show.load_digits(None)
     assert len(digits.train_images) == 5000
     said = capsys.readouterr().err
-    assert said.startswith("note: The full MNIST could not be had (no network).")
+    assert said.startswith("note: The full MNIST is not available (no network).")
     assert "Expect a test accuracy of about 0.9" in said
     assert "DataWarning" not in said
 
