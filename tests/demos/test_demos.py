@@ -350,7 +350,7 @@ def test_mnist_goes_on_to_the_same_end(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     status, lines, _ = mnist("broken")
     assert status == 0
-    assert lines[0] == "going on from iteration 1"
+    assert lines[0] == "resuming from iteration 1"
     assert lines[1].startswith("done after 9 iterations")
     whole, broken = (tmp_path / name / "mnist_checkpoint.npz" for name in ("whole", "broken"))
     assert broken.read_bytes() == whole.read_bytes()
