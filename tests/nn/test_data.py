@@ -397,7 +397,7 @@ def with_label_10(labels):
 )
 def test_a_wrong_file_is_named(tmp_path, name, change, problem):
     write(tmp_path, changed(name, change))
-    with pytest.raises(DataError, match=f"{name}: found {problem}.*Give a folder"):
+    with pytest.raises(DataError, match=f"{name}: found {problem}.*Name a folder"):
         mnist(tmp_path)
 
 
@@ -541,7 +541,7 @@ def test_a_missing_library_is_named_and_the_subset_used(name, originals, site, m
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     monkeypatch.setitem(sys.modules, name, None)
     remedy = re.escape(install("demos"))
-    with pytest.warns(DataWarning, match=f"{name}.*{remedy} brings it.*subset"):
+    with pytest.warns(DataWarning, match=f"{name}.*{remedy} installs it.*subset"):
         assert len(mnist().train_images) == 5000
 
 
@@ -731,7 +731,7 @@ def test_a_cache_that_cannot_be_written_costs_no_more_than_a_warning(
         found = mnist()
     (warning,) = caught
     assert warning.filename == __file__
-    assert "downloaded but could not be stored" in str(warning.message)
+    assert "downloaded but not stored" in str(warning.message)
     assert str(cache.parent) in str(warning.message)
     assert same(found, originals[1])
     assert not found.is_subset
@@ -791,7 +791,7 @@ def test_the_script_spreads_over_the_whole_file():
 
 
 def test_the_script_refuses_a_subset(tmp_path):
-    with pytest.raises(SystemExit, match="subset already"):
+    with pytest.raises(SystemExit, match="a subset only"):
         make_mnist_subset.make(data.SUBSET, tmp_path)
     assert names_in(tmp_path) == []
 
