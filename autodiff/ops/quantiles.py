@@ -14,7 +14,7 @@ from autodiff.ops.elementwise import where
 from autodiff.ops.general import General, general
 from autodiff.ops.reductions import Axes, lined_up, parameters_of, put_back, sum
 from autodiff.ops.shapes import getitem, scatter
-from autodiff.ops.table import Kink, is_object, joined
+from autodiff.ops.table import Kink, is_object, joined, shape_of
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
@@ -48,10 +48,11 @@ class OrderStatistic(General):
         q = joined(named["q"]) if is_object(named.get("q")) else named.get("q")
         if not isinstance(q, Node):
             return (a,), named
-        axis = named.get("axis")
-        if "nan" in self.name and len(q.shape) > 1 and isinstance(axis, tuple) and len(axis) != 1:
+        shape, axis = shape_of(q), named.get("axis")
+        several = isinstance(axis, tuple) and len(axis) != 1
+        if several and len(shape) > 1 and "nan" in self.name:
             raise TypeError(
-                f"{self.name} has no derivative by a q of shape {q.shape} over axis={axis}, where "
+                f"{self.name} has no derivative by a q of shape {shape} over axis={axis}, where "
                 "NumPy puts the axes of the result in an order of its own: pass q.ravel()"
             )
         rest = {name: value for name, value in named.items() if name != "q"}

@@ -17,9 +17,9 @@ from autodiff.ops.reductions import (
 )
 from autodiff.ops.shapes import (
     as_array,
-    astype,
     broadcast_to,
     concatenate,
+    in_dtype,
     squeeze,
 )
 from autodiff.ops.table import OBJECT, composite, conj
@@ -75,7 +75,7 @@ def _variables(m: Any, dtype: Any, upright: bool) -> Any:
     if m.ndim > 2:
         raise ValueError(f"cov and corrcoef take at most 2 dimensions, not shape {m.shape}")
     rows = m.reshape((1, -1)) if m.ndim < 2 else m if upright else m.T
-    return rows if rows.dtype in (dtype, OBJECT) else astype(rows, dtype=dtype)
+    return rows if rows.dtype in (dtype, OBJECT) else in_dtype(rows, dtype)
 
 
 def _sample_weights(name: str, weights: Any, count: int) -> Any:
