@@ -79,7 +79,8 @@ def state_of(function: Any) -> tuple[str, str]:
         return ZERO, "makes a Tensor to write into"
     if isinstance(op, Elementwise) and not any(op.partials):
         return ZERO, _KINDS[Elementwise]
-    return DIFFERENTIABLE, _KINDS.get(type(op), "composed of others")
+    notes = (note for kind, note in _KINDS.items() if isinstance(op, kind))
+    return DIFFERENTIABLE, next(notes, "composed of others")
 
 
 def public_functions() -> Iterator[tuple[str, str, Any]]:

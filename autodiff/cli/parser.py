@@ -25,6 +25,7 @@ from autodiff.ops import (
     linalg,
     probability,
     products,
+    quantiles,
     reductions,
     scans,
     special,
@@ -65,6 +66,7 @@ FAMILIES = (
     scans,
     statistics,
     products,
+    quantiles,
     linalg,
 )
 

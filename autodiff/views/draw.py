@@ -23,7 +23,7 @@ from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.table import Elementwise
 from autodiff.views import formulas
 from autodiff.views.heat import heat_map, is_mappable
-from autodiff.views.notation import is_small
+from autodiff.views.notation import is_small, symbol_of
 from autodiff.views.render import Drawing
 from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
 from autodiff.views.text import extent, printable
@@ -257,7 +257,7 @@ class Artist:
             name = node.name or "·"
             frame.node(key, _escape(name), **VARIABLE, width=_inches(extent(name) + 14))
         else:
-            symbol = node.op.symbol
+            symbol = symbol_of(node)
             # Draw operands in order; not where order is irrelevant and could make lines cross.
             args = [arg for arg in node.inputs if isinstance(arg, Node)]
             tied = any(arg.op or self.uses[arg] > 1 for arg in args)
@@ -281,7 +281,7 @@ class Artist:
         maps = [(VALUE, node._data)]
         if is_mappable(gradient := self.gradient_of(node)):
             maps.append((GRADIENT, gradient))
-        title = _escape((node.op.symbol if node.op else node.name) or "·")
+        title = _escape((symbol_of(node) if node.op else node.name) or "·")
         pictures = "".join(f"<td>{heat_map(data)}</td>" for _, data in maps)
         ranges = ""
         for colour, data in maps:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.core.graph import Op, Params
+from autodiff.core.graph import Node, Op, Params
 from autodiff.ops.table import TABLE
 from autodiff.views.text import printable
 
@@ -59,6 +59,7 @@ class Notation:
     minus: str
     by: str  # between an adjoint or tangent and its factor
     dots: str
+    becomes: str  # between an index and what is assigned there
     arrows: dict[str, str]
     forms: dict[str, Form]
 
@@ -123,6 +124,9 @@ class Notation:
         if op.name in ("getitem", "item"):
             index = readable(params.get("index", ()), top=True)
             return Term(f"{self.operand(args[0], ATOM)}[{self.words(index)}]")
+        if op.name == "setitem" and len(args) == 2:
+            index = self.words(readable(params.get("index", ()), top=True))
+            return Term(f"{self.operand(args[0], ATOM)}[{index} {self.becomes} {args[1].text}]")
         if op.name == "tensor":  # a Value as a Tensor
             return args[0]
         if op.name == "pack":
@@ -206,6 +210,18 @@ def _digits(x: Any, digits: int | None) -> str:
     return re.sub(r"\.0(?=$|e)", "", str(x)).strip("()")
 
 
+def symbol_of(node: Node) -> str:
+    """Return the symbol of a node's operation; that of an access to elements shows the index."""
+    op = node.op
+    assert op is not None
+    symbol: str = op.symbol
+    if not op.access:
+        return symbol
+    index = readable(node.params.get("index", ()), top=True).replace("-", "−")
+    return symbol.replace(" ", index if len(index) <= LONGEST else "…")
+
+
+LONGEST = 12  # index in a symbol
 UNSAID = [("keepdims", False), ("order", "C")]
 
 
@@ -241,7 +257,7 @@ def subscripted(letter: str, index: int) -> str:
 class Text(Notation):
     """Formulas as Unicode text, with functions under their names in Python."""
 
-    minus, by, dots = "−", "·", "…"
+    minus, by, dots, becomes = "−", "·", "…", "↦"
     arrows = {"down": "↓", "up": "↑"}  # noqa: RUF012 (never assigned)
     forms = {  # noqa: RUF012 (never assigned)
         "add": Form("%s + %s", SUM, (SUM, MATMUL)),
@@ -339,7 +355,7 @@ def _identifier(word: str) -> str:
 class Latex(Notation):
     """Formulas in LaTeX, for math mode with amsmath, or MathJax."""
 
-    minus, by, dots = "-", r" \, ", r"\dots"
+    minus, by, dots, becomes = "-", r" \, ", r"\dots", r"\mapsto"
     arrows = {"down": r"\downarrow", "up": r"\uparrow"}  # noqa: RUF012 (never assigned)
     forms = {  # noqa: RUF012 (never assigned)
         "add": Form("%s + %s", SUM, (SUM, MATMUL)),

@@ -565,7 +565,8 @@ data.MIRRORS = ("http://127.0.0.1:9/",)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     mnist()
-assert "tqdm.notebook" in sys.modules  # tqdm took this for a notebook
+if "tqdm.notebook" not in sys.modules:
+    sys.exit("tqdm does not take this for a notebook")  # as its old versions do not
 print(*[warning.category.__name__ for warning in caught])
 """
 
@@ -577,9 +578,11 @@ def test_a_notebook_without_ipywidgets_is_not_warned_of_it(tmp_path):
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert found.stdout == "DataWarning\n"
+    if "does not take this" in found.stderr:
+        pytest.skip(found.stderr)
+    assert (found.stdout, found.returncode) == ("DataWarning\n", 0)
 
 
 def test_the_digits_are_shown_without_their_numbers():

@@ -16,6 +16,7 @@ from autodiff import (
     absolute,
     concatenate,
     cos,
+    draw,
     exp,
     hypot,
     log,
@@ -305,3 +306,16 @@ def test_the_pieces_that_other_views_use():
     assert number(np.arange(6.0).reshape(1, 3, 2)) == "[[[0, 1], [2, 3], [4, 5]]]"
     assert number(np.eye(2), LATEX) == r"\begin{bmatrix} 1 & 0 \\ 0 & 1 \end{bmatrix}"
     assert number((np.float64(2), None)) == "(2, 0)"
+
+
+def test_an_assignment_is_one_operation_that_shows_its_index():
+    x = Tensor([1.0, 2.0, 3.0], name="x")
+    y = x * 2
+    y[-1] = x[0]
+    y[np.arange(3) * 1 > 0] *= 5
+    text = str(draw(y))
+    assert "[−1]=" in text
+    assert "[0]" in text
+    assert text.count("[…]=") == 1  # too long to be read in a circle
+    assert "(x × 2)[−1 ↦ x[0]]" in str(expression(y))
+    assert r"\mapsto" in expression(y).latex
