@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.shapes import as_array
 from autodiff.ops.ties import Mask
 
 
@@ -78,6 +79,23 @@ def private(value: Any) -> Any:
     if isinstance(value, list):
         return [private(part) for part in value]
     return tuple(map(private, value)) if type(value) is tuple else value
+
+
+_NUMBERS = (Node, float, int, complex, np.generic)
+
+
+def operand(op: Op, arg: Any) -> Any:
+    """Return an operand that is neither Tensor nor ndarray as `op` takes it; `arg` if it does."""
+    if type(arg) in (list, tuple):
+        return as_array(arg)
+    if not op.weak and op.arity > 0 and (isinstance(arg, Node) or not hasattr(arg, "shape")):
+        return as_array(arg)  # only elementwise rules take plain numbers
+    if isinstance(arg, np.ndarray):
+        return ordinary(arg)
+    if isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
+        return arg
+    array = np.asarray(arg)  # a buffer, for example
+    return array if array.dtype.kind in "fciub" else arg
 
 
 def _describe(arg: Any) -> str:
