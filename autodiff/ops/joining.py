@@ -22,6 +22,7 @@ from autodiff.ops.shapes import (
     reshape,
     stack,
 )
+from autodiff.ops.shapes import copy as copy_of
 from autodiff.ops.table import composite, is_object, shape_of
 
 __all__ = [
@@ -202,7 +203,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: Any = 
     stand_ins = [np.empty(np.shape(x)) for x in xi]
     shapes = [x.shape for x in np.meshgrid(*stand_ins, sparse=True, indexing=indexing)]
     grids = tuple(reshape(x, shape) for x, shape in zip(xi, shapes, strict=True))
-    return grids if sparse else broadcast_arrays(*grids)
+    grids = grids if sparse else tuple(broadcast_arrays(*grids))
+    return tuple(map(copy_of, grids)) if copy else grids
 
 
 array_split = moving(np.array_split)

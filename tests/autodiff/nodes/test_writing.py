@@ -393,7 +393,7 @@ def outputs(x):
     np.log(x, out=y, where=x > 1)
     np.sin(y, z)  # broadcast, as the out of a ufunc is
     np.cumsum(y, out=z[1])
-    np.dot(y, y, s)
+    np.dot(y, y, out=s)
     np.clip(z, 0.2, s, out=z)
     np.add.reduce(z, axis=0, out=y)
     np.multiply.accumulate(y, out=z[0])

@@ -13,8 +13,10 @@ from programs import as_values
 
 import autodiff
 from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
+from autodiff.core import trees
 from autodiff.core.graph import Node, Op
 from autodiff.core.walks import pull, push
+from autodiff.nodes.writing import view_behind
 from autodiff.ops import making
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
@@ -287,3 +289,46 @@ def test_every_row_is_found_by_its_numpy_function_and_public():
             place = getattr(place, part)
         assert place is function.ours, name
         assert isinstance(function.ours, Op) or function.ours.__doc__
+
+
+def recorded(function, calls):
+    """The function, with a note of what it was called with and what it returned."""
+
+    def call(*args, **params):
+        out = function(*args, **params)
+        calls.append((args, params, out))
+        return out
+
+    return call
+
+
+def root_of(x):
+    """The Tensor whose memory a Tensor shows."""
+    view = view_behind(x)
+    return x if view is None else view.root
+
+
+def kinds_of_results(call):
+    """For each floating result: is it a number, and does it show an argument's memory?"""
+    args, params, out = call
+    given = [x for x in trees.leaves((args, params)) if isinstance(x, Tensor | np.ndarray)]
+    for part in flat(out):
+        if not part.size:
+            continue  # which shares no memory with anything
+        if isinstance(part, Tensor):
+            roots = {id(root_of(x)) for x in given if isinstance(x, Tensor)}
+            yield part.immutable, id(root_of(part)) in roots
+        else:
+            yield isinstance(part, np.generic), any(np.shares_memory(part, x) for x in given)
+
+
+@every
+@given(st.data())
+def test_results_are_views_and_numbers_where_numpys_are(name, draw):
+    function, case = FUNCTIONS[name], draw.draw(try_with(name))
+    arrays = case.arrays(np.random.default_rng(0))
+    plain, ours = [], []
+    case(recorded(function.plain, plain), [*arrays])
+    case(recorded(function.ours, ours), [Tensor(a) for a in arrays])
+    for theirs, mine in zip(plain, ours, strict=True):
+        assert [*kinds_of_results(mine)] == [*kinds_of_results(theirs)]
