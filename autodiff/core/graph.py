@@ -305,7 +305,7 @@ def stale(node: Node, reader: Node) -> RuntimeError:
     return RuntimeError(
         f"{what} was assigned after {op} had read it, so the derivative of the old expression "
         "can no longer be computed: compute the expression again, then differentiate, or assign "
-        "to elements (x[...] = new), which leaves earlier readers what they have read"
+        "to elements (x[...] = new), which keeps the old version for earlier readers"
     )
 
 

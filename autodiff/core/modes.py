@@ -103,7 +103,7 @@ def compared(mask: Any, x: Any, y: Any, ours: bool = False) -> Any:
     return mask if watched is None else watched.compared(mask, x, y, ours)
 
 
-def remembers(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:
+def records(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:
     """Return whether a node made while a mode is on is recorded; call the watcher."""
     watched = watcher()
     if watched is not None:

@@ -6,7 +6,7 @@ from typing import Any, final
 
 from autodiff.core.copies import reduce_node
 from autodiff.core.graph import Args, Node, Op, Params, Parts, next_serial
-from autodiff.core.modes import modes, remembers
+from autodiff.core.modes import modes, records
 from autodiff.nodes.arrays import frozen
 from autodiff.ops.general import item, pack
 
@@ -21,7 +21,7 @@ class Bundle(Node):
 
     def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
         if modes:
-            remembers(self, parts, op, inputs, params)
+            records(self, parts, op, inputs, params)
         self._data = tuple(map(frozen, parts))
         self.op, self.inputs, self.params = op, inputs, params
         self.name = self.grad = None

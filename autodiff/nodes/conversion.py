@@ -16,7 +16,7 @@ from autodiff.core.graph import Node
 
 _JOIN = "join nodes with autodiff.array([x, y])"
 _GENERAL = f"call autodiff's function (autodiff.sin(x), not math.sin(x)), {_JOIN}"
-_ASSIGN = "assign to an array of autodiff.zeros(shape), which holds nodes"
+_ASSIGN = "assign to an array of autodiff.zeros(shape), which accepts nodes"
 _DRAW = "draw plain numbers and compute with them (mean + scale * rng.standard_normal(n))"
 _ADVICE = {
     **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray", "fromiter", "matrix"), _JOIN),

@@ -220,7 +220,7 @@ def view_of(
     The input is the node `base` with data `array`.
     """
     owner = out if out.base is None else out.base
-    if not isinstance(owner, np.ndarray):  # as as_strided leaves it
+    if not isinstance(owner, np.ndarray):  # the base of as_strided's result wraps the array
         owner = getattr(owner, "base", None)
     if array is not owner and array.base is not owner:
         return None
@@ -230,7 +230,7 @@ def view_of(
     view = place.view if type(place) is Place else None
     strided = not out.flags.c_contiguous or (view is not None and view.strided)
     if strided and op.name == "ravel":
-        return None  # NumPy would have copied it
+        return None  # NumPy's ravel copies what is not contiguous
     root = base if view is None else view.root
     return Place(view=View(base, root, op, params, part, strided))
 

@@ -76,6 +76,6 @@ def _plain(x: Any) -> Any:
 def full_name(function: Any) -> str:
     """Return a function's name with its module, as in `numpy.linalg.norm`."""
     name = function.__name__
-    if isinstance(function, np.ufunc):  # has no `__module__` before NumPy 2.2
+    if isinstance(function, np.ufunc):  # does not state its module before NumPy 2.2
         return f"numpy.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
     return f"{function.__module__}.{name}"

@@ -1,4 +1,4 @@
-"""Tensor: an array as a node, with NumPy's operators, indexing and protocols."""
+"""Tensor: an array as a node, with NumPy's operators and indexing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autodiff.core.graph import (
     next_serial,
     reassigned,
 )
-from autodiff.core.modes import compared, modes, remembers
+from autodiff.core.modes import compared, modes, records
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
 from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, operand, private, refusal
@@ -70,7 +70,7 @@ def _in_place(op: Op) -> Callable[[Any, Any], Any]:
 
 @final
 class Tensor(ArrayNode):
-    """An array node: a variable, or a result that remembers how it was computed.
+    """An array node: a variable, or a result that records how it was computed.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Tensor(ArrayNode):
     ) -> None:
         if op is None:
             array = checked(array, copy)
-        elif modes and not remembers(self, array, op, inputs, params):
+        elif modes and not records(self, array, op, inputs, params):
             op, inputs, params = None, (), _NO_PARAMS
         if type(array) is np.ndarray:
             array.setflags(write=False)  # recorded data must not change
@@ -163,7 +163,7 @@ class Tensor(ArrayNode):
         return place.exposed
 
     @data.setter
-    def data(self, array: Any) -> None:  # ArrayLike would narrow what is read next
+    def data(self, array: Any) -> None:  # Any, or type checkers narrow later reads of x.data
         place = self._place
         if self.op is not None or (place and place.view is not None):
             what = f"the result of {self.op.name}" if self.op is not None else "a view"

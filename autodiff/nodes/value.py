@@ -24,7 +24,7 @@ from autodiff.core.graph import (
     reassigned,
     stale,
 )
-from autodiff.core.modes import modes, remembers, watcher
+from autodiff.core.modes import modes, records, watcher
 from autodiff.core.walks import pull
 from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
@@ -47,7 +47,7 @@ def _number(data: Any) -> float:
 
 @final
 class Value(ArrayNode):
-    """A float node: a variable, or a result that remembers how it was computed.
+    """A float node: a variable, or a result that records how it was computed.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Value(ArrayNode):
     ) -> None:
         if op is None:
             data = _number(data)
-        elif modes and not remembers(self, data, op, inputs, self.params):
+        elif modes and not records(self, data, op, inputs, self.params):
             op, inputs = None, ()
         self._data = data
         self.op = op
@@ -298,7 +298,7 @@ class Value(ArrayNode):
     __hash__ = Node.__hash__
 
     def conjugate(self) -> Value:
-        """Return itself: a Value is real (NumPy's vdot of object arrays calls this)."""
+        """Return itself, which is real (NumPy calls this on object arrays, as in vdot)."""
         return self
 
     conj = conjugate

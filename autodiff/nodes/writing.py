@@ -11,7 +11,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params, next_serial, reassigned
-from autodiff.core.modes import modes, recording, remembers
+from autodiff.core.modes import modes, recording, records
 from autodiff.nodes.arrays import frozen, ordinary, private, refusal
 from autodiff.nodes.places import WRITING, History, Place, Superseded, View, positions
 from autodiff.ops.joining import array
@@ -260,7 +260,7 @@ def _succeed(
     x.serial = next_serial()  # first, so that readers in other threads look for their version
     x.op, x.inputs, x.params = op, inputs, params
     if modes:
-        remembers(x, x._data, op, inputs, params)
+        records(x, x._data, op, inputs, params)
 
 
 def _refresh(x: Tensor) -> None:
