@@ -18,7 +18,7 @@ from autodiff.nodes.tensor import Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
 from autodiff.transforms.results import Function, differentiable, name_of, with_tensors
-from autodiff.transforms.runs import depends_beyond
+from autodiff.transforms.runs import depends_on_others
 
 
 def checkpoint(f: Function) -> Callable[..., Any]:
@@ -61,7 +61,7 @@ def checkpoint(f: Function) -> Callable[..., Any]:
         params = {"f": f, "call": call}
         variables, output = _recomputed(packed._data, params)
         results = _nodes(output)
-        if depends_beyond(results, variables):
+        if depends_on_others(results, variables):
             raise TypeError(
                 f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, so its "
                 "derivative would be lost: pass it as an argument"

@@ -91,15 +91,15 @@ def custom_rule(
 
     def decorate(function: Callable[..., Any]) -> Op:
         if partials:
-            op: Op = _CustomElementwise(function, _several(partials))
+            op: Op = _CustomElementwise(function, _as_tuple(partials))
         else:
-            op = _CustomGeneral(function, _several(vjp), _several(jvp))
+            op = _CustomGeneral(function, _as_tuple(vjp), _as_tuple(jvp))
         return op
 
     return decorate
 
 
-def _several(rules: Any) -> tuple[Rule, ...]:
+def _as_tuple(rules: Any) -> tuple[Rule, ...]:
     return rules if isinstance(rules, tuple) else (rules,)
 
 
@@ -146,17 +146,17 @@ class _Custom(Row):
 
         def call(*given: Any, **params: Any) -> Any:
             if isinstance(given[0], Parts):
-                given = (_whole(given[0], given[1]), *given[1:])
+                given = (_with_zeros(given[0], given[1]), *given[1:])
             try:
-                found = rule(*map(_locked, given), **params)
+                found = rule(*map(_read_only, given), **params)
             except Exception as error:
                 error.add_note(f"raised by a rule of {self.name}, whose arguments are read-only")
                 raise
             target = given[places[0]]
-            shapes = [shape_of(given[k]) for k in places if not _is_several(given[k])]
+            shapes = [shape_of(given[k]) for k in places if not _has_parts(given[k])]
             if len(places) == 1:  # a partial may be one number for all elements
                 return found if type(found) is float else self.checked(found, given[0], shapes, ())
-            if found is None or not _is_several(target):
+            if found is None or not _has_parts(target):
                 return None if found is None else self.checked(found, given[0], shapes)
             if not isinstance(found, tuple | list) or len(found) != len(target):
                 raise TypeError(
@@ -189,12 +189,12 @@ class _Custom(Row):
         return float(found) if type(first) is float else found
 
 
-def _is_several(x: Any) -> bool:
+def _has_parts(x: Any) -> bool:
     """Return whether `x` is the result of an operation with several results."""
     return isinstance(x, tuple | Bundle)
 
 
-def _whole(cotangents: Parts, out: Any) -> Parts:
+def _with_zeros(cotangents: Parts, out: Any) -> Parts:
     """Replace None by zeros in the cotangents of several results."""
     return Parts(
         np.zeros_like(part, dtype=None if part.dtype.kind in "fc" else float) if g is None else g
@@ -202,12 +202,12 @@ def _whole(cotangents: Parts, out: Any) -> Parts:
     )
 
 
-def _locked(x: Any) -> Any:
+def _read_only(x: Any) -> Any:
     """Return a read-only view of an array, or of each array in Parts."""
     if type(x) is np.ndarray and x.flags.writeable:
         x = x.view()
         x.setflags(write=False)
-    return Parts(map(_locked, x)) if isinstance(x, Parts) else x
+    return Parts(map(_read_only, x)) if isinstance(x, Parts) else x
 
 
 class _CustomElementwise(_Custom, Elementwise):

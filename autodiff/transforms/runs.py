@@ -91,12 +91,12 @@ def _variable(leaf: Any) -> Node:
     return Value(leaf)
 
 
-def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
+def depends_on_others(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
     """Return whether the outputs depend on any variable other than the given ones."""
-    return _any_beyond(ancestors(*outputs), variables)
+    return _any_other(ancestors(*outputs), variables)
 
 
-def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
+def _any_other(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
     own = set(variables)  # a set compares nodes by identity, a list by value
     return not own.issuperset(node for node in nodes if node.op is None)
 
@@ -191,7 +191,7 @@ class Run:
         self.arguments = arguments[0] if isinstance(argnums, int | str) else arguments
         self.nodes = [leaf for leaf in trees.leaves(self.output) if isinstance(leaf, Node)]
         order = ancestors(*self.nodes)
-        self.record = _any_beyond(order, self.variables)
+        self.record = _any_other(order, self.variables)
         # if not recorded, all nodes depend on the variables, and all walks can share this order
         self.order: list[Node] | None = None if self.record else order
 
@@ -200,7 +200,7 @@ class Run:
         return trees.mapped(self._plain_leaf, result, self._plain_objects)
 
     def _plain_leaf(self, leaf: Any) -> Any:
-        if isinstance(leaf, Node) and not depends_beyond([leaf], self.variables):
+        if isinstance(leaf, Node) and not depends_on_others([leaf], self.variables):
             # a copy that the caller may change; a scalar in place of shape ()
             return leaf._data.copy()[()] if isinstance(leaf, Tensor) else leaf._data
         return leaf
