@@ -43,7 +43,7 @@ def detect_anomaly() -> Iterator[None]:
       built at <doctest ...>, line 2, in <module>: y = sqrt(x * x)
       input 0: float64 of shape (), 0
       output: float64 of shape (), 0
-      carried to it: float64 of shape (), 1
+      given: float64 of shape (), 1
       made: float64 of shape (), inf
     """
     with watching(_Anomalies()):
@@ -75,7 +75,7 @@ class _Anomalies(Watcher):
                 [
                     *_inputs(reader.inputs),
                     ("output", reader),
-                    ("carried to it", given),
+                    ("given", given),
                     ("made", share),
                 ],
             )
@@ -124,7 +124,7 @@ def _inputs(inputs: Args) -> list[tuple[str, Any]]:
 
 
 def _error(what: str, site: Site | None, numbers: list[tuple[str, Any]]) -> FloatingPointError:
-    lines = [what, f"  built {site or 'before detect_anomaly could see where'}"]
+    lines = [what, f"  built {site or 'before detect_anomaly was on'}"]
     for label, tree in numbers:
         lines += [f"  {label}: {_statistics(array)}" for array in _arrays(tree)]
     return FloatingPointError("\n".join(lines))

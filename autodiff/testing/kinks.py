@@ -141,7 +141,7 @@ def _error(kink: Kink, reader: Node, k: int, share: Any) -> KinkError:
     assert reader.op is not None
     site = SITES.get(id(reader))
     lines = [f"{reader.op.name} has no derivative at {kink.where}"]
-    lines.append(f"  called {site or 'before detect_kinks could see where'}")
+    lines.append(f"  called {site or 'before detect_kinks was on'}")
     lines += [f"  input {i}: {_shown(arg)}" for i, arg in enumerate(reader.inputs)]
     lines.append(f"  by input {k} it would answer {_shown(0.0 if share is None else share)}")
     return KinkError("\n".join(lines))

@@ -374,7 +374,7 @@ class Program:
         printer.text(repr(self))  # Hypothesis would print the fields otherwise
 
 
-def idle(program: Program) -> list[int]:
+def irrelevant(program: Program) -> list[int]:
     """Return the arguments that are used, but do not change the result.
 
     Their derivatives are pure rounding (as of x / x), which cannot be compared.
@@ -394,39 +394,38 @@ def _matters(program: Program, k: int) -> bool:
     return bool(np.any(np.abs(high - low) > REACH / 100))
 
 
-# Smoothness is judged by values at displaced operands.
-
-Strand = list[Any]
-"""A value of a program at each of the displacements `_ways`."""
+# Smoothness is judged by perturbed values: a list of a value at each of the displacements below.
 
 _random = np.random.default_rng(0)
-_speeds, _others, _drifts = (
+_slopes, _other_slopes, _offsets = (
     REACH * _random.uniform(0.5, 1, (3, 4096)) * _random.choice([-1, 1], (3, 4096))
 )
 # five points on a line through the operands, which crosses any tie there, and five beside it
-_ways = np.stack(
-    [t * _speeds for t in (0, -1, -0.5, 0.5, 1)]
-    + [t * _others + _drifts / 2 for t in (-1, -0.5, 0, 0.5, 1)]
+_perturbations = np.stack(
+    [t * _slopes for t in (0, -1, -0.5, 0.5, 1)]
+    + [t * _other_slopes + _offsets / 2 for t in (-1, -0.5, 0, 0.5, 1)]
 )
 _THROUGH, _BESIDE = [1, 2, 0, 3, 4], [5, 6, 7, 8, 9]
 
 
-def strand(value: Any, place: int) -> Strand:
-    """Return the strand of an argument; `place` is its index among all values of the program."""
-    return _apart([value] * len(_ways), place)
+def perturbed(value: Any, place: int) -> list[Any]:
+    """Perturb an argument; `place` is its index among all values of the program."""
+    return _perturb([value] * len(_perturbations), place)
 
 
-def _apart(values: list[Any], place: int) -> Strand:
+def _perturb(values: list[Any], place: int) -> list[Any]:
     """Displace each element differently, so that no two stay equal."""
-    shape, start = np.shape(values[0]), place * ELEMENTS % (_ways.shape[1] - ELEMENTS)
-    ways: Any = _ways[:, start : start + np.size(values[0])].reshape(-1, *shape)
-    return [x + way for x, way in zip(values, ways if shape else ways.tolist(), strict=True)]
+    shape, start = np.shape(values[0]), place * ELEMENTS % (_perturbations.shape[1] - ELEMENTS)
+    moves: Any = _perturbations[:, start : start + np.size(values[0])].reshape(-1, *shape)
+    return [x + move for x, move in zip(values, moves if shape else moves.tolist(), strict=True)]
 
 
-def carried(operation: Operation, operands: Sequence[Strand], place: int) -> Strand | None:
-    """Return the operation's result if it is moderate and smooth around the operands, else None.
+def smooth_result(
+    operation: Operation, operands: Sequence[list[Any]], place: int
+) -> list[Any] | None:
+    """Compute an operation on perturbed operands; return None unless it is moderate and smooth.
 
-    An operation that raises or warns gives None too.
+    Return None also if it raises or warns.
     """
     results = _along(operation, operands, _THROUGH, _BESIDE)
     if results is None:
@@ -436,10 +435,12 @@ def carried(operation: Operation, operands: Sequence[Strand], place: int) -> Str
             alone = [x[:5] if i == k else x[:1] * 5 for i, x in enumerate(operands)]
             if _along(operation, alone, _THROUGH) is None:
                 return None
-    return _apart(results, place)
+    return _perturb(results, place)
 
 
-def _along(operation: Operation, operands: Sequence[Strand], *lines: list[int]) -> list[Any] | None:
+def _along(
+    operation: Operation, operands: Sequence[list[Any]], *lines: list[int]
+) -> list[Any] | None:
     results: list[Any] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -26,9 +26,9 @@ from autodiff.testing.operations import (
     ON_TENSORS,
     Line,
     Program,
-    carried,
-    idle,
-    strand,
+    irrelevant,
+    perturbed,
+    smooth_result,
 )
 from autodiff.transforms.results import name_of
 
@@ -141,20 +141,20 @@ def expressions(
         draw(arrays_like(np.zeros(shape), element)) if shape else draw(element)
         for shape in draw(st.lists(shapes, min_size=1, max_size=arguments))
     ]
-    strands = [strand(x, place) for place, x in enumerate(point)]
+    values = [perturbed(x, place) for place, x in enumerate(point)]
     made = []
     for _ in range(draw(st.integers(1, lines))):
         first = draw(st.integers(0, len(operations) - 1))
         # index from the newest, so that a shrunk program is a chain
-        recent = [len(strands) - 1 - draw(st.integers(0, len(strands) - 1)) for _ in range(3)]
+        recent = [len(values) - 1 - draw(st.integers(0, len(values) - 1)) for _ in range(3)]
         for operation in operations[first:] + operations[:first]:
             operands = tuple(recent[: operation.arity])
-            result = carried(operation, [strands[i] for i in operands], len(strands))
+            result = smooth_result(operation, [values[i] for i in operands], len(values))
             if result is not None:
-                strands.append(result)
+                values.append(result)
                 made.append(Line(operation, operands))
                 break
-    for place in idle(Program(tuple(point), tuple(made))):
+    for place in irrelevant(Program(tuple(point), tuple(made))):
         made.append(Line(ADDED, (len(point) + len(made) - 1, place)))
     return Program(tuple(point), tuple(made))
 

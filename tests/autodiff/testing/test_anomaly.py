@@ -60,7 +60,7 @@ def test_backward_names_the_operation_and_the_line_that_built_it(kind):
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0") as error:
             z.backward()
         assert "# here" in _line_of(error)
-        assert "carried to it: float64 of shape (), 1\n" in str(error.value)
+        assert "given: float64 of shape (), 1\n" in str(error.value)
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0"):
             gradients(z, [x])
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0"):
