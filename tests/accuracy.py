@@ -523,13 +523,13 @@ def bound(name: str, order: int) -> float:
 INTRODUCTION = """\
 # How accurate the derivatives are
 
-The worst error found of each elementwise row of the table and of its first two derivatives (by
-every argument, and the mixed ones), on arrays and on single numbers, beside mpmath with 60 digits:
-ordinary numbers, those of all sizes that float64 has, and those next to the ends and to 1. In units
-of the last place of the exact result, and where. At most {bound:g}, except as listed below.
-(`python -m tests.accuracy > docs/accuracy.md` makes this page, with NumPy {version} here; values
-and what the derivatives are made of are NumPy's, and differ a little from one processor to another.
-The tests hold every row to the same bounds on a coarser grid.)
+This page lists the largest error found of each elementwise row and of its first two derivatives (by
+every argument, mixed ones included), and its place. Errors are in units of the last place (ulp) of
+the exact result, computed by mpmath with 60 digits. The points are ordinary numbers, numbers of all
+magnitudes of float64, and numbers next to 1 and to the ends of the domain, as arrays and scalars.
+The bound is {bound:g} ulp, except as listed below; the tests apply it on a coarser grid.
+`python -m tests.accuracy > docs/accuracy.md` makes this page, here with NumPy {version}, whose own
+errors vary with the processor.
 
 | function | domain | value | first derivative | second derivative |
 | --- | --- | --- | --- | --- |

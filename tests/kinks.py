@@ -1,7 +1,7 @@
-"""Where a derivative is a convention: what ours is, and whether PyTorch and JAX say the same.
+"""Points where a derivative is a convention, with our values and the deviations of PyTorch and JAX.
 
-`python -m tests.kinks > docs/kinks.md` makes the page. What the peers say is recorded here, and
-the tests ask them again where they are installed.
+`python tests/kinks.py > docs/kinks.md` makes the page. The values of the peers are recorded here;
+tests compare them where the peers are installed.
 """
 
 import re
@@ -61,6 +61,21 @@ KINKS: dict[str, list[Kink]] = {
             ([2, 2, 3], [-2, -2, -3], [1, 2, 3]),
             "at a knot, of the piece to its right; at the end, of the last",
             pytorch=NONE,
+        ),
+        Kink(
+            "quantile(x, y)",
+            ([0, 1, 3], 0.5),
+            ([0, 1, 0], 4),
+            "at an element, of the piece to its right; at the end, of the last",
+            pytorch=([0, 1, 0], 0),
+            jax=([0, 1, 0], 0),
+        ),
+        Kink(
+            "quantile(x, y)",
+            ([0, 1, 3], 1.0),
+            ([0, 0, 1], 4),
+            pytorch=([0, 0, 1], 0),
+            jax=([0, 0, 1], 0),
         ),
         Kink("ptp(x)", ([2, 2],), ([0, 0],), pytorch=NONE),
         Kink("hypot(x, y)", (0.0, 0.0), (0, 0), pytorch=(nan, nan), jax=(0.5, 0.5)),
@@ -492,18 +507,18 @@ def weights(result: Any) -> Any:
 INTRODUCTION = """\
 # Where a derivative is a convention
 
-At a corner, a step or a tie there is no derivative, and what a library says there is its choice;
-elsewhere a formula breaks down though the derivative has a limit. Here is what we say at {count}
-such points, in reverse and forward mode, for numbers and arrays alike, and whether PyTorch
-{pytorch} and JAX {jax} say the same: an empty cell is agreement, and – means that they have no
-such function, or no derivative of it.
-The derivative of an array is that of its elements times 1, 2, 3 …
+At a corner, a step or a tie no derivative exists, and a library returns a value by convention. At
+other points the derivative exists, or has a limit, but the usual formula fails. This page lists
+our values at {count} such points. They are the same in both modes, for numbers and for arrays.
+The columns PyTorch ({pytorch}) and JAX ({jax}) are empty where the library agrees; – means
+that it lacks the function or its derivative. If a result is an array, the derivative is that of
+the sum of its elements times 1, 2, 3 …
 
-Inside `with autodiff.detect_kinks():` a derivative at a point without one is a `KinkError` instead,
-which names the operation in the column of that name, its line and what it would have answered. Each
-row of the table says where it has no derivative; the list of all is at the end of this page.
-(`python -m tests.kinks > docs/kinks.md` makes this page; the tests hold us to it, and the peers
-where they are installed.)
+Inside `with autodiff.detect_kinks():` a derivative at a point without one raises a `KinkError`.
+It names the operation (in the column `detect_kinks`), its line, and the value by convention. The
+last table lists the points without a derivative of each row of the table.
+`python tests/kinks.py > docs/kinks.md` makes this page; the tests compare it with the code, and
+with the peers where they are installed.
 """
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 

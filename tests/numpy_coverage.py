@@ -79,7 +79,8 @@ def state_of(function: Any) -> tuple[str, str]:
         return ZERO, "makes a Tensor to write into"
     if isinstance(op, Elementwise) and not any(op.partials):
         return ZERO, _KINDS[Elementwise]
-    return DIFFERENTIABLE, _KINDS.get(type(op), "composed of others")
+    notes = (note for kind, note in _KINDS.items() if isinstance(op, kind))
+    return DIFFERENTIABLE, next(notes, "composed of others")
 
 
 def public_functions() -> Iterator[tuple[str, str, Any]]:
@@ -96,20 +97,19 @@ def public_functions() -> Iterator[tuple[str, str, Any]]:
 INTRODUCTION = """\
 # NumPy on nodes
 
-What each public function of NumPy {version} does on a `Tensor` or a `Value`: {counts}.
-(`python -m tests.numpy_coverage > docs/numpy.md` makes this page; a test holds it to the code.)
+The status of each public function of NumPy {version} on a `Tensor` or a `Value`: {counts}.
+`python -m tests.numpy_coverage > docs/numpy.md` makes this page; a test compares it with the code.
 
-- **differentiable**: in reverse and in forward mode and to every order, since all derivatives are
-  written in functions of this table, so that a derivative can be differentiated again.
-- **zero derivative**: a step function; its derivative is 0 wherever it has one.
-- **plain**: the result is no function to differentiate (truth values, places, shapes, dtypes,
-  text), so it is computed from the data, and is what NumPy returns for arrays.
-- **refused**: an error that says what to write instead; nothing leaves the graph silently.
-- **no arrays**: takes nothing that a node could stand for.
+- **differentiable**: in both modes and to every order.
+- **zero derivative**: a step function; its derivative is 0 wherever it exists.
+- **plain**: the result has no derivative (booleans, indices, shapes, dtypes, text); it is computed
+  from the data, as NumPy does for arrays.
+- **refused**: raises an error that says what to write instead; nothing leaves the graph silently.
+- **no arrays**: takes no arrays, so no nodes.
 
-The methods of ufuncs (`np.add.reduce`) go with their ufuncs. Classes and other modules
-(`np.vectorize`, `np.r_`, `np.random`, `np.ma`, `np.polynomial`) know no nodes: they either compute
-with a node's operators, which is recorded, or ask it to turn into an array, which it refuses.
+The methods of ufuncs (`np.add.reduce`) have the status of their ufuncs. Classes and other modules
+(`np.vectorize`, `np.r_`, `np.random`, `np.ma`, `np.polynomial`) do not know nodes. If they compute
+with a node's operators, that is recorded; if they convert it to an array, that raises.
 """
 
 

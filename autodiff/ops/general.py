@@ -91,13 +91,15 @@ def general(
     jvp: Rule | tuple[Rule, ...] = (),
     hermitian: bool = False,
     undetermined: str = "",
+    kind: type[General] = General,
     **labels: Any,
 ) -> General:
     """A row from a rule for each input, `(g, out, *inputs, **parameters)` or `(t, out, ...)`.
 
     Told as `vjp`, `jvp`, or both where the transpose of the one that is told would be slow.
+    `kind` is the class of the row.
     """
-    op = General()
+    op = kind()
     register(op, function, labels)
     op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
     op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)

@@ -46,7 +46,7 @@ PLAIN = {*found(PLAIN_NAMES)}
 places, shapes, dtypes, text. On nodes they compute with the data."""
 
 REFUSED_NAMES = {
-    "takes integers, and a node holds none: call it on x.data.astype(int)": """
+    "takes integers, and a node holds none: call it on x.astype(int)": """
         bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift packbits
         ravel_multi_index right_shift unpackbits unravel_index
     """,
@@ -54,12 +54,12 @@ REFUSED_NAMES = {
         busday_count busday_offset datetime_as_string is_busday isnat
     """,
     "makes indices of integers or truth values, and a node is neither: call it on "
-    "x.data.astype(int), or on a comparison (x > 0)": "ix_",
+    "x.astype(int), or on a comparison (x > 0)": "ix_",
     "counts, and no count has a derivative; nor do we follow the weights or the edges of the bins: "
     "call it on x.data to compute outside the graph": """
         histogram histogram2d histogram_bin_edges histogramdd
     """,
-    "counts: call it on integers (x.data.astype(int)). Weights that are nodes are added up by "
+    "counts: call it on integers (x.astype(int)). Weights that are nodes are added up by "
     "autodiff.scatter(weights, index=x, shape=(x.max() + 1,))": "bincount",
     "returns elements of its argument, which have a derivative, but not as many as one can tell "
     "beforehand: find their places in x.data, then x[places]; "
