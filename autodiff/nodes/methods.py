@@ -62,7 +62,7 @@ class ArrayNode(Node):
     searchsorted = _plain_method("searchsorted")
 
     def copy(self, order: Any = "C") -> Any:
-        """Return a copy, in C's order unless told otherwise."""
+        """Return a copy, in C order by default."""
         if getattr(self, "immutable", True):
             return elementwise.positive(self)
         return shapes.copy(self, order=order)
