@@ -120,8 +120,7 @@ def _pull(
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)
-                if share is not None:
-                    share = arg.fit(share)
+                share = None if share is None else arg.fit(share)
                 if check is not None:
                     check(node, arg, k, g, share, cotangents.get(arg))
                 if share is not None:

@@ -246,10 +246,13 @@ class Tensor(ArrayNode):
             kind = type(arg)
             if kind is Tensor:
                 place = arg._place
-                if place:
+                if place is None:
+                    data.append(arg._data)
+                elif place is False:  # given a scalar, NumPy decides whether the result is one
+                    data.append(arg._data[()])
+                else:
                     arg.settle()
-                # given a scalar, NumPy decides whether the result is one
-                data.append(arg._data[()] if place is False else arg._data)
+                    data.append(arg._data)
             elif kind is np.ndarray:
                 if arg.dtype is OBJECT:
                     if Tensor in map(type, args):
@@ -279,7 +282,8 @@ class Tensor(ArrayNode):
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise refusal(op, data, params, error) from error
-        if type(out) is not np.ndarray and isinstance(out, tuple | list):
+        ordinary = type(out) is np.ndarray
+        if not ordinary and isinstance(out, tuple | list):
             parts = Bundle(tuple(out), op, args, params).items()
             for k, (part, array) in enumerate(zip(parts, out, strict=True)):
                 if type(part) is Tensor:
@@ -288,7 +292,7 @@ class Tensor(ArrayNode):
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         made = cls(out, None, op, args, params)
-        if type(out) is np.ndarray and (out.base is not None or (data and out is data[0])):
+        if ordinary and (out.base is not None or (data and out is data[0])):
             made._find_place(out, args, data, op, params)
         return made
 

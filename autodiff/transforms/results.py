@@ -38,6 +38,9 @@ def with_tensors(tree: Any) -> Any:
         If such an array contains anything but nodes and numbers.
     """
 
+    if trees.is_leaf(tree):
+        return tree
+
     def converted(part: Any) -> Any:
         held = is_object(part) and any(isinstance(x, Node) for x in part.flat)
         return _joined(part) if held else part
@@ -56,6 +59,9 @@ def differentiable(tree: Any, source: str, bare: bool = False) -> Any:
     TypeError
         If `tree` contains an unknown type, such as a set.
     """
+
+    if trees.is_leaf(tree):
+        return tree
 
     def converted(part: Any) -> Any:
         if is_object(part):

@@ -166,7 +166,7 @@ class Run:
             (named, k) if k in named else (values, _position(f, k, argnums, args, kwargs))
             for k in ([argnums] if isinstance(argnums, int | str) else argnums)
         ]
-        arguments = with_tensors(tuple(place[key] for place, key in chosen))
+        arguments = tuple([with_tensors(place[key]) for place, key in chosen])
         self.variables = [_variable(leaf) for leaf in trees.leaves(arguments)]
         if not self.variables:
             raise TypeError(
