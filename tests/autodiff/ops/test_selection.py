@@ -149,7 +149,7 @@ def test_what_numpy_does_in_place_is_recorded(name):
 @pytest.mark.parametrize("name", IN_PLACE)
 @pytest.mark.parametrize("node", [Value(7.0), Tensor([7.0])])
 def test_a_plain_array_cannot_take_a_node(name, node):
-    with pytest.raises(TypeError, match=f"{name} would write into a ndarray.*make it a Tensor"):
+    with pytest.raises(TypeError, match=f"{name} cannot write nodes into a ndarray.*a Tensor"):
         IN_PLACE[name](X.copy(), node)
 
 
