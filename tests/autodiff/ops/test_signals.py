@@ -237,11 +237,11 @@ def test_polynomials_say_what_they_do_not_take():
         lambda: np.polyadd(poly1d, p),
         lambda: np.polymul(p, poly1d),
     ]:
-        with pytest.raises(TypeError, match=r"poly1d here: pass the coefficients, p\.coeffs"):
+        with pytest.raises(TypeError, match=r"pass the coefficients, p\.coeffs"):
             call()
     with pytest.raises(ValueError, match="eigvals"):
         np.poly(Tensor(np.eye(2)))
-    with pytest.raises(ValueError, match=r"polydiv .* one axis: got \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"polydiv .* got \(2, 2\)"):
         np.polydiv(Tensor(np.ones((2, 2))), np.ones(2))
     with pytest.raises(ValueError, match="polyint"):
         np.polyder(p, -1)
@@ -368,7 +368,7 @@ X = Tensor(np.ones((1, 2, 3, 3)))
     [
         (lambda: ad.conv2d(X, np.ones((2, 3, 2, 2))), r"\(1, 2, 3, 3\) and \(2, 3, 2, 2\)"),
         (lambda: ad.conv2d(X, np.ones((3, 1, 2, 2)), groups=2), "groups=2 dividing O"),
-        (lambda: ad.conv2d(X, np.ones((2, 2, 4, 4))), r"reach over \(4, 4\).*image of \(3, 3\)"),
+        (lambda: ad.conv2d(X, np.ones((2, 2, 4, 4))), r"span \(4, 4\).*image of \(3, 3\)"),
         (lambda: ad.conv2d(X, np.ones((2, 2, 2, 2)), stride=0), "stride=0"),
         (lambda: ad.conv2d(X, np.ones((2, 2, 2, 2)), padding=(0, -1)), "padding"),
         (lambda: ad.conv2d(X, np.ones((2, 2, 2, 2)), dilation=(1, 1, 1)), "dilation"),
