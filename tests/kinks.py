@@ -1,13 +1,15 @@
-"""Where a derivative is a convention: what ours is, and whether PyTorch and JAX say the same.
+"""Points where a derivative is a convention: our answer, and those of PyTorch and JAX.
 
-`python -m tests.kinks > docs/kinks.md` makes the page. What the peers say is recorded here, and
-the tests ask them again where they are installed.
+`python -m tests.kinks > docs/kinks.md` makes the page. The peers' answers are recorded here; tests
+compare them where the peers are installed.
 """
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from math import inf, nan, pi
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,30 +17,30 @@ import numpy as np
 Slopes = tuple[Any, ...]
 ERROR = "LinAlgError"
 NONE = "–"
-"""For a peer that lacks the function, or its derivative."""
+"""For a peer without the function, or without its derivative."""
 
 
 class Kink(NamedTuple):
     """A function of x, y and z at a point, and its derivative by each.
 
-    If the result is an array, the derivative is that of its elements times 1, 2, 3 …
+    The derivative of an array is that of the sum of its elements times 1, 2, 3 …
     """
 
     text: str
     point: tuple[Any, ...]
     ours: Slopes | str
-    """In words where it is an error."""
+    """The name of the error, if there is one."""
     why: str = ""
     pytorch: Slopes | str | None = None
-    """What it says instead, if anything else."""
+    """The peer's answer, if it differs."""
     jax: Slopes | str | None = None
 
     def arrays(self) -> list[Any]:
-        """The point as arrays of floats or complex numbers."""
+        """Return the point as arrays of floats or complex numbers."""
         return [np.asarray(x, complex if np.iscomplexobj(x) else float) for x in self.point]
 
     def of(self, function: Callable[[str], Callable[..., Any]], arguments: Sequence[Any]) -> Any:
-        """The result, of the functions that a library has under these names."""
+        """Return the result, with a library's functions by their names."""
         names = re.findall(r"[a-z][\w.]*(?=\()", self.text)
         namespace = {name.replace(".", "_"): function(name) for name in names}
         namespace |= dict(zip("xyz", arguments, strict=False), inf=inf)
@@ -53,18 +55,18 @@ KINKS: dict[str, list[Kink]] = {
         Kink("copysign(x, y)", (0.0, 1.0), (0, 0), jax=(1, 0)),
         Kink("clip(x, y, z)", (0.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0.5, 0)),
         Kink("clip(x, y, z)", (1.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0, 0.5)),
-        Kink("clip(x, y, z)", (0.5, 1.0, 0.0), (0, 0, 1), "of crossed bounds, the upper one"),
-        Kink("maximum(x, 0 * x)", (0.0,), (0.5,), "a tie: its halves"),
+        Kink("clip(x, y, z)", (0.5, 1.0, 0.0), (0, 0, 1), "if bounds are crossed, the upper one"),
+        Kink("maximum(x, 0 * x)", (0.0,), (0.5,), "a tie: half each"),
         Kink(
             "interp(x, y, z)",
             ([0, 1, 2], [0, 1, 2], [0, 2, 3]),
             ([2, 2, 3], [-2, -2, -3], [1, 2, 3]),
-            "at a knot, of the piece to its right; at the end, of the last",
+            "at a knot: the piece to its right; at the end: the last piece",
             pytorch=NONE,
         ),
         Kink("ptp(x)", ([2, 2],), ([0, 0],), pytorch=NONE),
         Kink("hypot(x, y)", (0.0, 0.0), (0, 0), pytorch=(nan, nan), jax=(0.5, 0.5)),
-        Kink("arctan2(x, y)", (0.0, 0.0), (0, 0), "0 rather than nothing", jax=(nan, nan)),
+        Kink("arctan2(x, y)", (0.0, 0.0), (0, 0), "0 instead of NaN", jax=(nan, nan)),
         Kink("linalg.norm(x)", ([0, 0],), ([0, 0],), jax=([nan, nan],)),
         Kink("linalg.norm(x, 1)", ([0, 2],), ([0, 1],), jax=([1, 1],)),
         Kink("linalg.norm(x, inf)", ([2, -2],), ([0.5, -0.5],), "a tie: equal shares"),
@@ -116,12 +118,10 @@ KINKS: dict[str, list[Kink]] = {
         Kink("rint(x)", (0.5,), (0,)),
         Kink("round(x)", (0.5,), (0,)),
         Kink("floor_divide(x, y)", (6.0, 3.0), (0, 0), pytorch=NONE),
-        Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
-        Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
-        Kink(
-            "remainder(x, y)", (1.3, 0.1), (1, -12), "that of x − 12y, as the value", jax=(1, -13)
-        ),
-        Kink("fmod(x, y)", (2.1, 0.7), (1, -3), "that of x − 3y: 2.1 / 0.7 rounds to it"),
+        Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "of x − 2y"),
+        Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "of x − 2y"),
+        Kink("remainder(x, y)", (1.3, 0.1), (1, -12), "of x − 12y, as the value", jax=(1, -13)),
+        Kink("fmod(x, y)", (2.1, 0.7), (1, -3), "of x − 3y: 2.1 / 0.7 rounds to 3"),
         Kink(
             "remainder(x, y)",
             (1.0, 0.0),
@@ -130,8 +130,8 @@ KINKS: dict[str, list[Kink]] = {
             pytorch=(1, -inf),
             jax=(1, -inf),
         ),
-        Kink("modf(x)[0]", (2.0,), (1,), "that of x − 2", pytorch=NONE),
-        Kink("frexp(x)[0]", (2.0,), (0.25,), "that of x / 4"),
+        Kink("modf(x)[0]", (2.0,), (1,), "of x − 2", pytorch=NONE),
+        Kink("frexp(x)[0]", (2.0,), (0.25,), "of x / 4"),
         Kink("spacing(x)", (1.0,), (0,), pytorch=NONE, jax=NONE),
         Kink("nextafter(x, y)", (0.0, 1.0), (1, 0), "that of x", jax=NONE),
         Kink("copysign(x, y)", (2.0, 0.0), (1, 0)),
@@ -142,17 +142,15 @@ KINKS: dict[str, list[Kink]] = {
         Kink("angle(x)", (0j,), (0j,), jax=(complex(nan, nan),)),
         Kink("arctan2(x, y)", (0.0, -1.0), (-1, 0), "on the branch cut: along the circle"),
         Kink("real(sign(x))", (0j,), (0j,)),
-        Kink(
-            "unwrap(x)", ([0, pi],), ([1, 2],), "moved by whole turns", pytorch=NONE, jax=([3, 0],)
-        ),
-        Kink("nan_to_num(x)", (nan,), (0,), "what was replaced is constant"),
-        Kink("nan_to_num(x)", (inf,), (0,), "what was replaced is constant"),
-        Kink("nan_to_num(x)", (-inf,), (0,), "what was replaced is constant"),
+        Kink("unwrap(x)", ([0, pi],), ([1, 2],), "moved by periods", pytorch=NONE, jax=([3, 0],)),
+        Kink("nan_to_num(x)", (nan,), (0,), "replaced elements are constant"),
+        Kink("nan_to_num(x)", (inf,), (0,), "replaced elements are constant"),
+        Kink("nan_to_num(x)", (-inf,), (0,), "replaced elements are constant"),
         Kink(
             "nan_to_num(1 / x)",
             (0.0,),
             (0,),
-            "what was replaced is constant",
+            "replaced elements are constant",
             pytorch=(nan,),
             jax=(nan,),
         ),
@@ -187,7 +185,12 @@ KINKS: dict[str, list[Kink]] = {
             jax=(0, 0, 0),
         ),
         Kink(
-            "maximum(x, y)", (nan, nan), (1, 0), "both are: the first", pytorch=(1, 1), jax=(0, 0)
+            "maximum(x, y)",
+            (nan, nan),
+            (1, 0),
+            "both are NaN: the first",
+            pytorch=(1, 1),
+            jax=(0, 0),
         ),
         Kink("max(x)", ([1, 3, 3],), ([0, 0.5, 0.5],)),
         Kink(
@@ -198,7 +201,7 @@ KINKS: dict[str, list[Kink]] = {
             "max(x)",
             ([nan, 2, 2],),
             ([0, 0, 0],),
-            "a NaN that decides passes nothing on",
+            "0 where the result is NaN",
             pytorch=([nan, nan, nan],),
         ),
         Kink("sort(x)", ([2, 2, 1],), ([2, 3, 1],), "the stable order's"),
@@ -219,14 +222,14 @@ KINKS: dict[str, list[Kink]] = {
             "cummax(x)",
             ([1, 2, 2],),
             ([1, 3.5, 1.5],),
-            "equal shares of those up to there",
+            "equal shares of the elements so far",
             pytorch=([1, 2, 3],),
         ),
         Kink(
             "cummin(x)",
             ([2, 2, 2],),
             ([3, 2, 1],),
-            "equal shares of those up to there",
+            "equal shares of the elements so far",
             pytorch=([1, 2, 3],),
             jax=([2.75, 1.75, 1.5],),
         ),
@@ -301,7 +304,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.eigh(x)[1]",
             ([[1, 0], [0, 1]],),
             ERROR,
-            "vectors of equal values turn freely",
+            "vectors of equal values are not determined",
             pytorch=([[nan, nan], [nan, nan]],),
             jax=([[nan, nan], [nan, nan]],),
         ),
@@ -309,7 +312,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.svd(x)[0]",
             ([[1, 0], [0, 1]],),
             ERROR,
-            "vectors of equal values turn freely",
+            "vectors of equal values are not determined",
             pytorch=([[nan, nan], [nan, nan]],),
             jax=([[nan, nan], [nan, nan]],),
         ),
@@ -362,7 +365,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.pinv(x)",
             ([[0, 0], [0, 0]],),
             ERROR,
-            "it jumps where the rank changes",
+            "the result jumps where the rank changes",
             pytorch=([[0, 0], [0, 0]],),
             jax=([[0, 0], [0, 0]],),
         ),
@@ -370,13 +373,13 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.pinv(x, 0.1)",
             ([[1, 0], [0, 0]],),
             ([[-1, 3], [2, 0]],),
-            "a limit of its own keeps the rank",
+            "the limit rcond keeps the rank",
         ),
         Kink(
             "x * log(x)",
             (0.0,),
             (-inf,),
-            "its limit, though the value is NaN",
+            "the limit, though the value is NaN",
             pytorch=(nan,),
             jax=(nan,),
         ),
@@ -398,9 +401,9 @@ KINKS: dict[str, list[Kink]] = {
         Kink("arctanh(x)", (1.0,), (inf,)),
         Kink("arctanh(x)", (-1.0,), (inf,)),
         Kink("sqrt(x)", (-1.0,), (nan,), "NaN, as the value"),
-        Kink("log(x)", (-1.0,), (-1,), "that of log(−x), though the value is NaN"),
+        Kink("log(x)", (-1.0,), (-1,), "of log(−x), though the value is NaN"),
         Kink("arccos(x)", (2.0,), (nan,), "NaN, as the value"),
-        Kink("sqrt(x)", (0j,), (complex(nan, nan),), "infinite, in no direction"),
+        Kink("sqrt(x)", (0j,), (complex(nan, nan),), "infinite, without a direction"),
     ],
     "The branch not taken": [
         Kink("where(x > 0, sqrt(x), 0 * x)", (0.0,), (0,), pytorch=(nan,), jax=(nan,)),
@@ -485,31 +488,31 @@ def every() -> list[Kink]:
 
 
 def weights(result: Any) -> Any:
-    """1, 2, 3 … in the shape of a result."""
+    """Return 1, 2, 3 … in the shape of a result."""
     return np.arange(1.0, np.size(result) + 1).reshape(np.shape(result))
 
 
 INTRODUCTION = """\
 # Where a derivative is a convention
 
-At a corner, a step or a tie there is no derivative, and what a library says there is its choice;
-elsewhere a formula breaks down though the derivative has a limit. Here is what we say at {count}
-such points, in reverse and forward mode, for numbers and arrays alike, and whether PyTorch
-{pytorch} and JAX {jax} say the same: an empty cell is agreement, and – means that they have no
-such function, or no derivative of it.
-The derivative of an array is that of its elements times 1, 2, 3 …
+At a corner, a step or a tie there is no derivative, and every library chooses a convention.
+Elsewhere a formula breaks down although the derivative has a limit. This page lists our derivatives
+at {count} such points, in reverse and forward mode, for numbers and arrays alike, beside those of
+PyTorch {pytorch} and JAX {jax}. An empty cell means the same derivative; – means that they do not
+have the function or its derivative. The derivative of an array is that of the sum of its elements
+times 1, 2, 3 …
 
-Inside `with autodiff.detect_kinks():` a derivative at a point without one is a `KinkError` instead,
-which names the operation in the column of that name, its line and what it would have answered. Each
-row of the table says where it has no derivative; the list of all is at the end of this page.
-(`python -m tests.kinks > docs/kinks.md` makes this page; the tests hold us to it, and the peers
-where they are installed.)
+Inside `with autodiff.detect_kinks():` a point without a derivative raises a `KinkError`. It names
+the operation (in the column `detect_kinks`), its line, and the derivative that it would return. The
+end of this page lists all such points of every row.
+(`python -m tests.kinks > docs/kinks.md` makes this page; tests compare it with our derivatives, and
+with the peers' where they are installed.)
 """
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 
 
 def written(numbers: Slopes | str | None) -> str:
-    """Numbers and arrays as the page has them."""
+    """Return numbers and arrays as text for the page."""
     if numbers is None or isinstance(numbers, str):
         return numbers or ""
     return ", ".join(_number(x) for x in numbers)
@@ -523,7 +526,7 @@ def _number(x: Any) -> str:
 
 
 def page() -> str:
-    """The table of all points, in Markdown."""
+    """Return the page: the table of all points, in Markdown."""
     kinks = every()
     text = INTRODUCTION.format(count=len(kinks), **VERSIONS)
     by_pytorch = sum(isinstance(kink.pytorch, tuple) for kink in kinks)
@@ -542,7 +545,7 @@ def page() -> str:
 
 
 def detected(kink: Kink) -> str:
-    """The operation that `detect_kinks` names, in reverse mode."""
+    """Return the operation that `detect_kinks` names in reverse mode."""
     from peers import floating, ours
 
     from autodiff import KinkError, detect_kinks, vjp
@@ -560,10 +563,10 @@ def detected(kink: Kink) -> str:
 
 
 def rows() -> str:
-    """All rows that have points without a derivative, as the table itself says."""
+    """Return the list of all rows that have points without a derivative."""
     from autodiff.ops.table import TABLE
 
-    text = "\n## What the table says\n\n| function | has no derivative at |\n| --- | --- |\n"
+    text = "\n## Points without a derivative, by row\n\n| function | has no derivative at |\n| --- | --- |\n"
     for name, op in sorted(TABLE.items()):
         if op.kinks:
             text += f"| `{name}` | {'; '.join(kink.where for kink in op.kinks)} |\n"
@@ -571,4 +574,5 @@ def rows() -> str:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))  # for peers
     print(page(), end="")

@@ -253,7 +253,7 @@ floor = _constant_between_jumps(np.floor, _WHOLE)
 ceil = _constant_between_jumps(np.ceil, _WHOLE)
 trunc = fix = alias(
     _constant_between_jumps(
-        np.trunc, Kink("whole x but 0", lambda out, x: (x == np.rint(x)) & (x != 0))
+        np.trunc, Kink("whole x except 0", lambda out, x: (x == np.rint(x)) & (x != 0))
     ),
     np.fix,
 )
@@ -273,7 +273,7 @@ round = general(
     vjp=lambda g, out, a, decimals=0: None,
     jvp=lambda t, out, a, decimals=0: None,
     kinks=Kink(
-        "a halfway between numbers of so many decimals",
+        "a halfway between two rounded numbers",
         lambda out, a, decimals=0: _halfway(a * 10.0**decimals),
     ),
 )
@@ -290,7 +290,7 @@ fmod = elementwise(
     1,
     _quotient,
     kinks=Kink(
-        "whole x / y but 0",
+        "whole x / y except 0",
         lambda out, x, y: (out == 0) & (np.abs(x) >= np.abs(y)),
         by=(0, 1),
     ),
@@ -315,7 +315,7 @@ modf = general(
     np.modf,
     vjp=lambda g, out, x: g[0],
     jvp=lambda t, out, x: (t, None),
-    kinks=Kink("whole x but 0", lambda out, x: (out[0] == 0) & (x != 0)),
+    kinks=Kink("whole x except 0", lambda out, x: (out[0] == 0) & (x != 0)),
 )
 ldexp = linear(
     np.ldexp,

@@ -63,10 +63,10 @@ def test_what_is_recorded_of_peers_is_not_what_we_say():
 
 def test_the_measures_are_of_what_is_computed_now(monkeypatch, capsys):
     kink = next(kink for kink in every() if kink.text == "relu(x)")
-    assert measure([], [kink]) == (0, "1 points measured in both modes, 0 other than recorded")
+    assert measure([], [kink]) == (0, "1 points measured in both modes, 0 differ from the record")
     assert capsys.readouterr().out == "relu(x) at 0: 0\n"
     monkeypatch.setattr(ad.relu, "partials", (lambda out, x: 0.25,))
-    assert measure([], [kink]) == (1, "1 points measured in both modes, 1 other than recorded")
+    assert measure([], [kink]) == (1, "1 points measured in both modes, 1 differ from the record")
     assert capsys.readouterr().out == "relu(x) at 0: 0.25 (forward 0.25; RECORDED 0)\n"
 
 
