@@ -560,11 +560,7 @@ def page(density: int = 100) -> str:
             assert one.units <= bound(name, order), f"{NAMES[order]} of {name}: {one}"
             exempt = (name, order) in EXEMPTIONS
             worst[exempt] = max(worst[exempt], (one.units, f"{NAMES[order]} of `{name}`"))
-    text += "\
-    ## Exemptions\
-    \
-    | function | of | bound | within | why |\
-    "
+    text += "\n## Exemptions\n\n| function | of | bound | within | why |\n"
     text += "| --- | --- | --- | --- | --- |\n"
     for (name, order), exemption in sorted(EXEMPTIONS.items()):
         text += f"| `{name}` | {NAMES[order]} | {exemption.bound:g} | {within(exemption.domain)} | "
@@ -574,8 +570,7 @@ def page(density: int = 100) -> str:
     (units, of), (exempt, whose) = worst[False], worst[True]
     return text + (
         f"\nIn all, {len(REFERENCES)} functions and two derivatives of each at {count:,} points: "
-        f"at most {units:.2f} ulp ({of}); {exempt:.2f} ({whose}) among the exemptions.\
-        "
+        f"at most {units:.2f} ulp ({of}); {exempt:.2f} ({whose}) among the exemptions.\n"
     )
 
 
