@@ -566,7 +566,8 @@ def rows() -> str:
     """Return the list of all rows that have points without a derivative."""
     from autodiff.ops.table import TABLE
 
-    text = "\n## Points without a derivative, by row\n\n| function | has no derivative at |\n| --- | --- |\n"
+    text = "\n## Points without a derivative, by row\n\n"
+    text += "| function | has no derivative at |\n| --- | --- |\n"
     for name, op in sorted(TABLE.items()):
         if op.kinks:
             text += f"| `{name}` | {'; '.join(kink.where for kink in op.kinks)} |\n"
