@@ -29,6 +29,7 @@ from autodiff.ops import (
     polynomials,
     probability,
     products,
+    quantiles,
     ranges,
     reductions,
     scans,
@@ -46,6 +47,7 @@ from autodiff.ops.making import *
 from autodiff.ops.polynomials import *
 from autodiff.ops.probability import *
 from autodiff.ops.products import *
+from autodiff.ops.quantiles import *
 from autodiff.ops.ranges import *
 from autodiff.ops.reductions import *
 from autodiff.ops.scans import *
@@ -119,6 +121,7 @@ __all__ += making.__all__
 __all__ += polynomials.__all__
 __all__ += probability.__all__
 __all__ += products.__all__
+__all__ += quantiles.__all__
 __all__ += ranges.__all__
 __all__ += reductions.__all__
 __all__ += scans.__all__

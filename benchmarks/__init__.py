@@ -1,1 +1,1 @@
-"""Ours beside the peers, in one interleaved run: `python -m benchmarks`."""
+"""Benchmarks against other libraries, interleaved in one run: `python -m benchmarks`."""

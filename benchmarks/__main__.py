@@ -1,8 +1,8 @@
-"""Run benchmarks by name, or all of them, each in a fresh interpreter with its threads pinned.
+"""Run the named benchmarks, or all, each in a fresh interpreter with pinned threads.
 
-The thread settings are environment variables that BLAS, OpenMP and XLA read when they load, so
-they are set here, for the child process that does the timing. One thread is the default: what is
-compared then is the work that each library does, not how its threads fare on a busy machine.
+BLAS, OpenMP and XLA read their thread settings from the environment when they load, so a child
+process with these settings does the timing. The default is one thread: on a busy machine, more
+threads would measure the scheduler.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "training_step": "one step of the network 784-50-10, batch of 100, float32",
-    "in_place": "such a step on arrays changed in place, against arrays that nobody can change",
+    "in_place": "such a step on arrays changed in place, against read-only arrays",
     "scalar_mlp": "build and backward of a scalar MLP 2-16-16-1, one sample",
     "large_expression": "gradient of an expression in 10^6 numbers, float64",
     "jacobian": "Jacobian of R^100 to R^100 and Hessian of R^50 to R, dense, float64",
@@ -30,7 +30,7 @@ PEERS = ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd")
 
 
 def pinned(threads: int) -> dict[str, str]:
-    """The environment in which every library uses this many threads."""
+    """Return an environment that sets the number of threads of every library."""
     libraries = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")
     limits = {f"{library}_NUM_THREADS": str(threads) for library in libraries}
     eigen = str(threads > 1).lower()
@@ -44,7 +44,7 @@ def pinned(threads: int) -> dict[str, str]:
 
 
 def machine(threads: int) -> str:
-    """The facts that a timing depends on."""
+    """Return the processor, the versions and the number of threads, as text."""
     versions = []
     for peer in PEERS:
         try:
@@ -56,7 +56,7 @@ def machine(threads: int) -> str:
             f"{os.cpu_count()} CPUs ({_processor()}), {platform.system()} {platform.machine()}, "
             f"{platform.python_implementation()} {platform.python_version()}",
             ", ".join(versions),
-            f"threads: {threads} for BLAS, OpenMP, PyTorch and XLA alike",
+            f"threads: {threads} each for BLAS, OpenMP, PyTorch and XLA",
         ]
     )
 
@@ -78,15 +78,16 @@ def main() -> int:
         metavar="NAME",
         help="; ".join(f"{name}: {line}" for name, line in BENCHMARKS.items()) + " (default: all)",
     )
-    parser.add_argument("--rounds", type=int, help="rounds of turns (default: each its own)")
-    parser.add_argument("--threads", type=int, default=1, help="for all alike (default: 1)")
+    parser.add_argument("--rounds", type=int, help="rounds (default: set by each benchmark)")
+    parser.add_argument("--threads", type=int, default=1, help="threads per library (default: 1)")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(
-            f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+            f"there is no benchmark {', '.join(sorted(unknown))}: choose among "
+            f"{', '.join(BENCHMARKS)}"
         )
     if options.rounds is not None and options.rounds < 2:
-        parser.error("quartiles need at least 2 rounds")
+        parser.error("--rounds must be at least 2, for quartiles")
     print(machine(options.threads), flush=True)
     failed = 0
     for name in options.names or BENCHMARKS:

@@ -1,7 +1,7 @@
 """Σ conv2d(x, w)²: forward, and the gradients by images and kernels, float32.
 
 A batch of 16 images of 8 channels and 28 × 28 pixels, 16 kernels of 3 × 3, padded to keep the size.
-The floor takes windows of the images as columns of a matrix product, written by hand in NumPy.
+The floor is handwritten NumPy: a matrix product whose columns are the windows of the images.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def mygrad(x: Array, w: Array) -> Step:
     import mygrad as mg
     from mygrad.nnet.layers import conv_nd
 
-    mg.turn_memory_guarding_off()  # as its manual advises for speed
+    mg.turn_memory_guarding_off()  # recommended by its manual
     leaves = [mg.tensor(array) for array in (x, w)]
 
     def step() -> Any:

@@ -1,4 +1,4 @@
-"""One function, written once over a namespace like NumPy's, and its derivative by everyone."""
+"""The derivative of one function by every library; the function takes their NumPy namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.timing import OURS, interleaved, rounds, steps
 Array = NDArray[Any]
 Step = Callable[[], Any]
 Function = Callable[[Any, Any], Any]
-"""Of a namespace and the point. Every library brings in constants by `namespace.asarray`."""
+"""Takes a namespace and the point; `namespace.asarray` makes constants."""
 
 FLOOR = "NumPy by hand"
 AUTOGRAD, TORCH = "HIPS autograd", "PyTorch eager"
@@ -65,7 +65,7 @@ def torch_eager(kind: str, f: Function, x: Array) -> Step:
 def mygrad(kind: str, f: Function, x: Array) -> Step:
     import mygrad as mg
 
-    mg.turn_memory_guarding_off()  # as its manual advises for speed
+    mg.turn_memory_guarding_off()  # recommended by its manual
     point = mg.tensor(x)
 
     def step() -> Any:
@@ -82,7 +82,7 @@ MAKERS: dict[str, Callable[[str, Function, Array], Step]] = {
     TORCH: torch_eager,
 }
 JAX_EAGER = {"JAX not compiled": partial(jax, compiled=False)}
-MYGRAD = {"MyGrad": mygrad}  # has gradients only
+MYGRAD = {"MyGrad": mygrad}  # it has gradients only
 
 
 def race(
@@ -91,7 +91,7 @@ def race(
     default_rounds: int,
     tolerance: float = 1e-9,
 ) -> dict[str, list[float]]:
-    """The nanoseconds of everyone's step, once all are seen to return the floor's numbers."""
+    """Check each library against the floor; return the nanoseconds of each step."""
     contestants: dict[str, Step] = {}
     for name, make in makers.items():
         try:
@@ -116,6 +116,6 @@ def _arrays(result: Any) -> list[Array]:
 def everyone(
     kind: str, f: Function, x: Array, floor: Step, **further: Any
 ) -> dict[str, Callable[[], Step]]:
-    """The floor, ours, and all peers that have this kind of derivative."""
+    """Return the floor, ours, and the peers with this kind of derivative."""
     makers = {name: partial(make, kind, f, x) for name, make in {**MAKERS, **further}.items()}
     return {FLOOR: lambda: floor, **makers}

@@ -1,6 +1,6 @@
 """`import autodiff` against `import numpy`, each in a fresh interpreter.
 
-Bytecode is cached in a folder of this run's own, so the tree stays clean and nobody compiles.
+Bytecode is cached in a temporary folder, which keeps the tree clean and compilation untimed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def interpreter(cache: str, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def fresh(cache: str, module: str) -> float:
-    """Nanoseconds of the import statement in an interpreter of its own."""
+    """Return the nanoseconds of the import statement in a new interpreter."""
     return float(interpreter(cache, "-c", TIMED.format(module)).stdout)
 
 
 def slowest(cache: str, module: str, count: int) -> list[tuple[float, str]]:
-    """Where the time goes: modules that NumPy does not import, by their own milliseconds."""
+    """Return the slowest modules that NumPy does not import, with their own milliseconds."""
     log = interpreter(cache, "-X", "importtime", "-c", f"import numpy; import {module}").stderr
     found = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", log)
     numpy_done = [name for _, name in found].index("numpy")

@@ -1,10 +1,9 @@
-"""What it costs that arrays may be changed in place after they were recorded.
+"""The cost of safety when recorded arrays are changed in place.
 
-A step of the network 784-50-10 by hand, once with arrays as everyone has them (a batch that can be
-written to, of which each recording keeps a copy; weights whose `.data` is changed in place, which
-each reading compares with what it has read before), once with arrays that nobody can change.
-Beside them MyGrad's step, with its own guarding of memory and without, and PyTorch's, which counts
-the versions of every array.
+A training step of the network 784-50-10 with ordinary arrays: each recording copies the writable
+batch, and compares the weights, updated by `.data`, with their values at the last reading. The same
+step with read-only arrays needs neither. Beside them MyGrad's step, with and without its memory
+guard, and PyTorch's, which counts versions.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from benchmarks.training_step import (
     torch_eager,
 )
 
-FIXED = "arrays that nobody can change"
+FIXED = "read-only arrays"
 
 
 def loss_of(x: Array, labels: Array, weights: list[Tensor]) -> Tensor:
@@ -85,7 +84,7 @@ def main() -> None:
     p = problem()
     turns = {OURS: changing(p), FIXED: fixed(p)}
     first, second = ([float(step().data) for _ in range(5)] for step in turns.values())
-    assert first == second, "the two do not compute the same"
+    assert first == second, "the two steps give different losses"
     every = turns | peers(p)
     times = interleaved({name: steps(step, 10) for name, step in every.items()}, rounds(200))
     report(times, "us", 1e3)

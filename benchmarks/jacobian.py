@@ -1,7 +1,7 @@
 """A dense Jacobian, R^100 → R^100, and a dense Hessian, R^50 → R, float64.
 
 The Jacobian is of tanh(A tanh(B x)), the Hessian of Σ log(1 + exp(A x)) and Rosenbrock's valley.
-The floor is the formula of either written by hand in NumPy.
+The floor is handwritten NumPy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gradient of sum(tanh(x) * exp(-x * x)) by a million numbers, float64.
 
-What counts is how often memory is passed over. The floor is written by hand in NumPy, with tanh'
-as 1 - tanh² (ours is 1 / cosh²: exact where that one cancels, at the price of one more function).
+The cost is in passes over memory. The floor is handwritten NumPy, with tanh' = 1 - tanh². Ours is
+1 / cosh², which costs one more function but does not cancel.
 """
 
 from __future__ import annotations

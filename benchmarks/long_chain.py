@@ -1,8 +1,7 @@
 """A chain of a million scalar nodes: build, backward, free.
 
-With the garbage collector disabled and on the default stack: what is released, is released by
-reference counts, and nothing recurses. The chain of ten thousand shows whether a node of the long
-one costs more.
+The garbage collector is disabled and the stack is the default one, so nodes must be released by
+reference counts, without recursion. A chain of ten thousand shows whether the cost per node grows.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Phases(NamedTuple):
 
 
 def chain(kind: Callable[[float], Any], length: int) -> tuple[Any, Any]:
-    """Its first node and its last."""
+    """Return the first and the last node of a chain."""
     first = x = kind(1.0)
     for _ in range(length):
         x = x * FACTOR
@@ -55,7 +54,7 @@ def phases(kind: Callable[[float], Any], length: int) -> Phases:
 
 
 def many(kind: Callable[[float], Any]) -> Phases:
-    """The mean of short chains that are together as long as a tenth of the long one."""
+    """Return the mean over short chains, together a tenth of the long one."""
     runs = [phases(kind, SHORT) for _ in range(LONG // SHORT // 10)]
     return Phases(*(sum(column) / len(runs) for column in zip(*runs, strict=True)))
 
@@ -65,7 +64,7 @@ def alive(kind: type) -> int:
 
 
 def bytes_per_node(kind: Callable[[float], Any], length: int) -> tuple[float, float]:
-    """By `tracemalloc`: of the built chain, and at the peak of its backward walk."""
+    """Return bytes per node of a chain, and at the peak of its backward pass, by `tracemalloc`."""
     tracemalloc.start()
     first, last = chain(kind, length)
     built, _ = tracemalloc.get_traced_memory()

@@ -1,9 +1,8 @@
 """Build and backward of a scalar MLP 2-16-16-1 (ReLU) on one sample.
 
-Every contestant runs the same plain loops on its own scalars. The garbage collector is left as
-Python sets it, since that is how people run it. A turn begins with no garbage and takes so many
-steps that nodes which only the collector can free have to be paid for, as in any longer run. The
-second table leaves that out: the collector is off, and a turn is short.
+Every contestant runs the same loops on its own scalars. The garbage collector has Python's default
+settings. A turn begins without garbage, and is long enough to include the collection of nodes in
+cycles. For the second table the collector is off and a turn is short.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Contestant(NamedTuple):
 
 
 def network(value: Callable[[float], Any]) -> list[list[tuple[list[Any], Any]]]:
-    """Layers of neurons, a neuron being its weights and bias: the same numbers for everyone."""
+    """Return layers of neurons, each with weights and a bias; the numbers are always the same."""
     draw = random.Random(0).uniform
     return [
         [([value(draw(-1, 1)) for _ in range(ins)], value(draw(-1, 1))) for _ in range(outs)]
@@ -48,7 +47,7 @@ def forward(layers: list[list[tuple[list[Any], Any]]], x: Any) -> Any:
 
 
 def contestant(value: Callable[[float], Any], accumulates: bool) -> Contestant:
-    """A step is what a training loop does with the scalars, but for the update."""
+    """Return a contestant whose step is that of a training loop without the update."""
     layers = network(value)
     parameters = [p for layer in layers for ws, b in layer for p in (*ws, b)]
 
@@ -75,7 +74,7 @@ MAKERS: dict[str, Callable[[], Contestant]] = {
 
 
 def turns(contestants: dict[str, Contestant], count: int) -> dict[str, Callable[[], float]]:
-    """A turn of so many steps for each, that does not pay for what the one before has left."""
+    """Return a turn of `count` steps for each contestant, after collecting earlier garbage."""
 
     def turn(step: Callable[[], object]) -> float:
         gc.collect()

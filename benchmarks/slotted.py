@@ -1,4 +1,4 @@
-"""The floor for scalars: the least a node can be, with its local gradients stored beside it."""
+"""The floor for scalars: a minimal node that stores its local partials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ by_serial = attrgetter("serial")
 
 
 class Slotted:
-    """Two operators and relu; `backward` walks without recursion."""
+    """A number with two operators and relu; `backward` does not recurse."""
 
     __slots__ = ("data", "grad", "inputs", "partials", "serial")
 
@@ -41,7 +41,7 @@ class Slotted:
         return Slotted(self.data if active else 0.0, (self,), (1.0 if active else 0.0,))
 
     def backward(self) -> None:
-        """Add to every `grad`, newest node first: all readers of a node are younger than it."""
+        """Accumulate every `grad`, newest node first, so that readers come before their inputs."""
         found = [self]
         seen = {self}
         for node in found:

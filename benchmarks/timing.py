@@ -1,4 +1,4 @@
-"""Taking turns, and the table that comes of it."""
+"""Interleaved timing, and tables of its results."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OURS = "autodiff"
 
 
 def rounds(default: int) -> int:
-    """How many rounds the command line asks for."""
+    """Return the number of rounds from the command line."""
     return int(sys.argv[1]) if len(sys.argv) > 1 else default
 
 
 def interleaved(turns: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """What every contestant's turn measured, A B C A B C, after two rounds of warm-up."""
+    """Return the results of each contestant's turns, A B C A B C, after two rounds of warm-up."""
     times: dict[str, list[T]] = {name: [] for name in turns}
     for number in range(rounds + 2):
         for name, turn in turns.items():
@@ -30,9 +30,9 @@ def interleaved(turns: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, 
 
 
 def steps(step: Callable[[], object], repeat: int) -> Callable[[], float]:
-    """A turn that takes `repeat` steps and measures the nanoseconds of one.
+    """Return a turn that times `repeat` steps and returns the nanoseconds of one.
 
-    One step more comes first, untimed: the caches are still full of the contestant before.
+    An untimed step comes first, to fill the caches.
     """
 
     def turn() -> float:
@@ -46,12 +46,12 @@ def steps(step: Callable[[], object], repeat: int) -> Callable[[], float]:
 
 
 def against(times: Mapping[str, Sequence[float]], name: str) -> float:
-    """Our time over a contestant's: the median of the ratios within each round."""
+    """Return our time over a contestant's: the median of the ratios within each round."""
     return median(ours / it for ours, it in zip(times[OURS], times[name], strict=True))
 
 
 def report(times: Mapping[str, Sequence[float]], unit: str, nanoseconds: float) -> None:
-    """A row per contestant, fastest first."""
+    """Print a row per contestant, fastest first."""
     rows = [("", f"median {unit}", "min", "quartiles", "ours / it")]
     for name, samples in sorted(times.items(), key=lambda item: median(item[1])):
         low, middle, high = (
@@ -63,7 +63,7 @@ def report(times: Mapping[str, Sequence[float]], unit: str, nanoseconds: float) 
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns aligned: names to the left, numbers to the right."""
+    """Print rows in columns: names to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
@@ -71,5 +71,5 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def target(what: str, value: float, bound: float) -> None:
-    """Say whether a target is met; nothing fails if not."""
+    """Print whether a target is met."""
     print(f"  target: {what} <= {bound:g}: {value:.2f}, {'met' if value <= bound else 'MISSED'}")

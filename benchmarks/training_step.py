@@ -1,7 +1,7 @@
 """One training step of the network 784-50-10 on a batch of 100, float32.
 
-Affine, ReLU, Affine, softmax cross-entropy, and descent at a rate of 0.1. The floor is the same
-step written by hand in NumPy, and below it the step's five matrix products alone.
+Affine, ReLU, Affine, softmax cross-entropy, and descent at a rate of 0.1. The floor is handwritten
+NumPy; the step's five matrix products alone are a row of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Contestant(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A batch, and the parameters to start from: everyone takes copies."""
+    """A batch and the initial parameters, which contestants copy."""
 
     x: Array
     labels: Array
@@ -180,7 +180,7 @@ def mygrad(p: Problem) -> Contestant:
     from mygrad.nnet.activations import relu
     from mygrad.nnet.losses import softmax_crossentropy
 
-    mg.turn_memory_guarding_off()  # as its manual advises for speed
+    mg.turn_memory_guarding_off()  # recommended by its manual
     x, labels = p.x, p.labels
     parameters = W1, b1, W2, b2 = [mg.tensor(array.copy()) for array in p.start]
 
@@ -208,7 +208,7 @@ MAKERS = {
 
 
 def slopes(contestant: Contestant, p: Problem) -> list[Array]:
-    """The gradients of the first step, read from where it went."""
+    """Return the gradients of the first step, from the change of the parameters."""
     contestant.step()
     after = contestant.parameters()
     return [(old - new) / RATE for old, new in zip(p.start, after, strict=True)]

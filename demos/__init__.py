@@ -1,1 +1,1 @@
-"""Worked examples, one runnable file an idea: `python -m demos` lists them."""
+"""Worked examples, one file each: `python -m demos` lists them."""

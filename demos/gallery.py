@@ -1,4 +1,4 @@
-"""Pictures of graphs: those of demos/README.md, each by the few lines that make it."""
+"""Draw the pictures of demos/README.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nn.data import SUBSET
 
 
 def price(out: Path) -> Path:
-    """Apples, oranges and tax: values run right above the lines, gradients back below them."""
+    """Apples, oranges and tax: values above the lines, gradients below them."""
     total, _ = apples_and_oranges()
     return draw(total).save(out / "price.svg")
 
@@ -29,7 +29,7 @@ def names(out: Path) -> Path:
 
 
 def _log_sin() -> Any:
-    """ln x1 + x1·x2 − sin x2, differentiated."""
+    """Return ln x1 + x1·x2 − sin x2, after backward()."""
     x1, x2 = Value(2, "x1"), Value(5, "x2")
     y = log(x1) + x1 * x2 - sin(x2)
     y.name = "y"
@@ -48,7 +48,7 @@ def downwards(out: Path) -> Path:
 
 
 def boxes(out: Path) -> Path:
-    """Functions that are `grouped` stand in boxes, which close with depth=0."""
+    """`grouped` functions are drawn in boxes; depth=0 closes them."""
 
     @grouped()
     def bell(x: Any) -> Any:
@@ -66,7 +66,7 @@ def boxes(out: Path) -> Path:
 
 
 def pendulum(out: Path) -> Path:
-    """A loop of a thousand steps: what repeats is folded between the first and the last."""
+    """A loop of a thousand steps: iterations between the first and the last are folded."""
     angle, speed, gravity = Value(1.0, "θ"), Value(0.0, "ω"), Value(9.81, "g")
     for _ in range(1000):
         angle, speed = angle + 0.001 * speed, speed - 0.001 * gravity * sin(angle)
@@ -76,7 +76,7 @@ def pendulum(out: Path) -> Path:
 
 
 def _network() -> tuple[TwoLayerNet, Any, Any]:
-    """A network that has been trained a little, and digits that it has not seen."""
+    """Return a network after 300 training steps, with test images and labels."""
     digits = mnist(SUBSET)
     seen, unseen = (
         images.reshape(-1, 784) / 255.0 for images in (digits.train_images, digits.test_images)
@@ -87,7 +87,7 @@ def _network() -> tuple[TwoLayerNet, Any, Any]:
 
 
 def network(out: Path) -> Path:
-    """A network on one page: its layers, their parameters, and what flows between them."""
+    """A network on one page: its layers, their parameters, values and gradients."""
     trained, images, labels = _network()
     loss, _ = trained.record(images[:100], labels[:100])
     loss.name = "loss"
@@ -96,7 +96,7 @@ def network(out: Path) -> Path:
 
 
 def digit(out: Path) -> Path:
-    """What the network sees, and how the loss would change with every pixel."""
+    """An input of the network, and the gradient of the loss by each pixel."""
     trained, images, labels = _network()
     image = Tensor(images[0].reshape(28, 28), "digit")
     scores = trained(reshape(image, (1, 784)))
@@ -113,13 +113,13 @@ PICTURES: dict[str, Callable[[Path], Path]] = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Draw all pictures, or those that are named."""
+    """Draw the named pictures, or all."""
     parser = options("gallery", __doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(PICTURES)}")
     given = parser.parse_args(argv)
     unknown = [name for name in given.names if name not in PICTURES]
     if unknown:
-        parser.error(f"no picture is called {unknown[0]!r}; there are: {', '.join(PICTURES)}")
+        parser.error(f"there is no picture {unknown[0]!r}: choose among {', '.join(PICTURES)}")
     out = folder(given.out)
     for name in given.names or PICTURES:
         print(f"{name:<10} {PICTURES[name](out)}")

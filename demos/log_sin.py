@@ -9,11 +9,11 @@ from demos.show import compare, folder, options, save_graph
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Differentiate, print both traces, draw."""
+    """Differentiate, print both traces, draw the graph."""
     out = folder(options("log_sin", __doc__).parse_args(argv).out)
     x1, x2 = Value(2, name="x1"), Value(5, name="x2")
 
-    # in the survey's order, so that v₁ … v₅ are the survey's
+    # in the survey's order, so that v₁ … v₅ match it
     logarithm, product, sine = log(x1), x1 * x2, sin(x2)
     y = (logarithm + product) - sine
     y.name = "y"

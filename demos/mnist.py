@@ -1,4 +1,4 @@
-"""Train the book's network, 784-50-10, on MNIST: a row per epoch, accuracy plot, graph."""
+"""Train the book's network, 784-50-10, on MNIST: accuracies per epoch, plot, graph."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = options("mnist", __doc__)
     parser.add_argument("--data", metavar="DIR", help="a folder with the four MNIST files")
     parser.add_argument(
-        "--iterations", type=int, default=10_000, metavar="N", help="10000 if left out"
+        "--iterations", type=int, default=10_000, metavar="N", help="default: 10000"
     )
     parser.add_argument("--seed", type=int, default=3, metavar="N", help="of weights and batches")
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep a checkpoint beside the results, and go on from the one that is there",
+        help="keep a checkpoint beside the results, and resume from it",
     )
     arguments = parser.parse_args(argv)
     from tqdm import tqdm
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def progress(steps: range) -> Iterator[int]:
         if steps.start:
-            print(f"going on from iteration {steps.start}")
+            print(f"resuming from iteration {steps.start}")
         return iter(tqdm(steps, unit="step", leave=False, initial=steps.start, total=steps.stop))
 
     print(HEADING)
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
             batch_size=100,
             optimiser=SGD(0.1),
             rng=rng,
-            # with few images an epoch is short: as many rows as on all of MNIST will do
+            # an epoch of the full MNIST; one of the subset would give too many rows
             every=600,
             progress=progress,
             report=report,
@@ -89,7 +89,7 @@ def _floats(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def plot_accuracies(history: History, path: Path) -> None:
-    """Both accuracies over the epochs."""
+    """Plot both accuracies over the epochs."""
     epochs = [row.epoch for row in history.rows]
     with plot(path) as axes:
         axes.plot(epochs, [row.train_accuracy for row in history.rows], "-o", label="training")

@@ -1,4 +1,4 @@
-"""Newton's method on Rosenbrock's banana-shaped valley, beside gradient descent.
+"""Newton's method and gradient descent on Rosenbrock's banana-shaped valley.
 
 f(x, y) = (1 − x)² + 100 (y − x²)², from (−1.2, 1) to the minimum at (1, 1) (H. H. Rosenbrock, The
 Computer Journal 3, 1960).
@@ -22,13 +22,13 @@ DESCENT_EXPECTED = 0.003761
 
 
 def banana(point: Any) -> Any:
-    """Rosenbrock's function of a point, or of a grid of points."""
+    """Return Rosenbrock's function at a point, or at a grid of points."""
     x, y = point
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
 def newton(point: Array, steps: int) -> Array:
-    """The points of Newton's method: the minimum of the parabola that fits f at each point."""
+    """Return the points of Newton's method, each the minimum of f's quadratic model at the last."""
     path = [point]
     for _ in range(steps):
         point = point - np.linalg.solve(hessian(banana)(point), grad(banana)(point))
@@ -37,7 +37,7 @@ def newton(point: Array, steps: int) -> Array:
 
 
 def descent(point: Array, steps: int, rate: float = 0.001) -> Array:
-    """The points of gradient descent; rates above 0.002 are repelled by the minimum."""
+    """Return the points of gradient descent, which converges only at rates below 0.002."""
     path = [point]
     for _ in range(steps):
         point = point - rate * grad(banana)(point)
@@ -46,7 +46,7 @@ def descent(point: Array, steps: int, rate: float = 0.001) -> Array:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Compare the derivatives at the start and the values on the way, plot both paths."""
+    """Compare derivatives at the start and values along both paths, plot the paths."""
     out = folder(options("newton", __doc__).parse_args(argv).out)
     slope, curvature = grad(banana)(START), hessian(banana)(START)
     (product,) = hvp(banana, (START,), (np.array([1.0, -2.0]),))
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
 
     newton_path = newton(START, NEWTON_STEPS)
     descent_path = descent(START, DESCENT_STEPS)
-    print("\nvalues of f on the way")
+    print("\nvalues of f along the paths")
     compare(
         [
             (f"Newton, step {k}", value, expected)

@@ -1,4 +1,4 @@
-"""Find a pendulum's length and damping from noisy angles: derivatives through an ODE solver.
+"""Fit a pendulum's length and damping to noisy angles: derivatives through an ODE solver.
 
 θ″ = −(g/L) sin θ − c θ′, solved by the classic Runge-Kutta method and fitted by Gauss-Newton.
 """
@@ -23,7 +23,7 @@ NOISE = 0.02
 
 
 def runge_kutta(slope: Callable[[Any], Any], state: Any, times: Any) -> Any:
-    """The states at all times, from the first on."""
+    """Return the states at all times; `state` is the first."""
     states = [state]
     for step in np.diff(times):
         k1 = slope(state)
@@ -36,7 +36,7 @@ def runge_kutta(slope: Callable[[Any], Any], state: Any, times: Any) -> Any:
 
 
 def angles(first: Any, length: Any, damping: Any) -> Any:
-    """The pendulum's angles at all times, let go at the first."""
+    """Return the angles at all times of a pendulum released at the first angle."""
 
     def slope(state: Any) -> Any:
         angle, speed = state
@@ -46,7 +46,7 @@ def angles(first: Any, length: Any, damping: Any) -> Any:
 
 
 def angles_and_sensitivities(first: float, length: float, damping: float) -> Any:
-    """The same and their derivatives by all three, from the equation differentiated by hand."""
+    """Return the angles and their derivatives by each argument, from the variational equations."""
 
     def slope(state: Any) -> Any:
         angle, speed = state[:, 0]
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     out = folder(options("pendulum", __doc__).parse_args(argv).out)
     exact, *by_hand = angles_and_sensitivities(FIRST_ANGLE, *TRUTH).T
     slopes = jacobian(angles, (0, 1, 2), mode="forward")(FIRST_ANGLE, *TRUTH)
-    print("the last angle's derivatives, expected: the equation's, differentiated by hand")
+    print("derivatives of the last angle; expected: from the variational equations")
     compare(
         (f"∂θ/∂{name}", found[-1], expected[-1])
         for name, found, expected in zip(("θ₀", "L", "c"), slopes, by_hand, strict=True)
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
         parameters = parameters - np.linalg.lstsq(slope, left)[0]
     spread = np.sqrt(left @ left / (len(left) - 2) * np.diag(np.linalg.inv(slope.T @ slope)))
     print("standard errors:", ", ".join(f"{error:.4f}" for error in spread))
-    print("\nfound, and the truth")
+    print("\nthe fit and the truth")
     compare(zip(("L", "c"), parameters, TRUTH, strict=True), decimals=2)
 
     with plot(out / "pendulum.png") as axes:

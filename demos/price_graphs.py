@@ -1,4 +1,4 @@
-"""Apples, oranges and tax: the price of each thing's change, as expressions and as layers.
+"""Apples, oranges and tax: derivatives of a price, by expressions and by layers.
 
 The computational graphs of K. Saitoh, Deep Learning from Scratch, chapter 5.
 """
@@ -9,7 +9,7 @@ from nn.book import AddLayer, MulLayer
 
 
 def apples(count: int) -> tuple[Value, dict[str, Value]]:
-    """The price of some apples at 100 with 10 % tax, and what it depends on."""
+    """Return the price of some apples at 100 with 10 % tax, and its variables."""
     apple, number, tax = Value(100, "apple"), Value(count, "apple number"), Value(1.1, "tax")
     price = apple * number * tax
     price.name = "price"
@@ -18,7 +18,7 @@ def apples(count: int) -> tuple[Value, dict[str, Value]]:
 
 
 def apples_and_oranges() -> tuple[Value, dict[str, Value]]:
-    """The price of 2 apples at 100 and 3 oranges at 150 with 10 % tax."""
+    """Return the price of 2 apples at 100 and 3 oranges at 150 with 10 % tax, and its parts."""
     apple, apple_number = Value(100, "apple"), Value(2, "apple number")
     orange, orange_number = Value(150, "orange"), Value(3, "orange number")
     tax = Value(1.1, "tax")
@@ -38,7 +38,7 @@ def apples_and_oranges() -> tuple[Value, dict[str, Value]]:
 
 
 def with_layers(count: int) -> dict[str, float]:
-    """The same with the book's layers, which are differentiated one by one."""
+    """Return the price of apples and its derivatives, with the book's layers."""
     apple_layer, tax_layer = MulLayer(), MulLayer()
     price = tax_layer.forward(apple_layer.forward(100, count), 1.1)
     d_apple_price, d_tax = tax_layer.backward(1)
@@ -47,7 +47,7 @@ def with_layers(count: int) -> dict[str, float]:
 
 
 def with_layers_and_oranges() -> dict[str, float]:
-    """Apples and oranges with the book's layers."""
+    """Return the price of apples and oranges and its derivatives, with the book's layers."""
     apples, oranges, total, taxed = MulLayer(), MulLayer(), AddLayer(), MulLayer()
     apple_price, orange_price = apples.forward(100, 2), oranges.forward(150, 3)
     price = taxed.forward(total.forward(apple_price, orange_price), 1.1)

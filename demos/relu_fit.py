@@ -16,19 +16,19 @@ EXPECTED_END = {"w1": 3.0598, "w2": 2.9161, "b1": -0.3720, "b2": 0.6286}
 
 
 def curve(x: Array, p: Parameters) -> Tensor:
-    """The model: one hidden unit."""
+    """Return the model, a network of one hidden unit, at points x."""
     model: Tensor = p["w2"] * relu(p["w1"] * x + p["b1"]) + p["b2"]
     return model
 
 
 def squared_error(x: Array, target: Array, p: Parameters) -> Tensor:
-    """What the fit makes small."""
+    """Return the sum of squared errors, which the fit minimises."""
     error: Tensor = ((curve(x, p) - target) ** 2).sum()
     return error
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Fit, compare with the known course of the loss, plot target, start and fit."""
+    """Fit, compare with the expected losses, plot target, start and fit."""
     out = folder(options("relu_fit", __doc__).parse_args(argv).out)
     x = np.arange(-20, 50) / 10
     target = 5 * np.maximum(2 * x - 1, 0) + 1
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         axes.plot(x, fit, "-", color="#0072b2", label=f"fit after {STEPS} steps")
         axes.set(xlabel="x", ylabel="w2·relu(w1·x + b1) + b2")
         axes.legend(frameon=False)
-    loss = squared_error(x, target, parameters)  # that of the last step knew older parameters
+    loss = squared_error(x, target, parameters)  # with the final parameters
     loss.name = "loss"
     loss.backward()
     save_graph(loss, out / "relu_fit_graph.svg")

@@ -1,4 +1,4 @@
-"""What the demos share: where results go, and how computed stands beside expected."""
+"""Helpers of the demos: the output folder, comparisons, plots, data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nn import DataError, Mnist, mnist
 
 
 class Trouble(SystemExit):
-    """Something the person running the demo can mend; the message says what and how."""
+    """A fault that the user can correct; the message says how."""
 
 
 def options(name: str, doc: str | None) -> argparse.ArgumentParser:
-    """A command line with the option that every demo has."""
+    """Return a command-line parser with the option that all demos share."""
     parser = argparse.ArgumentParser(
         prog=f"python -m demos {name}",
         description=doc,
@@ -30,13 +30,13 @@ def options(name: str, doc: str | None) -> argparse.ArgumentParser:
         type=Path,
         default=Path("results"),
         metavar="DIR",
-        help="where pictures are written (default: results)",
+        help="folder of the pictures (default: results)",
     )
     return parser
 
 
 def folder(path: Path) -> Path:
-    """`path` as a folder that exists and can be written to."""
+    """Create the folder `path` if needed; raise if it is not writable."""
     probe = path / ".writable"
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def folder(path: Path) -> Path:
 
 
 def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> None:
-    """Print (name, computed, expected) in columns; raise if any differ in the decimals given."""
+    """Print (name, computed, expected) in columns; raise if any differ in `decimals` decimals."""
     rows = list(rows)
     width = max(len(name) for name, _, _ in rows)
     print(f"{'':{width}}  {'computed':>22}  {'expected':>22}")
@@ -62,7 +62,7 @@ def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> Non
 
 
 def save_graph(node: Value | Tensor, path: Path) -> None:
-    """Draw the graph of `node` into an SVG file, or failing that as DOT text, and say so."""
+    """Write the graph of `node` to an SVG file, or as DOT text if no renderer is installed."""
     drawing = draw(node)
     try:
         drawing.save(path)
@@ -74,7 +74,7 @@ def save_graph(node: Value | Tensor, path: Path) -> None:
 
 @contextmanager
 def plot(path: Path, rows: int = 1) -> Iterator[Any]:
-    """Matplotlib axes to draw on, or rows of them, written into a picture file at the end."""
+    """Yield Matplotlib axes, or rows of them, and write the picture at the end."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -84,7 +84,7 @@ def plot(path: Path, rows: int = 1) -> Iterator[Any]:
 
 
 def load_digits(directory: str | None) -> Mnist:
-    """MNIST; a problem with it is told in plain words, not as a traceback or a warning."""
+    """Return MNIST; print warnings as notes, and raise Trouble instead of DataError."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

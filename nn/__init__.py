@@ -1,6 +1,6 @@
 """Neural networks on autodiff: layers, losses, optimisers, training, MNIST.
 
-No derivative is stated here: everything is assembled from autodiff's primitives.
+Everything is built from autodiff's primitives, so no derivative is written here.
 """
 
 from autodiff.core.tracebacks import hide

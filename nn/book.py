@@ -1,8 +1,7 @@
-"""The names of the book's code: with its imports changed to this module, it runs as it stands.
+"""The names of K. Saitoh, Deep Learning from Scratch, chapters 4 and 5.
 
-Layers have `forward(...)` and `backward(dout)` here. `forward` records its expression, `backward`
-asks autodiff for the derivatives of what was recorded; no layer states one. (The book: K. Saitoh,
-Deep Learning from Scratch, chapters 4 and 5.)
+The book's code runs once its imports name this module. Layers have `forward(...)`, which records
+the expression, and `backward(dout)`, which differentiates it with autodiff.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ __all__ = [
 
 
 class _Layer:
-    """Records `function(*inputs)` on the way forward, differentiates it on the way back."""
+    """A layer that records `function(*inputs)` in forward and differentiates it in backward."""
 
     def __init__(self) -> None:
         self._output: Any = None
@@ -52,7 +51,7 @@ class _Layer:
     def _differentiate(self, dout: Any) -> list[Any]:
         if self._output is None:
             raise RuntimeError(
-                f"{type(self).__name__}.backward() needs forward() to be called first"
+                f"{type(self).__name__}.backward() needs forward() first: call forward()"
             )
         seed = np.broadcast_to(dout, np.shape(self._output.data))[()]
         return ad.gradients(self._output, self._inputs, seed)
@@ -103,7 +102,7 @@ class AddLayer(_Layer):
 
 
 class Relu(_Layer):
-    """max(x, 0), element by element.
+    """max(x, 0), elementwise.
 
     Examples
     --------
@@ -123,7 +122,7 @@ ReLU = Relu
 
 
 class Sigmoid(_Layer):
-    """1 / (1 + exp(-x)), element by element; `out` holds the last result.
+    """1 / (1 + exp(-x)), elementwise; `out` is the last result.
 
     Examples
     --------
@@ -141,13 +140,13 @@ class Sigmoid(_Layer):
 
 
 class Affine(_Layer):
-    """x @ W + b; `backward` returns dx (in the shape of x) and sets `dW` and `db`.
+    """x @ W + b; `backward` returns dx, of the shape of x, and sets `dW` and `db`.
 
     Parameters
     ----------
     W : array of shape (inputs, outputs)
     b : array of shape (outputs,)
-        Both are kept by reference: a change in place holds from the next `forward` on.
+        Both are kept by reference: the next `forward` uses changes made in place.
 
     Examples
     --------
@@ -178,7 +177,7 @@ class Affine(_Layer):
 class SoftmaxWithLoss(_Layer):
     """The mean softmax cross-entropy of scores x and labels t (integers or one-hot).
 
-    After `forward`, `y` holds the probabilities and `loss` the loss.
+    After `forward`, `y` is the array of probabilities and `loss` the loss.
 
     Examples
     --------
@@ -203,7 +202,7 @@ class SoftmaxWithLoss(_Layer):
 
 
 def softmax(x: Any) -> Any:
-    """exp(x) / sum(exp(x)) along the last axis, without overflow.
+    """Return exp(x) / sum(exp(x)) along the last axis, without overflow.
 
     Examples
     --------
@@ -214,10 +213,10 @@ def softmax(x: Any) -> Any:
 
 
 def cross_entropy_error(y: Any, t: Any) -> Any:
-    """The mean of -log(probability of the label), for probabilities y and labels t.
+    """Return the mean of -log(probability of the label), for probabilities y and labels t.
 
-    As in the book, 1e-7 is added to each probability so that 0 has a logarithm; `SoftmaxWithLoss`
-    starts from the scores and needs no such thing.
+    As in the book, 1e-7 is added to each probability, so that the logarithm of 0 is finite.
+    `SoftmaxWithLoss` computes from the scores instead and is exact.
 
     Parameters
     ----------
@@ -236,11 +235,10 @@ def cross_entropy_error(y: Any, t: Any) -> Any:
 
 
 def numerical_gradient(f: Callable[[NDArray[Any]], Any], x: NDArray[Any]) -> NDArray[Any]:
-    """The classic central difference of f at x, h = 1e-4, element by element.
+    """Return the central differences of f at x, with h = 1e-4, elementwise.
 
-    `f` may read `x` through a variable of its own (the book's `lambda W: network.loss(x, t)`
-    does), so `x` itself is moved, and every element is put back as it was. float32 leaves about
-    three digits of such a difference.
+    `x` is changed in place, element by element, and restored: the book's functions, such as
+    `lambda W: network.loss(x, t)`, ignore their argument. In float32, about three digits are right.
 
     Raises
     ------
@@ -254,14 +252,14 @@ def numerical_gradient(f: Callable[[NDArray[Any]], Any], x: NDArray[Any]) -> NDA
     """
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         found = getattr(x, "dtype", type(x).__name__)
-        raise TypeError(f"x must be an array of floats, moved by 1e-4 in place, not {found}")
+        raise TypeError(f"x must be an array of floats, not {found}: convert it with astype(float)")
     return central_differences(lambda: f(x), x)
 
 
 def load_mnist(
     normalize: bool = True, flatten: bool = True, one_hot_label: bool = False
 ) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-    """MNIST as (x_train, t_train), (x_test, t_test); see `nn.mnist` for where it comes from.
+    """Return MNIST as (x_train, t_train), (x_test, t_test); `nn.mnist` names its sources.
 
     Parameters
     ----------

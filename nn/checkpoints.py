@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training run needs to go on as if it had never been stopped."""
+"""Checkpoints: the state that a training run needs to resume exactly."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nn.history import History, Row
 from nn.layers import Layer, Sequential
 from nn.optimisers import SGD
 
-_REMEDY = "Remove it to start anew, or name another."
+_REMEDY = "Remove the file to start anew, or name another."
 _KINDS: dict[str, Kind] = {
     "settings": (np.uint8, (None,)),  # JSON, as bytes
-    "random": (np.uint8, (None,)),  # likewise
+    "random": (np.uint8, (None,)),  # JSON, as bytes
     "learning_rate": (np.float64, ()),
     "losses": (np.float64, (None,)),
     "rows": (np.float64, (None, len(Row._fields))),
@@ -31,11 +31,11 @@ class Checkpoint:
     Parameters
     ----------
     path : path
-        Of an .npz file, as `Layer.save` writes them.
+        An .npz file, as `Layer.save` writes it.
     network, optimiser, rng
-        Whose state is kept and restored, in place.
+        The objects to save, and to restore in place.
     settings : dict
-        What the run's result depends on besides: JSON, by names that people know.
+        The other settings that determine the result, as JSON values under readable names.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Checkpoint:
     ) -> None:
         if type(optimiser) is not SGD:
             kind = type(optimiser).__name__
-            raise TypeError(f"a checkpoint can keep the state of SGD, not of {kind}: go without")
+            raise TypeError(f"checkpoints support SGD, not {kind}: leave checkpoint out")
         self.path = path
         self.network = network
         self.optimiser = optimiser
@@ -60,7 +60,7 @@ class Checkpoint:
         }
 
     def save(self, history: History) -> None:
-        """Replace the file by one of the state as it is now."""
+        """Write the current state, replacing the file."""
         state = {
             "settings": _to_text(self.settings),
             "random": _to_text(self.rng.bit_generator.state),
@@ -71,13 +71,13 @@ class Checkpoint:
         write_arrays(self.path, state | self._parameters())
 
     def restore(self) -> History:
-        """Set everything to the state in the file; nothing if there is none.
+        """Restore the state in the file, and return its history; an empty one without a file.
 
         Raises
         ------
         DataError
-            If the file is damaged or of another run; the message says what differs, and network,
-            optimiser and random numbers are as they were.
+            If the file is damaged or of another run; the message names the difference. Network,
+            optimiser and random numbers are then unchanged.
         """
         parameters = self._parameters()
         try:
@@ -88,7 +88,7 @@ class Checkpoint:
         random = self._from_text("random", arrays)
         try:
             self.rng.bit_generator.state = random
-        except Exception as error:  # each generator has its own
+        except Exception as error:  # the type of error depends on the generator
             raise self._damaged("random", error) from error
         overwrite(parameters, arrays)
         self.optimiser.learning_rate = float(arrays["learning_rate"])
@@ -119,7 +119,7 @@ class Checkpoint:
 
 
 def outline(layer: Layer) -> str:
-    """The kinds of the layers.
+    """Return the types of a layer and its inner layers.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def outline(layer: Layer) -> str:
 
 
 def fingerprint(*arrays: NDArray[Any]) -> str:
-    """Types, shapes, and a digest of the numbers: others for other arrays.
+    """Return dtypes, shapes and a digest, which identify the arrays.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def fingerprint(*arrays: NDArray[Any]) -> str:
 
 
 def random_state(rng: np.random.Generator) -> str:
-    """The kind of a random number generator, and a digest of the state it is in."""
+    """Return the type of a random number generator and a digest of its state."""
     bits = rng.bit_generator
     return f"{type(bits).__name__} {_digest(_to_text(bits.state))}"
 
@@ -159,6 +159,6 @@ def _digest(*arrays: NDArray[Any]) -> str:
 
 
 def _to_text(value: Any) -> NDArray[np.uint8]:
-    # some generators keep arrays in their state, and take lists for them
+    # the state of some generators has arrays; they accept lists too
     text = json.dumps(value, default=lambda array: array.tolist())
     return np.frombuffer(text.encode(), np.uint8)

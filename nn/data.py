@@ -1,7 +1,7 @@
 """MNIST, the 70,000 handwritten digits of LeCun, Cortes and Burges, as plain NumPy arrays.
 
-`mnist()` looks in a folder you name, then in your cache, then on the mirrors; with none of these
-it uses the small real subset that ships with this package, and says so.
+`mnist()` reads a folder you name, else your cache, else a mirror. If all fail, it warns and uses
+the small subset that ships with this package.
 """
 
 import gzip
@@ -36,7 +36,7 @@ class File(NamedTuple):
     shape: tuple[int, ...]
 
 
-# The four original files, in the order of Mnist's fields: all that is known about them is here.
+# The four original files, in the order of Mnist's fields.
 FILES = (
     File(
         "train-images-idx3-ubyte.gz",
@@ -68,26 +68,26 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 SUBSET = Path(__file__).with_name("mnist_subset")
-SUBSET_TEST_ACCURACY = "about 0.93"  # what a network trained on the subset reaches
+SUBSET_TEST_ACCURACY = "about 0.93"  # of a network trained on the subset
 
-_TIMEOUT = (3, 10)  # seconds to connect to one address of a mirror, and to wait for more bytes
+_TIMEOUT = (3, 10)  # seconds to connect to an address, and to wait for the next bytes
 _FOLDER_HELP = (
-    "Give a folder (or MNIST_DIR) that holds the four MNIST files, gzipped or not; "
-    "or neither, to have them downloaded."
+    "Name a folder (or set MNIST_DIR) with the four MNIST files, gzipped or not; "
+    "or name none, to download them."
 )
 
 
 class DataWarning(UserWarning):
-    """`mnist` had to do its second best; the message says what it did, why, and the remedy."""
+    """`mnist` used the subset or could not store its files; the message names the remedy."""
 
 
 class _Unavailable(Exception):
-    """The originals can be neither found nor downloaded; says why."""
+    """The original files are neither in the cache nor downloadable."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mnist:
-    """The digits: grey images, 0 (paper) to 255 (ink), each with its label 0 to 9."""
+    """Handwritten digits: grey images, 0 (paper) to 255 (ink), with labels 0 to 9."""
 
     train_images: npt.NDArray[np.uint8]
     """(N, 28, 28) uint8"""
@@ -98,9 +98,9 @@ class Mnist:
     test_labels: npt.NDArray[np.uint8]
     """(M,) uint8"""
     source: str
-    """Where they came from, for people."""
+    """The source, as text."""
     is_subset: bool
-    """Whether there are fewer images than the original 60,000 + 10,000."""
+    """Whether there are fewer than the original 60,000 + 10,000 images."""
 
     def __repr__(self) -> str:
         train, test = len(self.train_images), len(self.test_images)
@@ -108,24 +108,23 @@ class Mnist:
 
 
 def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
-    """MNIST from a folder, the cache or the mirrors; failing these, the subset shipped with us.
+    """Return MNIST from a folder, the cache or a mirror, else the subset of this package.
 
     Parameters
     ----------
     directory
-        A folder with the four files under their original names, gzipped or not; perhaps fewer
-        images. Without it, the environment variable MNIST_DIR. If either is given, nothing else
-        is tried.
+        A folder with the four files under their original names, gzipped or not. Default: the
+        environment variable MNIST_DIR. If either is given, no other source is tried.
 
     Raises
     ------
     DataError
-        If a file in the folder given is missing or wrong.
+        If a file in the folder is missing or wrong.
 
     Warns
     -----
     DataWarning
-        If the subset is used because the originals cannot be had, or they cannot be stored.
+        If the original files cannot be obtained, so that the subset is used; or cannot be stored.
 
     Examples
     --------
@@ -145,22 +144,22 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
     try:
         digits, not_stored = _originals()
     except (ImportError, _Unavailable) as error:
-        hint = f"; {install('demos')} brings it" if isinstance(error, ImportError) else ""
+        hint = f"; {install('demos')} installs it" if isinstance(error, ImportError) else ""
         digits = _load(SUBSET, source="the subset shipped with the package")
         warnings.warn(
-            f"The full MNIST could not be had ({error}{hint}). Using {digits.source}: "
+            f"The full MNIST is not available ({error}{hint}). Using {digits.source}: "
             f"{len(digits.train_images):,} training and {len(digits.test_images):,} test images. "
             f"Expect a test accuracy of {SUBSET_TEST_ACCURACY}, lower than with the full set. "
-            "For that, go online, or name a folder that holds it: mnist(DIR) or MNIST_DIR=DIR.",
+            "For the full set, go online, or name a folder with it: mnist(DIR) or MNIST_DIR=DIR.",
             DataWarning,
             stacklevel=2,
         )
     else:
         if not_stored:
             warnings.warn(
-                f"MNIST was downloaded but could not be stored ({not_stored}), so the next run "
-                "will download it again. Free or open that folder, or keep the files in another "
-                "one and name it: mnist(DIR) or MNIST_DIR=DIR.",
+                f"MNIST was downloaded but not stored ({not_stored}), so the next run downloads it "
+                "again. Make that folder writable, or put the files into another folder and name "
+                "it: mnist(DIR) or MNIST_DIR=DIR.",
                 DataWarning,
                 stacklevel=2,
             )
@@ -168,7 +167,7 @@ def mnist(directory: str | os.PathLike[str] | None = None) -> Mnist:
 
 
 def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
-    """The uint8 array in an IDX file, gzipped or not, whatever its name ends in.
+    """Return the uint8 array of an IDX file, gzipped or not.
 
     Raises
     ------
@@ -189,9 +188,9 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def to_one_hot(labels: npt.ArrayLike, classes: int = 10) -> npt.NDArray[np.float32]:
-    """Rows of zeros with a one at the label: (N,) integers to (N, classes) float32.
+    """Return labels, integers of shape (N,), as one-hot rows of shape (N, classes).
 
-    float32 holds 0 and 1 exactly and never raises the precision of a float32 network.
+    The dtype is float32, which never raises the precision of a float32 network.
 
     Raises
     ------
@@ -215,7 +214,7 @@ def to_one_hot(labels: npt.ArrayLike, classes: int = 10) -> npt.NDArray[np.float
     if outside.size:
         raise ValueError(
             f"labels[{outside[0]}] is {labels[outside[0]]}, but with classes={classes} labels "
-            f"run from 0 to {classes - 1}: mend the label or raise classes"
+            f"run from 0 to {classes - 1}: correct the label or raise classes"
         )
     one_hot = np.zeros((len(labels), classes), np.float32)
     one_hot[np.arange(len(labels)), labels] = 1
@@ -228,7 +227,7 @@ def _parse_idx(content: bytes, path: str | os.PathLike[str]) -> npt.NDArray[np.u
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise wrong_file(path, f"damaged gzip data ({error})", "a whole gzip file") from error
-    # Two zero bytes, the element type (8: uint8), the number of axes, each axis's length, elements.
+    # two zero bytes, the element type (8: uint8), the number of axes, the axes' lengths, elements
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         found = f"the first bytes {content[:4].hex(' ')}" if content else "no data"
         raise wrong_file(path, found, "00 00 08 and more, an IDX file of uint8")
@@ -286,7 +285,7 @@ def _checked(arrays: Sequence[npt.NDArray[np.uint8]], paths: Sequence[Path], sou
 
 
 def _originals() -> tuple[Mnist, str]:
-    """The full set from the cache, what is missing there from the mirrors; why it isn't stored."""
+    """Return the full set from cache and mirrors, and why it was not stored ("" if it was)."""
     import platformdirs
 
     cache = Path(platformdirs.user_cache_dir("autodiff-nn", appauthor=False))
@@ -317,7 +316,7 @@ def _cached(path: Path, file: File) -> bytes | None:
 
 def _quiet_pooch() -> Any:
     """Import pooch without its warning, in a notebook, that ipywidgets is missing."""
-    if "pooch" not in sys.modules:  # catch_warnings would repeat warnings that were shown once
+    if "pooch" not in sys.modules:  # catch_warnings makes Python repeat earlier warnings
         from tqdm import TqdmWarning
 
         with warnings.catch_warnings():
@@ -327,7 +326,7 @@ def _quiet_pooch() -> Any:
 
 
 def _download(file: File) -> bytes:
-    """The file from the first mirror that serves it whole, in memory: a kill leaves no debris."""
+    """Download a file into memory, from the first mirror with a whole copy."""
     from requests import HTTPError
     from tqdm import tqdm
 
@@ -347,7 +346,7 @@ def _download(file: File) -> bytes:
         try:
             with bar:
                 download(mirror + file.name, received, None)
-        except (OSError, ValueError) as error:  # what requests raises is an OSError
+        except (OSError, ValueError) as error:  # requests raises OSErrors
             reason = str(error) if isinstance(error, HTTPError) else type(error).__name__
         else:
             content = received.getvalue()

@@ -1,4 +1,4 @@
-"""The classic central difference of textbooks: slow and inexact, for checking gradients."""
+"""Central differences with a fixed step: slow and inexact, for checking gradients."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def central_differences(
     f : callable
         Takes nothing, reads `x`, and returns one number.
     x : array of floats
-        Moved in place, element by element, which costs no copy of a large array. Each element is
-        put back, also when `f` raises.
+        Changed in place, one element at a time, without a copy. Each element is restored, even if
+        `f` raises.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that are read without being trusted."""
+"""Atomic writing of files, and safe reading of untrusted ones."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Kind = tuple[DTypeLike, tuple[int | None, ...]]
-"""Type and shape of an array; a length of None may be any."""
+"""The dtype and shape of an array; None stands for any length."""
 
 _REMEDY = "Check the path, or fetch the file again."
-_STRAY_AFTER = 60  # seconds: writing one file takes far less
+_STRAY_AFTER = 60  # seconds, far more than writing a file takes
 
 
 class DataError(ValueError):
-    """A data file is missing, damaged or not what it should be; the message names it."""
+    """A data file is missing, damaged or has unexpected content; the message names the file."""
 
 
 def wrong_file(
     path: str | os.PathLike[str], found: str, expected: str, remedy: str = _REMEDY
 ) -> DataError:
-    """The error that says what is wrong with a file and what to do."""
+    """Return an error that names a file, its fault and the remedy."""
     return DataError(f"{os.fspath(path)}: found {found}, expected {expected}. {remedy}")
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write the file whole or not at all, whoever else is writing it and whenever we are killed.
+    """Write a file atomically: whole or not at all, even if killed or beside other writers.
 
-    Until all of it is on the disk, what was there before stays.
+    The old file stays until the new one is on the disk.
     """
     path = Path(path)
     sweep(path)
-    # In a folder of its own the file gets the usual permissions, and is removed with it.
+    # a temporary folder, since a temporary file would have other permissions
     with tempfile.TemporaryDirectory(prefix=_prefix(path), dir=path.parent) as part:
         whole = Path(part, path.name)
         with whole.open("wb") as file:
@@ -54,7 +54,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what processes killed while they wrote this file left beside it."""
+    """Delete temporary folders left by interrupted writes of this file."""
     with contextlib.suppress(OSError):
         for part in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
             if time.time() - part.stat().st_mtime > _STRAY_AFTER:
@@ -66,11 +66,11 @@ def _prefix(path: Path) -> str:
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
-    """Write an .npz file, which `numpy.load` reads too; the same arrays give the same bytes."""
+    """Write an .npz file, as for `numpy.load`; equal arrays give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
-            # an entry made here has no time in it, and numpy.savez takes not every name
+            # numpy.savez would add the time, and rejects some names
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
     write_whole(path, buffer.getvalue())
@@ -81,22 +81,23 @@ def read_arrays(
     expected: Mapping[str, Kind],
     remedy: str = _REMEDY,
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file with exactly the entries expected, of these types and shapes.
+    """Return the arrays of an .npz file, which must have exactly the expected entries.
 
-    Nothing in the file is executed, and nothing larger than the file is read.
+    Nothing in the file is executed, and no more memory is used than its size.
 
     Raises
     ------
     DataError
-        If anything in the file is otherwise; the message names the file, the entry and `remedy`.
+        If an entry is missing, unexpected, damaged, or has another dtype or shape; the message
+        names the file, the entry and `remedy`.
     OSError
         If the file cannot be read.
     """
     content = Path(path).read_bytes()
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except Exception as error:  # zipfile has no one error for all that can be wrong with a file
-        raise wrong_file(path, f"no archive ({error})", "a whole .npz file", remedy) from error
+    except Exception as error:  # zipfile raises errors of many types on damaged files
+        raise wrong_file(path, f"no zip archive ({error})", "a whole .npz file", remedy) from error
     entries = Counter(entry.filename.removesuffix(".npy") for entry in archive.infolist())
     wanted = Counter(list(expected))
     if extra := entries - wanted:
@@ -108,7 +109,7 @@ def read_arrays(
     for name, (dtype, shape) in expected.items():
         try:
             array = arrays[name] = _read_entry(archive, f"{name}.npy")
-        except Exception as error:  # nor has NumPy
+        except Exception as error:  # and so does NumPy
             found = f"the entry {name} damaged ({error})"
             raise wrong_file(path, found, "an array stored without pickle", remedy) from error
         fits = len(shape) == array.ndim and all(
@@ -125,7 +126,7 @@ def read_arrays(
 
 
 def kinds(arrays: Mapping[str, Any]) -> dict[str, Kind]:
-    """What `read_arrays` is to expect of arrays like these."""
+    """Return the dtypes and shapes of arrays, for `read_arrays`."""
     return {name: (array.dtype, array.shape) for name, array in arrays.items()}
 
 
@@ -133,16 +134,16 @@ def overwrite(arrays: Mapping[str, Any], values: Mapping[str, NDArray[Any]]) -> 
     """Set the arrays in place, all of them or none."""
     for name, array in arrays.items():
         if not array.flags.writeable:
-            raise ValueError(f"{name} is read-only: put a copy of it in its place")
+            raise ValueError(f"{name} is read-only: replace it by a copy")
     for name, array in arrays.items():
         array[...] = values[name]
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-        raise ValueError("it is compressed: a small file could unpack to any size")
+        raise ValueError("it is compressed, and could unpack to any size")
     with archive.open(name) as entry:
         array: NDArray[Any] = np.lib.format.read_array(entry, allow_pickle=False)
-        if entry.read(1):  # at the very end the checksum is compared
-            raise ValueError("there is more in it than its array")
+        if entry.read(1):  # reading to the end verifies the checksum
+            raise ValueError("it has bytes after the array")
     return array

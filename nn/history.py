@@ -1,4 +1,4 @@
-"""What training leaves behind."""
+"""The history of a training run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """How far training had come after an iteration."""
+    """Loss and accuracies after an iteration."""
 
     iteration: int
     epoch: float
@@ -18,11 +18,11 @@ class Row(NamedTuple):
 
 @dataclass(repr=False)
 class History:
-    """What training leaves behind, whole even if it was interrupted."""
+    """Losses and evaluations of a training run, up to its end or interruption."""
 
     rows: list[Row] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    """The batch's loss at every iteration."""
+    """The loss of each batch."""
     interrupted: bool = False
 
     def __repr__(self) -> str:
@@ -32,7 +32,7 @@ class History:
 
 
 class DivergenceError(FloatingPointError):
-    """Training came to a number that is not finite; `history` holds what went before."""
+    """The loss or a score is not finite; `history` is the history up to there."""
 
     def __init__(self, message: str, history: History | None = None) -> None:
         super().__init__(message)

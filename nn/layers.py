@@ -1,8 +1,7 @@
-"""Layers: small functions with parameters, assembled from autodiff's primitives.
+"""Layers: functions with parameters, built from autodiff's primitives.
 
-A layer's parameters are plain arrays, yours to change in place or to replace. Called with them, a
-layer just computes; called with Tensors in their place (`Sequential` and `Classifier` do so), it
-records, and autodiff knows the derivatives. No layer states one.
+A layer's parameters are plain arrays, which you may change in place or replace. With them, a layer
+computes arrays; with Tensors as `params` (as `Classifier.record` passes), it records a graph.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ Shape = tuple[int, ...]
 
 
 def as_array(x: Any) -> Any:
-    """`x` itself if it has a shape (an array, a Tensor); a list becomes an array."""
+    """Return `x` if it is an array or a Tensor, else as an array."""
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
 class Layer:
-    """A function of an array with parameters of its own: `layer(x)` or `layer(x, params)`.
+    """A function of an array with parameters: `layer(x)` or `layer(x, params)`.
 
-    What it computes stands in a box of its own in pictures.
+    Pictures draw its operations in a box.
     """
 
     params: Params
@@ -43,7 +42,7 @@ class Layer:
         self.params = {}
 
     def __call__(self, x: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """The output for a batch `x`; `params` stand in for the layer's own if given."""
+        """Return the output for a batch `x`; `params`, if given, replace the layer's own."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -51,12 +50,12 @@ class Layer:
         return f"{type(self).__name__}({shapes})"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters to an .npz file, an entry for each, whole or not at all.
+        """Write the parameters to an .npz file, atomically.
 
         Parameters
         ----------
         path : path
-            Exactly this name; what is there already is replaced once all is written.
+            The exact name; an existing file is replaced.
 
         Raises
         ------
@@ -70,15 +69,15 @@ class Layer:
         write_arrays(path, self.params)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Set the parameters, in place, to what `save` wrote.
+        """Set the parameters in place from a file of `save`.
 
-        Nothing in the file is executed: it may come from anyone.
+        Nothing in the file is executed, so it need not be trusted.
 
         Raises
         ------
         DataError
-            If the file is damaged, or its entries are not the parameters by name, shape and type;
-            the message names the file and the entry, and the parameters are as they were.
+            If the file is damaged, or an entry differs from the parameters in name, shape or
+            dtype; the message names the file and the entry. The parameters are then unchanged.
         OSError
             If the file cannot be read.
 
@@ -109,7 +108,7 @@ class Affine(Layer):
     Raises
     ------
     ValueError
-        When called, if the shapes of x, W and b do not fit; the message says what to give.
+        On a call, if the shapes of x, W and b do not match; the message says what to pass.
 
     Examples
     --------
@@ -134,7 +133,7 @@ class Affine(Layer):
         rng: np.random.Generator | int | None = None,
         dtype: DTypeLike = float,
     ) -> Affine:
-        """Weights drawn from scale · N(0, 1), biases 0."""
+        """Return a layer with weights drawn from scale · N(0, 1) and biases 0."""
         weights = scale * np.random.default_rng(rng).standard_normal((inputs, outputs))
         return cls(weights.astype(dtype), np.zeros(outputs, dtype))
 
@@ -154,10 +153,10 @@ class Affine(Layer):
 
 
 def _misfit(given: Shape, x: Shape, W: Shape, b: Shape) -> str:
-    """Return what is wrong with the shapes of x (as given, and flattened), W and b, if anything."""
+    """Return an error message for the shapes of x (given and flattened), W and b, or ""."""
     if len(W) != 2 or b != W[1:]:
         return (
-            f"Affine with W of shape {W} and b of shape {b}: give it W of shape (inputs, outputs) "
+            f"Affine has W of shape {W} and b of shape {b}: pass W of shape (inputs, outputs) "
             "and b of shape (outputs,)"
         )
     inputs, outputs = W
@@ -172,7 +171,7 @@ def _misfit(given: Shape, x: Shape, W: Shape, b: Shape) -> str:
 
 
 class ReLU(Layer):
-    """max(x, 0), element by element.
+    """max(x, 0), elementwise.
 
     Examples
     --------
@@ -187,7 +186,7 @@ class ReLU(Layer):
 
 
 class Sigmoid(Layer):
-    """1 / (1 + exp(-x)), element by element.
+    """1 / (1 + exp(-x)), elementwise.
 
     Examples
     --------
@@ -202,18 +201,18 @@ class Sigmoid(Layer):
 
 
 def _numbered(name: str, number: int) -> str:
-    """`W` of layer 2 is `W2`, its `W1` is `W2.1`: no two names become the same."""
+    """Return a unique name in a Sequential: `W` of layer 2 becomes `W2`, its `W1` `W2.1`."""
     letters = name.rstrip("0123456789.")
     inner = name[len(letters) :]
     return f"{letters}{number}.{inner}" if inner else f"{letters}{number}"
 
 
 class Sequential(Layer):
-    """Layers one after the other.
+    """A composition of layers, applied in order.
 
-    Their parameters are gathered in one dictionary, numbered by the layers that have any: `W1`,
-    `b1`, `W2`, …; those of a `Sequential` in second place are `W2.1`, `b2.1`, `W2.2`, … What is
-    assigned there (in place or anew) holds from the next call on.
+    `params` has the parameters of all layers, numbered by the layers with parameters: `W1`, `b1`,
+    `W2`, …; a `Sequential` in second place has `W2.1`, `b2.1`, `W2.2`, … The next call uses the
+    values assigned there.
 
     Examples
     --------
@@ -228,7 +227,7 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer) -> None:
         self.layers = layers
         self.params = {}
-        self._names: list[dict[str, str]] = []  # of each layer's parameters, in ours
+        self._names: list[dict[str, str]] = []  # of each layer: its name -> the name in params
         number = 0
         for layer in layers:
             number += bool(layer.params)
@@ -242,7 +241,7 @@ class Sequential(Layer):
             try:
                 x = layer(x, {own: params[ours] for own, ours in names.items()})
             except ValueError as error:
-                if type(error) is not ValueError:  # a kind of its own, which callers may catch
+                if type(error) is not ValueError:  # callers may catch the subclass
                     raise
                 raise ValueError(f"layer {number} of {type(self).__name__}: {error}") from error
         return x

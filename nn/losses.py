@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Losses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn.layers import as_array
 
 
 def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Labels for scores of the given shape, checked, as integers of shape (n,).
+    """Check labels against the shape of scores, and return them as integers of shape (n,).
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
     Raises
     ------
     ValueError
-        If there are no samples, shapes do not match, a label is out of range (named with its
+        If there are no samples, shapes do not match, a label is out of range (the message has its
         position), or a row is not one-hot.
 
     Examples
@@ -44,16 +44,16 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
         wrong = (labels != np.eye(classes)[hot]).any(axis=1)
         if wrong.any():
             row = int(wrong.argmax())
-            raise ValueError(f"labels[{row}] = {labels[row]} is not one-hot: one 1, else 0")
+            raise ValueError(f"labels[{row}] = {labels[row]} is not one-hot: write one 1, else 0")
         return np.asarray(hot, np.intp)
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels must be integers of shape ({samples},) or one-hot rows of shape {shape}, "
-            f"which is that of the last layer's scores, not {labels.dtype} of shape "
-            f"{labels.shape}: {_remedy(labels, samples, classes)}"
+            f"for scores of shape {shape}, labels must be integers of shape ({samples},) or "
+            f"one-hot rows of shape {shape}, not {labels.dtype} of shape {labels.shape}: "
+            f"{_remedy(labels, samples, classes)}"
         )
     indices: NDArray[np.intp] = np.asarray(labels, np.intp)
-    if indices.view(np.uintp).max() >= classes:  # a negative one is huge there
+    if indices.view(np.uintp).max() >= classes:  # as unsigned, negative labels are huge
         at = int(((indices < 0) | (indices >= classes)).argmax())
         raise ValueError(
             f"labels[{at}] = {labels[at]} is out of range: the {classes} classes are "
@@ -63,7 +63,7 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
 
 
 def _remedy(labels: NDArray[Any], samples: int, classes: int) -> str:
-    """Return what to do about labels of a wrong shape or type."""
+    """Return the remedy for labels of a wrong shape or dtype."""
     if labels.shape == (samples,):
         return "convert them with labels.astype(int)"
     if labels.shape == (samples, 1):
@@ -74,10 +74,9 @@ def _remedy(labels: NDArray[Any], samples: int, classes: int) -> str:
 
 
 def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
-    """The mean over a batch of -log softmax(logits)[label], stable for any logits.
+    """Return the mean over a batch of -log softmax(logits)[label].
 
-    Computed from the logarithms of the probabilities, so that none underflows and none needs a
-    small number added before its logarithm.
+    It is stable for any logits: log-probabilities are computed directly, without underflow.
 
     Parameters
     ----------

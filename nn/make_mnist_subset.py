@@ -1,7 +1,7 @@
 """Make the subset of MNIST that ships with this package: `python -m nn.make_mnist_subset DIR`.
 
-DIR holds the four original files. Each digit gives 500 training and 100 test images, taken at
-even steps through all of its images, since the first half of the test set is the easier one.
+DIR has the four original files. The subset has 500 training and 100 test images of each digit,
+evenly spaced over all its images, since the first half of the test set is easier.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def make(originals: Path, out: Path = SUBSET) -> None:
     """Write the four files of the subset into the folder `out`."""
     digits = mnist(originals)
     if digits.is_subset:
-        raise SystemExit(f"{originals} holds a subset already: give the original files")
+        raise SystemExit(f"{originals} has a subset only: name a folder with the original files")
     out.mkdir(parents=True, exist_ok=True)
     train = spread(digits.train_labels, per_class=500)
     test = spread(digits.test_labels, per_class=100)
@@ -35,9 +35,9 @@ def make(originals: Path, out: Path = SUBSET) -> None:
 
 
 def spread(labels: npt.NDArray[np.uint8], per_class: int) -> npt.NDArray[np.intp]:
-    """Positions of `per_class` examples of each digit, evenly spaced, in the original order.
+    """Return positions of `per_class` examples of each digit, evenly spaced, in original order.
 
-    That order is mixed already, and needs no random numbers that another NumPy may draw otherwise.
+    The original order is random already. A shuffle would depend on NumPy's version.
     """
     picked = []
     for digit in range(10):
@@ -47,10 +47,10 @@ def spread(labels: npt.NDArray[np.uint8], per_class: int) -> npt.NDArray[np.intp
 
 
 def gzipped_idx(array: npt.NDArray[np.uint8]) -> bytes:
-    """The array as a gzipped IDX file, with neither name nor time in it."""
+    """Return an array as a gzipped IDX file, without name and time."""
     header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     buffer = io.BytesIO()
-    # GzipFile writes the same header on every system and Python; gzip.compress does not.
+    # unlike gzip.compress, GzipFile writes the same header on every system and Python
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
         file.write(header + array.tobytes())
     return buffer.getvalue()

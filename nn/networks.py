@@ -1,4 +1,4 @@
-"""Networks that classify."""
+"""Classifiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nn.losses import class_indices, softmax_cross_entropy
 
 
 def not_finite(values: Any) -> str:
-    """Where an array is not finite, as words that follow its name; "" if it is throughout.
+    """Return where an array is not finite, as text to follow its name; "" if it is finite.
 
     Examples
     --------
@@ -33,30 +33,30 @@ def not_finite(values: Any) -> str:
 
 
 class Classifier(Sequential):
-    """Layers whose last one scores classes, with the loss, its gradient, and the accuracy.
+    """A Sequential whose output is class scores, with loss, gradient and accuracy.
 
-    Throughout, `x` is a batch of shape (n, ...), and `t` its labels: integers of shape (n,) or
-    one-hot rows (n, classes).
+    In all methods, `x` is a batch of shape (n, ...) and `t` its labels: integers of shape (n,) or
+    one-hot rows of shape (n, classes).
     """
 
     def predict(self, x: Any) -> NDArray[Any]:
-        """The classes' scores (logits), of shape (n, classes)."""
+        """Return the class scores (logits), of shape (n, classes)."""
         scores: NDArray[Any] = self(np.asarray(x))
         return scores
 
     def loss(self, x: Any, t: Any) -> float:
-        """The mean softmax cross-entropy."""
+        """Return the mean softmax cross-entropy."""
         return float(softmax_cross_entropy(self.predict(x), t))
 
     def accuracy(self, x: Any, t: Any) -> float:
-        """The fraction of samples whose highest score is their label's.
+        """Return the fraction of samples whose highest score is that of the label.
 
         Raises
         ------
         FloatingPointError
-            If a score is not a finite number; the message says what was not finite before it.
+            If a score is not finite; the message names the cause.
         """
-        with np.errstate(all="ignore"):  # what is not finite is told below, in words
+        with np.errstate(all="ignore"):  # non-finite scores raise below
             scores = self.predict(x)
         labels = class_indices(t, scores.shape)
         if found := not_finite(scores):
@@ -66,24 +66,24 @@ class Classifier(Sequential):
     def record(
         self, x: Any, t: Any, *, copy: bool = True
     ) -> tuple[ad.Tensor, dict[str, ad.Tensor]]:
-        """The loss as a graph, and the parameters as its variables (to draw, to differentiate).
+        """Return the loss as a graph, and its variables: the parameters by name.
 
-        With `copy=False` the graph shares the memory of x and the parameters, which must then not
-        be changed until the last derivative has been taken.
+        With `copy=False` the graph shares the memory of x and of the parameters: do not change
+        them before the last derivative has been taken.
         """
         variables = {name: ad.Tensor(p, name, copy=copy) for name, p in self.params.items()}
         x = np.asarray(x)
         if not copy and x.dtype.kind == "f":
-            x = ad.Tensor(x, copy=False)  # a plain array would be copied
+            x = ad.Tensor(x, copy=False)  # recording copies plain arrays
         return softmax_cross_entropy(self(x, variables), t), variables
 
     def loss_and_gradient(self, x: Any, t: Any) -> tuple[float, dict[str, NDArray[Any]]]:
-        """The loss, and its derivatives by the parameters: arrays of the parameters' shapes.
+        """Return the loss, and its gradient by each parameter: arrays of the parameters' shapes.
 
         Raises
         ------
         FloatingPointError
-            If the loss is not a finite number; the message says what was not finite before it.
+            If the loss is not finite; the message names the cause.
         """
         with np.errstate(all="ignore"):
             loss, variables = self.record(x, t, copy=False)
@@ -94,11 +94,11 @@ class Classifier(Sequential):
         return value, dict(zip(variables, slopes, strict=True))
 
     def gradient(self, x: Any, t: Any) -> dict[str, NDArray[Any]]:
-        """The derivatives of the loss by the parameters, by backpropagation."""
+        """Return the gradient of the loss by each parameter, by backpropagation."""
         return self.loss_and_gradient(x, t)[1]
 
     def numerical_gradient(self, x: Any, t: Any) -> dict[str, NDArray[Any]]:
-        """The same by the classic central difference, h = 1e-4, in float64: slow, for checking."""
+        """Return the same by central differences, h = 1e-4, in float64: slow, for checking."""
         x, params = np.asarray(x), {name: p.astype(float) for name, p in self.params.items()}
 
         def loss() -> Any:
@@ -115,18 +115,18 @@ class Classifier(Sequential):
 
 
 class TwoLayerNet(Classifier):
-    """Affine, ReLU, Affine: the network of the book, with parameters W1, b1, W2, b2.
+    """The network of the book: Affine, ReLU, Affine, with parameters W1, b1, W2, b2.
 
     Parameters
     ----------
     input_size, hidden_size, output_size : int
         784, 50 and 10 for MNIST.
     weight_init_std : float
-        Weights start as this times N(0, 1); biases at 0.
+        The standard deviation of the initial weights; biases start at 0.
     rng : numpy Generator or seed, optional
-        Where the weights are drawn from.
+        The generator of the weights.
     dtype : dtype
-        Of the parameters.
+        The dtype of the parameters.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Optimisers: what to do with a gradient."""
+"""Optimisers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class SGD:
-    """Stochastic gradient descent: every parameter takes a step against its slope, in place.
+    """Stochastic gradient descent: each parameter takes a step against its gradient, in place.
 
     Examples
     --------
@@ -23,14 +23,14 @@ class SGD:
 
     def __init__(self, learning_rate: float = 0.1) -> None:
         self.learning_rate = learning_rate
-        self._steps: dict[str, NDArray[Any]] = {}  # kept, so that no update allocates
+        self._steps: dict[str, NDArray[Any]] = {}  # buffers, so that updates do not allocate
 
     def __repr__(self) -> str:
         return f"SGD({self.learning_rate})"
 
     def update(self, params: dict[str, Any], slopes: dict[str, NDArray[Any]]) -> None:
-        """Change `params` in place."""
-        rate = float(self.learning_rate)  # a NumPy number could raise the precision
+        """Update `params` in place."""
+        rate = float(self.learning_rate)  # a NumPy scalar could raise the precision
         for name, slope in slopes.items():
             step = self._steps.get(name)
             if step is None or step.shape != slope.shape or step.dtype != slope.dtype:

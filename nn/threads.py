@@ -1,4 +1,4 @@
-"""How many threads BLAS uses: one where matrices are small."""
+"""Limit BLAS to one thread where matrices are small."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 SMALL = 200_000_000
-"""Multiplications in a matrix product that takes one core about 10 ms."""
+"""Multiplications of a matrix product that takes one core about 10 ms."""
 SETTINGS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def threads_for(multiplications: int) -> AbstractContextManager[Any]:
-    """Limit BLAS to one thread while small matrix products are computed.
+    """Return a context that limits BLAS to one thread if matrix products are small.
 
-    More threads would mostly wait for each other: on busy cores that takes many times as long.
+    More threads would mostly wait for each other; on busy cores, many times as long.
 
     Parameters
     ----------
     multiplications : int
-        In the largest product: rows · columns · inner axis.
+        Those of the largest product: rows · columns · inner axis.
 
     Returns
     -------
     context manager
-        Leaves the number as it is where products are large, where threadpoolctl is not installed,
-        and where the user has set it: by a variable of `SETTINGS`, or by a `threadpool_limits` in
-        force. Gives back the number that it found.
+        It restores the number of threads at its end. It does nothing if products are large,
+        threadpoolctl is not installed, or the user has set the number: by a variable of
+        `SETTINGS`, or by an enclosing `threadpool_limits`.
 
     Examples
     --------
@@ -40,9 +40,10 @@ def threads_for(multiplications: int) -> AbstractContextManager[Any]:
         from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
-    limiter = threadpool_limits.__mro__[1]  # controllers and decorators have others
+    # the base class, since controllers and decorators use other subclasses of it
+    limiter = threadpool_limits.__mro__[1]
     kinds = [limiter, *limiter.__subclasses__()]
-    # the number of threads does not tell whether a user set it, the limiter's existence does
+    # only a limiter that exists shows that a user set the number
     if any(isinstance(found, limiter) for found in gc.get_referrers(*kinds)):
         return nullcontext()
     limit: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")

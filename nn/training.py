@@ -20,17 +20,17 @@ Data = tuple[Any, Any]
 
 
 def _checked(name: str, data: Data, network: Classifier) -> Data:
-    """Samples, and labels as integers: what is wrong in them is told before the first step."""
+    """Return samples and labels as integers; raise before the first step if they are wrong."""
     samples, labels = map(np.asarray, data)
     try:
         if samples.size == 0:
-            raise ValueError("there are no samples")
+            raise ValueError("there are no samples: pass at least one")
         if found := not_finite(samples):
             raise ValueError(f"samples{found}: clean the data")
         classes = network.predict(samples[:1]).shape[1:]
         return samples, class_indices(labels, (len(samples), *classes))
     except ValueError as error:
-        raise ValueError(f"the {name} data cannot be used: {error}") from error
+        raise ValueError(f"the {name} data are wrong: {error}") from error
 
 
 def train(
@@ -47,38 +47,37 @@ def train(
     report: Callable[[Row], None] = lambda row: None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> History:
-    """Train by random batches; evaluate on all data once an epoch.
+    """Train on random batches, and evaluate on all data once an epoch.
 
-    Where the matrices are small, BLAS uses one thread meanwhile (if threadpoolctl is installed),
-    unless you have set its number: by OPENBLAS_NUM_THREADS, OMP_NUM_THREADS or MKL_NUM_THREADS, or
-    by an enclosing `threadpool_limits`.
+    If matrices are small and threadpoolctl is installed, BLAS uses one thread, unless you set the
+    number: by OPENBLAS_NUM_THREADS, OMP_NUM_THREADS, MKL_NUM_THREADS or an enclosing
+    `threadpool_limits`.
 
     Parameters
     ----------
     network : Classifier
-        Its parameters are changed in place.
+        Its parameters are updated in place.
     train_data, test_data : (samples, labels)
         Arrays of shapes (n, ...) and (n,) or (n, classes).
     iterations : int
-        How many batches, drawn at random from the training data.
+        The number of batches, drawn at random from the training data.
     batch_size : int, optional
-        How many samples each batch has; 100 if left out, or all if there are fewer.
+        The number of samples in a batch. Default: 100, or all if there are fewer.
     optimiser : SGD
-        `SGD(0.1)` if left out.
+        Default: `SGD(0.1)`.
     rng : numpy Generator or seed, optional
-        Where the batches are drawn from.
+        The generator of the batches.
     every : int, optional
-        Iterations from one evaluation to the next; an epoch's if left out.
+        The number of iterations between evaluations. Default: one epoch.
     progress : callable
         Wraps the range of iterations: `tqdm` shows a bar.
     report : callable
-        Is given each row as it is made.
+        Called with each row of the history.
     checkpoint : path, optional
-        A file for the state of the run, replaced at every evaluation and at the end, and whole at
-        any time. If it is there, training goes on from it: parameters, learning rate, random
-        numbers and history become what it holds, and the result is, bit for bit, that of a run
-        that was never stopped. That must have been this run: the same data, settings and kinds of
-        layers, and the same `rng` if one is given.
+        A file for the state of the run, written atomically at each evaluation and at the end. If
+        it exists, training resumes from its parameters, learning rate, random numbers and history,
+        with the same result, bit for bit, as without a stop. Data, settings, types of layers and
+        `rng` (if given) must be those of the run that wrote it.
 
     Returns
     -------
@@ -88,16 +87,16 @@ def train(
     Raises
     ------
     ValueError
-        Before the first step, if the data are empty or not finite, shapes do not fit, a label is
-        out of range, or a batch is larger than the training data; the message names the place in
-        the data or the layer, and says what to do.
+        Before the first step, if the data are empty or not finite, shapes do not match, a label is
+        out of range, or a batch is larger than the training data; the message names the place and
+        the remedy.
     DataError
-        If the checkpoint is damaged or of another run; the message says what differs.
+        If the checkpoint is damaged or of another run; the message names the difference.
     TypeError
-        If a checkpoint is wanted with an optimiser other than `SGD`, whose state it cannot know.
+        If a checkpoint is given with an optimiser other than `SGD`.
     DivergenceError
-        If the loss or a score is no longer finite: a FloatingPointError, with the history until
-        then as its attribute `history`. The parameters stay as they were at that point.
+        If the loss or a score is not finite: a FloatingPointError whose `history` has the
+        iterations before. The parameters keep their last values.
 
     Examples
     --------
@@ -109,7 +108,7 @@ def train(
     >>> history.rows[-1].test_accuracy
     1.0
 
-    Started again by the same lines, this goes on from where it was killed:
+    If killed, these lines resume when run again:
 
     >>> network = TwoLayerNet(2, 8, 2, rng=0)
     >>> train(network, data, data, rng=0, checkpoint="run.npz")  # doctest: +SKIP

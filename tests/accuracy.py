@@ -522,13 +522,13 @@ def bound(name: str, order: int) -> float:
 INTRODUCTION = """\
 # How accurate the derivatives are
 
-The largest error of each elementwise row and of its first two derivatives (by every argument, mixed
-ones too), on arrays and on numbers, against mpmath with 60 digits. The points are of usual size, of
-all sizes of float64, near the ends and near 1. Errors are in units of the last place (ulp) of the
-exact result, with the point. The bound is {bound:g}, except as listed below.
-(`python -m tests.accuracy > docs/accuracy.md` makes this page; NumPy {version} here. Values are
-NumPy's, and differ a little between processors. The tests hold every row to the same bounds on a
-coarser grid.)
+This page lists the largest error found of each elementwise row and of its first two derivatives (by
+every argument, mixed ones included), and its place. Errors are in units of the last place (ulp) of
+the exact result, computed by mpmath with 60 digits. The points are ordinary numbers, numbers of all
+magnitudes of float64, and numbers next to 1 and to the ends of the domain, as arrays and scalars.
+The bound is {bound:g} ulp, except as listed below; the tests apply it on a coarser grid.
+`python -m tests.accuracy > docs/accuracy.md` makes this page, here with NumPy {version}, whose own
+errors vary with the processor.
 
 | function | domain | value | first derivative | second derivative |
 | --- | --- | --- | --- | --- |

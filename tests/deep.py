@@ -23,6 +23,7 @@ PARTS = {
     "mutants": "-m tests.mutants",
     "kills": "tests/nn/test_checkpoints.py 100",
     "million": "-m tests.large",
+    "types": "-m tests.type_checks",
 }
 
 

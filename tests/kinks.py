@@ -1,15 +1,13 @@
-"""Points where a derivative is a convention: our answer, and those of PyTorch and JAX.
+"""Points where a derivative is a convention, with our values and the deviations of PyTorch and JAX.
 
-`python -m tests.kinks > docs/kinks.md` makes the page. The peers' answers are recorded here; tests
-compare them where the peers are installed.
+`python tests/kinks.py > docs/kinks.md` makes the page. The values of the peers are recorded here;
+tests compare them where the peers are installed.
 """
 
 import re
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from math import inf, nan, pi
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +61,21 @@ KINKS: dict[str, list[Kink]] = {
             ([2, 2, 3], [-2, -2, -3], [1, 2, 3]),
             "at a knot: the piece to its right; at the end: the last piece",
             pytorch=NONE,
+        ),
+        Kink(
+            "quantile(x, y)",
+            ([0, 1, 3], 0.5),
+            ([0, 1, 0], 4),
+            "at an element: the piece to its right; at the end: the last piece",
+            pytorch=([0, 1, 0], 0),
+            jax=([0, 1, 0], 0),
+        ),
+        Kink(
+            "quantile(x, y)",
+            ([0, 1, 3], 1.0),
+            ([0, 0, 1], 4),
+            pytorch=([0, 0, 1], 0),
+            jax=([0, 0, 1], 0),
         ),
         Kink("ptp(x)", ([2, 2],), ([0, 0],), pytorch=NONE),
         Kink("hypot(x, y)", (0.0, 0.0), (0, 0), pytorch=(nan, nan), jax=(0.5, 0.5)),
@@ -495,18 +508,18 @@ def weights(result: Any) -> Any:
 INTRODUCTION = """\
 # Where a derivative is a convention
 
-At a corner, a step or a tie there is no derivative, and every library chooses a convention.
-Elsewhere a formula breaks down although the derivative has a limit. This page lists our derivatives
-at {count} such points, in reverse and forward mode, for numbers and arrays alike, beside those of
-PyTorch {pytorch} and JAX {jax}. An empty cell means the same derivative; – means that they do not
-have the function or its derivative. The derivative of an array is that of the sum of its elements
-times 1, 2, 3 …
+At a corner, a step or a tie no derivative exists, and a library returns a value by convention. At
+other points the derivative exists, or has a limit, but the usual formula fails. This page lists
+our values at {count} such points. They are the same in both modes, for numbers and for arrays.
+The columns PyTorch ({pytorch}) and JAX ({jax}) are empty where the library agrees; – means
+that it lacks the function or its derivative. If a result is an array, the derivative is that of
+the sum of its elements times 1, 2, 3 …
 
-Inside `with autodiff.detect_kinks():` a point without a derivative raises a `KinkError`. It names
-the operation (in the column `detect_kinks`), its line, and the derivative that it would return. The
-end of this page lists all such points of every row.
-(`python -m tests.kinks > docs/kinks.md` makes this page; tests compare it with our derivatives, and
-with the peers' where they are installed.)
+Inside `with autodiff.detect_kinks():` a derivative at a point without one raises a `KinkError`.
+It names the operation (in the column `detect_kinks`), its line, and the value by convention. The
+last table lists the points without a derivative of each row of the table.
+`python tests/kinks.py > docs/kinks.md` makes this page; the tests compare it with the code, and
+with the peers where they are installed.
 """
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 
@@ -575,5 +588,4 @@ def rows() -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))  # for peers
     print(page(), end="")

@@ -58,7 +58,7 @@ _KINDS: dict[Any, str] = {Elementwise: "element by element", Linear: "linear", G
 
 
 def _notes() -> dict[Any, tuple[str, str]]:
-    """Return state and note of the functions that are not in the table."""
+    """Return status and note of the functions that are not in the table."""
     groups = [(NO_ARRAYS, note, names) for note, names in NOT_OF_ARRAYS_NAMES.items()]
     groups += [
         (NO_ARRAYS, CREATION, MAKER_NAMES[CREATION]),
@@ -71,7 +71,7 @@ def _notes() -> dict[Any, tuple[str, str]]:
 
 
 def state_of(function: Any) -> tuple[str, str]:
-    """Return the state of a NumPy function on nodes (differentiable, plain, ...), with a note."""
+    """Return the status of a NumPy function on nodes (differentiable, plain, ...), with a note."""
     op = BY_FUNCTION.get(function)
     if op is None:
         return _notes().get(function, (TO_DO, ""))
@@ -79,7 +79,8 @@ def state_of(function: Any) -> tuple[str, str]:
         return ZERO, "makes a Tensor to write into"
     if isinstance(op, Elementwise) and not any(op.partials):
         return ZERO, _KINDS[Elementwise]
-    return DIFFERENTIABLE, _KINDS.get(type(op), "composed of others")
+    notes = (note for kind, note in _KINDS.items() if isinstance(op, kind))
+    return DIFFERENTIABLE, next(notes, "composed of others")
 
 
 def public_functions() -> Iterator[tuple[str, str, Any]]:
@@ -96,20 +97,19 @@ def public_functions() -> Iterator[tuple[str, str, Any]]:
 INTRODUCTION = """\
 # NumPy on nodes
 
-The public functions of NumPy {version} on a `Tensor` or a `Value`: {counts}.
-(`python -m tests.numpy_coverage > docs/numpy.md` makes this page; a test compares the two.)
+The status of each public function of NumPy {version} on a `Tensor` or a `Value`: {counts}.
+`python -m tests.numpy_coverage > docs/numpy.md` makes this page; a test compares it with the code.
 
-- **differentiable**: in reverse and forward mode, to every order. Derivatives are themselves
-  written in functions of this table.
+- **differentiable**: in both modes and to every order.
 - **zero derivative**: a step function; its derivative is 0 wherever it exists.
-- **plain**: computed from the data, with NumPy's result: truth values, indices, shapes, dtypes or
-  text, which have no derivative.
+- **plain**: the result has no derivative (booleans, indices, shapes, dtypes, text); it is computed
+  from the data, as NumPy does for arrays.
 - **refused**: raises an error that says what to write instead; nothing leaves the graph silently.
-- **no arrays**: takes no argument that could be a node.
+- **no arrays**: takes no arrays, so no nodes.
 
-The methods of ufuncs (`np.add.reduce`) have the state of their ufuncs. Classes and other modules
-(`np.vectorize`, `np.r_`, `np.random`, `np.ma`, `np.polynomial`) do not know nodes: they either
-compute with a node's operators, which is recorded, or convert it to an array, which is refused.
+The methods of ufuncs (`np.add.reduce`) have the status of their ufuncs. Classes and other modules
+(`np.vectorize`, `np.r_`, `np.random`, `np.ma`, `np.polynomial`) do not know nodes. If they compute
+with a node's operators, that is recorded; if they convert it to an array, that raises.
 """
 
 

@@ -79,7 +79,7 @@ def of_pytorch(torch: Any) -> Functions:
         method: str = "linear",
         of: Any = torch.quantile,
     ) -> Any:
-        q = torch.tensor(q, dtype=a.dtype)
+        q = torch.as_tensor(q, dtype=a.dtype)
         return of(a, q, axis, keepdims, interpolation=method)
 
     return {
@@ -124,12 +124,12 @@ def of_pytorch(torch: Any) -> Functions:
         "median": lambda x, axis=None, keepdims=False: torch.quantile(x, 0.5, axis, keepdims),
         "min": lambda x, axis=None, keepdims=False: torch.amin(x, every(x, axis), keepdims),
         "nanpercentile": lambda a, q, **options: quantile(
-            a, np.asarray(q) / 100, of=torch.nanquantile, **options
+            a, torch.as_tensor(q) / 100, of=torch.nanquantile, **options
         ),
         "nanquantile": lambda a, q, **options: quantile(a, q, of=torch.nanquantile, **options),
         "nanmedian": lambda x, axis=None, keepdims=False: torch.nanquantile(x, 0.5, axis, keepdims),
         "outer": lambda x, y: torch.outer(x.ravel(), y.ravel()),
-        "percentile": lambda a, q, **options: quantile(a, np.asarray(q) / 100, **options),
+        "percentile": lambda a, q, **options: quantile(a, torch.as_tensor(q) / 100, **options),
         "power": torch.pow,
         "prod": product,
         "quantile": quantile,
@@ -199,7 +199,7 @@ def of_jax(jax: Any) -> Functions:
 
     def quantile(of: Any) -> Any:
         """Convert quantiles to double precision, since JAX would keep them in half."""
-        return lambda a, q, **options: of(a, np.asarray(q, float), **options)
+        return lambda a, q, **options: of(a, jax.numpy.asarray(q, float), **options)
 
     return {
         "affine": lambda x, w, b: x @ w + b,

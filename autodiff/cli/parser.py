@@ -1,8 +1,8 @@
-"""Expressions in text as functions: read by Python's own parser, never evaluated by Python.
+"""Turn expressions in text into functions, with Python's parser but without `eval`.
 
-What is understood is what stands here: numbers, names, operators, lists, elements `x[0]`, and
-calls of functions of the table. The text is looked through before it is parsed, so that whatever
-else Python has (attributes, strings, comprehensions, bombs of brackets or digits) gets no further.
+An expression has numbers, names, operators, lists, elements `x[0]`, and calls of functions of the
+table. The tokens are checked before Python parses the text: other syntax (attributes, strings,
+comprehensions) and texts that would overload the parser (deep brackets, long numbers) are refused.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from autodiff.ops import (
     linalg,
     probability,
     products,
+    quantiles,
     reductions,
     scans,
     special,
@@ -34,11 +35,11 @@ from autodiff.ops.shapes import getitem, stack
 from autodiff.ops.table import Elementwise, shape_of
 from autodiff.views.text import printable, width
 
-LONGEST = 10_000  # characters of a text
-DEEPEST = 100  # brackets within brackets
-LARGEST = 2**25  # numbers that one evaluation may hold: a quarter of a gigabyte
-HIGHEST = 1000  # an integer parameter: an axis, an order
-SHOWN = 60  # characters of the text that an error shows
+LONGEST = 10_000  # most characters of a text
+DEEPEST = 100  # most nested brackets
+LARGEST = 2**25  # most numbers of one evaluation: a quarter of a gigabyte
+HIGHEST = 1000  # largest integer parameter, such as an axis
+SHOWN = 60  # characters of the text in an error message
 
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 BINARY: dict[type[ast.operator], Op] = {
@@ -56,7 +57,7 @@ UNARY: dict[type[ast.unaryop], Op] = {
     ast.UAdd: elementwise.positive,
 }
 OPERATORS = {*BINARY.values(), *UNARY.values()} - {products.matmul}
-# Families whose results are no larger than their operands multiplied, by any parameter.
+# Families whose results are no larger than the product of their operands' sizes.
 FAMILIES = (
     elementwise,
     special,
@@ -65,12 +66,13 @@ FAMILIES = (
     scans,
     statistics,
     products,
+    quantiles,
     linalg,
 )
 
 
 def _inputs_of(function: Callable[..., Any]) -> int:
-    """How many leading arguments may be expressions; 0 if the function is not for expressions."""
+    """Return the number of leading array arguments; 0 if the function is not supported."""
     if isinstance(function, Op):
         return max(function.arity, 0)
     parameters = inspect.signature(function).parameters.values()
@@ -85,7 +87,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     for name in family.__all__
     if _inputs_of(function := getattr(family, name))
 }
-"""What can be called, by name: NumPy's names, and ln for the mathematician's log."""
+"""The functions of expressions by NumPy's names, and ln for log."""
 FUNCTIONS["ln"] = elementwise.log
 
 TOKEN = re.compile(
@@ -97,31 +99,31 @@ TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-OPERANDS = ("number", "name", "close")  # what an operand may end with
+OPERANDS = ("number", "name", "close")  # kinds of token that end an operand
 HINTS = (
     ("^²³", "write ** for a power"),
     ("×·⋅∙∗", "write * for a product"),
     ("÷∕⁄", "write / for a quotient"),
     ("−–—", "write - for a minus sign"),
-    (".", "there are no attributes: write sum(x), not x.sum()"),
-    ("'\"`", "there are no strings: functions and variables are written as they are"),
-    (":", "there are no slices: elements are written x[0]"),
-    ("<>!&|~", "there are no comparisons: maximum, minimum and heaviside make kinks and steps"),
-    ("{};#\\", "there are only numbers, names, operators, calls and lists"),
+    (".", "attributes are not supported: write sum(x), not x.sum()"),
+    ("'\"`", "strings are not supported: write functions and variables without quotes"),
+    (":", "slices are not supported: write elements as x[0]"),
+    ("<>!&|~", "comparisons are not supported: use maximum, minimum or heaviside"),
+    ("{};#\\", "an expression has numbers, names, operators, calls and lists only"),
 )
 
 
 class ExpressionError(ValueError):
-    """A text that is not understood, or that cannot be computed, and where.
+    """An expression that cannot be parsed or computed, with the place of the error.
 
     Attributes
     ----------
     reason : str
-        What is wrong, and what to write instead.
+        The fault, and what to write instead.
     text : str
         The expression.
     start, end : int
-        The characters of `text` that are meant.
+        The faulty characters of `text`.
     """
 
     def __init__(self, reason: str, text: str, start: int, end: int) -> None:
@@ -141,24 +143,24 @@ class ExpressionError(ValueError):
 
 
 class Step(NamedTuple):
-    """One step of an evaluation: it takes as many results of earlier ones as it has inputs."""
+    """One step of an evaluation on a stack: it replaces the last `inputs` results by its own."""
 
     compute: Callable[..., Any] | str
-    """A function; or the name of a variable."""
+    """A function, or the name of a variable."""
     inputs: int
     start: int
     end: int
 
 
 class Function:
-    """An expression in text as a function of its variables; see `parse`.
+    """The function of an expression in text; see `parse`.
 
     Attributes
     ----------
     text : str
         The expression.
     variables : tuple of str
-        Their names, in the order in which the text mentions them.
+        Their names, in order of first use.
     """
 
     def __init__(self, text: str, steps: Sequence[Step]) -> None:
@@ -173,7 +175,7 @@ class Function:
         return f"<{self.text}, a function of ({', '.join(self.variables)})>"
 
     def in_order(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values of the variables, given by name: a TypeError if one is missing or too many."""
+        """Return named values in the order of `variables`; raise TypeError if the names differ."""
         missing = [name for name in self.variables if name not in values]
         unknown = [name for name in values if name not in self.variables]
         if missing:
@@ -184,9 +186,9 @@ class Function:
         if unknown:
             constants = [name for name in unknown if name in CONSTANTS]
             raise TypeError(
-                f"{constants[0]} is a constant here: call the variable something else"
+                f"{constants[0]} is a constant: rename the variable"
                 if constants
-                else f"{', '.join(unknown)} does not occur in the expression, whose variables are: "
+                else f"{', '.join(unknown)} is not in the expression: its variables are "
                 f"{', '.join(self.variables) or 'none'}"
             )
         return [values[name] for name in self.variables]
@@ -212,20 +214,20 @@ class Function:
         try:
             if len(inputs) > 1 and _most(compute, inputs) > room:
                 raise ValueError(
-                    f"this could take more than the {LARGEST:,} numbers that an expression may "
-                    "hold: write it in Python"
+                    f"this could need more than {LARGEST:,} numbers, the most of an expression: "
+                    "write it in Python"
                 )
             result = compute(*inputs)
             if isinstance(result, tuple):
-                raise ValueError("this has several results, and an expression has one")
-        except Exception as error:  # whatever a function has to say of its arguments
+                raise ValueError("this function has several results: an expression needs one")
+        except Exception as error:  # report any error of a function at its place in the text
             reason = str(error) or type(error).__name__
             raise ExpressionError(reason, self.text, step.start, step.end) from error
         return result
 
 
 def _most(compute: Callable[..., Any], inputs: list[Any]) -> int:
-    """How many numbers the result can have at most."""
+    """Return an upper bound of the size of the result."""
     shapes = [shape_of(x) for x in inputs]
     if isinstance(compute, Elementwise):
         return math.prod(np.broadcast_shapes(*shapes))
@@ -235,12 +237,12 @@ def _most(compute: Callable[..., Any], inputs: list[Any]) -> int:
 
 
 def parse(text: str) -> Function:
-    """An expression in text as a function of its variables.
+    """Return the function of an expression in text.
 
-    Numbers are floats. There are the operators `+ - * / // % ** @` and parentheses, the constants
-    `pi`, `e`, `inf` and `nan`, lists for arrays, elements `x[0]`, and under NumPy's names the
-    functions of `autodiff` that compute element by element, reduce, accumulate or multiply. A
-    function's parameters are written as numbers: `sum(x, axis=0)`. Nothing is handed to `eval`.
+    An expression has numbers (floats), the operators `+ - * / // % ** @`, parentheses, the
+    constants `pi`, `e`, `inf` and `nan`, lists for arrays, elements `x[0]`, and functions of
+    `autodiff` under NumPy's names: elementwise functions, reductions, scans, products and linear
+    algebra. Parameters are numbers: `sum(x, axis=0)`. Nothing is passed to `eval`.
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def parse(text: str) -> Function:
     Raises
     ------
     ExpressionError
-        If the text is not understood; the message marks the place and says what to write.
+        If the text cannot be parsed; the message marks the place and says what to write.
 
     Examples
     --------
@@ -277,7 +279,7 @@ def parse(text: str) -> Function:
 
 
 class _Parser:
-    """One text on its way to a function."""
+    """The parser of one text."""
 
     def __init__(self, text: str) -> None:
         text = unicodedata.normalize("NFC", text)
@@ -288,17 +290,17 @@ class _Parser:
 
     def function(self) -> Function:
         if len(self.text) > LONGEST:
-            self.refuse(f"an expression has up to {LONGEST:,} characters", LONGEST, LONGEST + 1)
-        self.look_through()
+            self.refuse(f"an expression has at most {LONGEST:,} characters", LONGEST, LONGEST + 1)
+        self.check_tokens()
         try:
             body = ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             at = min((error.offset or 1) - 1, len(self.text))
-            self.refuse("this is not how an expression goes on", at, at + 1)
+            self.refuse("an expression cannot continue like this", at, at + 1)
         except (RecursionError, MemoryError):
             self.refuse("this is nested too deeply", 0, len(self.text))
         steps, todo = [], [body]
-        while todo:  # a step before its inputs, the last of them first: the other way round
+        while todo:  # in reverse: each step before its inputs, the last input first
             step, parts = self.step(todo.pop())
             steps.append(step)
             todo += parts
@@ -306,8 +308,8 @@ class _Parser:
         return Function(self.text, steps[::-1])
 
     def refuse_huge(self, steps: list[Step]) -> None:
-        """Refuse numbers that overflow wherever they are written as operations on numbers."""
-        results: list[float] = []  # NaN for what is not known yet
+        """Refuse operations on constants that overflow."""
+        results: list[float] = []  # NaN where the value depends on a variable
         for step in steps:
             inputs = [results.pop() for _ in range(step.inputs)][::-1]
             result = math.nan
@@ -319,10 +321,10 @@ class _Parser:
                     self.refuse("this power is too large for a float", step.start, step.end)
             results.append(result)
 
-    def look_through(self) -> None:
-        """Refuse what is no part of an expression, or would take Python's parser long."""
+    def check_tokens(self) -> None:
+        """Refuse tokens that no expression has, and texts that would overload Python's parser."""
         opened: list[tuple[str, int]] = []
-        before = last = ""  # the kind of the token before, and the token
+        before = last = ""  # the kind of the previous token, and the token
         for match in TOKEN.finditer(self.text):
             kind, token, (start, end) = match.lastgroup or "", match.group(), match.span()
             if kind == "space":
@@ -335,7 +337,7 @@ class _Parser:
             elif (kind == "operator" and token not in "+-") or (
                 kind == "close" and before == "operator" and last != ","
             ):
-                self.refuse(f"there is nothing before this {token}", start, end)
+                self.refuse(f"an operand is missing before this {token}", start, end)
             if kind == "number" and math.isinf(float(token)):
                 self.refuse("this number is too large for a float", start, end)
             if kind == "name":
@@ -343,33 +345,33 @@ class _Parser:
             if kind == "open":
                 opened.append((token, start))
                 if len(opened) > DEEPEST:
-                    self.refuse(f"brackets are nested up to {DEEPEST} deep", start, end)
+                    self.refuse(f"brackets are nested more than {DEEPEST} deep", start, end)
             if kind == "close" and (not opened or opened.pop()[0] + token not in ("()", "[]")):
-                self.refuse(f"this {token} closes nothing", start, end)
+                self.refuse(f"this {token} has no opening bracket", start, end)
             before, last = kind, token
         if before not in OPERANDS and not opened:
             self.refuse(
-                "something is missing at the end" if before else "there is no expression",
+                "the expression is incomplete" if before else "the expression is empty",
                 len(self.text),
                 len(self.text) + 1,
             )
         if opened:
             token, start = opened[-1]
-            self.refuse(f"this {token} is never closed", start, start + 1)
+            self.refuse(f"this {token} is not closed", start, start + 1)
 
     def check_name(self, name: str, start: int, end: int) -> None:
-        usual = unicodedata.normalize("NFKC", name)  # which is how Python would read it
+        usual = unicodedata.normalize("NFKC", name)  # as Python reads it
         if any(unicodedata.decomposition(c).startswith("<super>") for c in name):
             self.refuse("write ** for a power", start, end)
         if usual != name:
             self.refuse(f"write {usual:.40} for {name:.40}", start, end)
         if not name.isidentifier():
-            self.refuse(f"{name!r:.40} is no name", start, end)
+            self.refuse(f"{name!r:.40} is not a name", start, end)
         if keyword.iskeyword(name) and name not in ("True", "False", "None"):
-            self.refuse(f"{name} is a word of Python's: neither a function nor a name", start, end)
+            self.refuse(f"{name} is a keyword of Python: it cannot be a name", start, end)
 
     def step(self, node: ast.expr) -> tuple[Step, Sequence[ast.expr]]:
-        """What computes a piece of the expression, and its parts."""
+        """Return the step of a piece of the expression, and its parts."""
         start, end = self.span(node)
         compute: Callable[..., Any] | str
         parts: Sequence[ast.expr] = ()
@@ -389,15 +391,15 @@ class _Parser:
             case ast.Call(func=ast.Name(id=name) as called):
                 compute, parts = self.call(node, name, self.span(called))
             case ast.Tuple():
-                self.refuse("an array is written in square brackets, [1, 2]", start, end)
+                self.refuse("write an array in square brackets: [1, 2]", start, end)
             case _:
-                self.refuse("this is no part of an expression", start, end)
+                self.refuse("this is not part of an expression", start, end)
         return Step(compute, len(parts), start, end), parts
 
     def call(
         self, node: ast.Call, name: str, span: tuple[int, int]
     ) -> tuple[Callable[..., Any], Sequence[ast.expr]]:
-        """The function that a call names, with its parameters, and its inputs."""
+        """Return the function of a call with its parameters applied, and its inputs."""
         function = FUNCTIONS.get(name)
         if function is None:
             self.refuse(f"there is no function {name!r:.40}{_close_to(name)}", *span)
@@ -422,7 +424,7 @@ class _Parser:
         return _with(function, parameters), inputs
 
     def literal(self, node: ast.expr, what: str) -> Any:
-        """A parameter, which is a number as it is written, or a list of such."""
+        """Return a parameter: a number, or a tuple of numbers."""
         match node:
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 return tuple(self.literal(part, what) for part in parts)
@@ -433,28 +435,28 @@ class _Parser:
             case ast.Constant(value=int() | float() as value):
                 pass
             case _:
-                self.refuse(f"{what} is a number, or a list of numbers", *self.span(node))
+                self.refuse(f"{what} must be a number or a list of numbers", *self.span(node))
         if isinstance(value, int) and abs(value) > HIGHEST:
-            self.refuse(f"{what} goes up to {HIGHEST}", *self.span(node))
+            self.refuse(f"{what} must be at most {HIGHEST}", *self.span(node))
         return value
 
     def span(self, node: ast.expr) -> tuple[int, int]:
-        """Where a node stands, in characters; Python tells bytes."""
+        """Return the start and end of a node in characters; Python's offsets are in bytes."""
         line = self.text.encode()
         end = node.col_offset if node.end_col_offset is None else node.end_col_offset
         return len(line[: node.col_offset].decode()), len(line[:end].decode())
 
 
 def _about(char: str) -> str:
-    """What to say of a character that is no part of an expression."""
+    """Return the error message for a character that no expression has."""
     for chars, hint in HINTS:
         if char in chars:
             return hint
-    return f"{unicodedata.name(char, repr(char))} is no part of an expression"
+    return f"{unicodedata.name(char, repr(char))} is not part of an expression"
 
 
 def _close_to(name: str) -> str:
-    """What an unknown function's name may have meant."""
+    """Return a hint for the name of an unknown function."""
     close = get_close_matches(name, FUNCTIONS, n=2)
     foreign = [c for c in name if not c.isascii()]
     spelt = f" (which has a {unicodedata.name(foreign[0], repr(foreign[0]))})" if foreign else ""
@@ -464,7 +466,7 @@ def _close_to(name: str) -> str:
 
 
 def _parameters(function: Callable[..., Any], count: int) -> tuple[str, ...]:
-    """What a function takes besides its inputs."""
+    """Return the names of a function's parameters, without its inputs."""
     if isinstance(function, Op):
         return function.parameters
     return tuple(inspect.signature(function).parameters)[count:]

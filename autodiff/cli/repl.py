@@ -1,4 +1,4 @@
-"""The REPL: Python with autodiff imported, in which a result shows its gradient and its graph."""
+"""The REPL: Python with autodiff imported; each result shows its gradient and its graph."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from autodiff.views.tree import tree
 GREETING = """\
 autodiff: its functions, Value, Tensor and np are imported; x1 = Value(2), x2 = Value(5).
 Try  log(x1) + x1*x2 - sin(x2)  or  help(grad); Ctrl-D leaves."""
-MOST_NODES = 10_000  # of a graph that is differentiated unasked
-MOST_VARIABLES = 10  # whose derivatives are shown
+MOST_NODES = 10_000  # most nodes of a graph that is differentiated without being asked to
+MOST_VARIABLES = 10  # most variables whose derivatives are shown
 
 
 def start() -> int:
-    """Run the REPL, or what is piped in; the exit status."""
+    """Run the REPL, or the statements piped in; return the exit status."""
     names = namespace()
     if not sys.stdin.isatty():
         return run_piped(names)
@@ -42,7 +42,7 @@ def start() -> int:
 
 
 def namespace() -> dict[str, Any]:
-    """The names that are there from the beginning."""
+    """Return the initial names of the REPL."""
     return {
         "__name__": "__console__",
         "__doc__": None,
@@ -54,10 +54,10 @@ def namespace() -> dict[str, Any]:
 
 
 def description(output: Node, names: dict[str, Any]) -> str:
-    """What the REPL shows for a node: its value, its gradient and its graph."""
+    """Return the text for a node: its value, its gradient and its graph."""
     if output.op is None:
         return repr(output)
-    # not by the names under which a REPL keeps its last results
+    # without _, __ …, the names of a REPL's last results
     called = {x: name for name, x in names.items() if isinstance(x, Node) and name[0] != "_"}
     try:
         return "\n".join([repr(output), *_gradient(output, called), "", tree(output, called)])
@@ -66,17 +66,17 @@ def description(output: Node, names: dict[str, Any]) -> str:
 
 
 def _gradient(output: Node, called: dict[Node, str]) -> Iterator[str]:
-    """A line of derivatives by the variables, if there is one."""
+    """Yield one line: the derivatives by the variables, or why there are none."""
     if np.size(output._data) != 1:
         return
     variables = _variables(output)
     if variables is None:
-        yield f"(of more than {MOST_NODES:,} nodes: call backward(), and look at .grad)"
+        yield f"(more than {MOST_NODES:,} nodes: call backward() and read .grad)"
         return
     shown = variables[:MOST_VARIABLES]
     try:
         slopes = autodiff.gradients(output, shown)
-    except (TypeError, ValueError) as error:  # a complex result has none
+    except (TypeError, ValueError) as error:  # of a complex result
         yield f"({error})"
         return
     labels = [printable(x.name or called.get(x) or type(x).__name__) for x in shown]
@@ -86,7 +86,7 @@ def _gradient(output: Node, called: dict[Node, str]) -> Iterator[str]:
 
 
 def _variables(output: Node) -> list[Node] | None:
-    """What `output` is computed from, oldest first; None if the graph is large."""
+    """Return the variables of `output`, oldest first; None if the graph is large."""
     output.follow()
     seen = {output}
     todo = [output]
@@ -100,7 +100,7 @@ def _variables(output: Node) -> list[Node] | None:
 
 
 def run_piped(names: dict[str, Any]) -> int:
-    """Run the statements on the standard input, up to the first that fails."""
+    """Run the statements on the standard input until one fails; return the exit status."""
     console = _Piped(names, filename="<stdin>")
     with _showing(names):
         for line in sys.stdin:
@@ -112,7 +112,7 @@ def run_piped(names: dict[str, Any]) -> int:
 
 
 class _Piped(code.InteractiveConsole):
-    """Knows whether a statement failed."""
+    """A console that records whether a statement failed."""
 
     failed = False
 
@@ -126,14 +126,14 @@ class _Piped(code.InteractiveConsole):
 
 
 def run_standard(names: dict[str, Any]) -> None:
-    """Python's own REPL."""
+    """Run Python's own REPL."""
     with _showing(names), _line_editing(names):
         code.interact(GREETING, local=names, exitmsg="")
 
 
 @contextmanager
 def _showing(names: dict[str, Any]) -> Iterator[None]:
-    """Have an expression statement show a node's gradient and graph."""
+    """Make expression statements show a node's gradient and graph inside the context."""
     usual = sys.displayhook
 
     def show(value: Any) -> None:
@@ -152,7 +152,7 @@ def _showing(names: dict[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _line_editing(names: dict[str, Any]) -> Iterator[None]:
-    """Completion, and a history that is kept, where Python has readline."""
+    """Enable completion and a saved history, where Python has readline."""
     try:
         import readline
         import rlcompleter
@@ -176,7 +176,7 @@ def _line_editing(names: dict[str, Any]) -> Iterator[None]:
 
 
 def run_ipython(names: dict[str, Any]) -> None:
-    """IPython, in which nodes are shown in our way for as long as it runs."""
+    """Run IPython with nodes shown as text."""
     from IPython.terminal.ipapp import TerminalIPythonApp
     from traitlets.config import Config
 
@@ -186,7 +186,7 @@ def run_ipython(names: dict[str, Any]) -> None:
     app = application.instance(user_ns=names, config=config)
     app.initialize([])
     hide_in_ipython()
-    # asked before the node itself, which would have its picture drawn
+    # takes precedence over the node's own method, which draws a picture
     app.shell.display_formatter.mimebundle_formatter.for_type(
         Node, lambda node, **_: {"text/plain": description(node, app.shell.user_ns)}
     )

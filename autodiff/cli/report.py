@@ -1,4 +1,4 @@
-"""What the command line says of an expression at one point: as text, JSON or LaTeX."""
+"""The report on an expression at one point: as text, JSON or LaTeX."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from autodiff.testing.checks import Check
 from autodiff.testing.kinks import KinkError
 from autodiff.views.text import table, width
 
-LARGEST = 10**6  # numbers of a Jacobian or Hessian
-WIDEST = 12  # columns of a matrix that is written with labels
+LARGEST = 10**6  # most elements of a Jacobian or Hessian
+WIDEST = 12  # most columns of a matrix with labels
 BLUE, YELLOW, BOLD = 34, 33, 1  # values and gradients, as in the drawings; headings
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Misuse(Exception):
-    """Something wrong with the call, in words for the user."""
+    """A wrong call; the message is shown to the user."""
 
 
 class Report:
@@ -37,33 +37,33 @@ class Report:
     point : dict
         The values of its variables, floats or arrays of floats.
     order : int
-        Of the highest derivatives.
+        The highest order of derivatives.
     check : bool
         Whether to compare them with numerical differentiation.
 
     Raises
     ------
     Misuse
-        If the point is not one of the expression's, or if it has no such derivatives.
+        If the point does not match the expression's variables, or a derivative does not exist.
 
     Attributes
     ----------
-    output : Value, Tensor, or number or array if there are no variables
-        What the expression computed from them.
+    output : Value or Tensor; without variables, a number or array
+        The result.
     name : str
-        What the output is called: y, unless a variable is.
+        The name of the output: y, unless a variable has that name.
     first : dict
         The derivatives of the output by each variable.
     labels : list of str
-        The variables number by number, as in x[0].
+        The elements of the variables, as in x[0].
     hessian : array or None
-        The second derivatives by those, if there are several.
+        The second derivatives by the elements, unless there is one scalar variable.
     higher : list of float
-        The derivatives by the only variable, from the second on.
+        The derivatives by one scalar variable, from the second order on.
     checks : list of Check
-        What was compared with numerical differentiation.
+        The comparisons with numerical differentiation.
     failure : str or None
-        What did not agree.
+        The message of a failed check.
     """
 
     def __init__(self, f: Function, point: dict[str, Any], order: int, check: bool) -> None:
@@ -75,7 +75,7 @@ class Report:
         self.output = f(*map(_variable, f.variables, values))
         self.value = data_of(self.output)
         if np.iscomplexobj(self.value):
-            raise Misuse("the result is complex, and the derivatives here are of real numbers")
+            raise Misuse("the result is complex: only real results are differentiated here")
         self.is_number = np.size(self.value) == 1
         self.name = next((name for name in ("y", "f", "z") if name not in point), "value")
         if isinstance(self.output, Node) and self.output.op:
@@ -92,19 +92,19 @@ class Report:
             self._differentiate(order)
             if check:
                 self._check(order)
-        except (TypeError, ValueError, RuntimeError) as error:  # as for labels that were left out
+        except (TypeError, ValueError, RuntimeError) as error:
             raise Misuse(f"this has no derivative: {error}") from error
 
     def _differentiate(self, order: int) -> None:
         columns = len(self.labels)
         if columns * max(np.size(self.value), columns * (order > 1)) > LARGEST:
-            raise Misuse(f"there are more than {LARGEST:,} derivatives: take fewer numbers")
+            raise Misuse(f"there are more than {LARGEST:,} derivatives: use smaller arrays")
         values, by_all = list(self.point.values()), range(len(self.point))
         self.first = dict(zip(self.point, autodiff.jacobian(self.f, by_all)(*values), strict=True))
         if order == 1:
             return
         if not self.is_number:
-            raise Misuse("--order is for one number as the result: take sum(…) of the expression")
+            raise Misuse("--order needs a scalar result: take sum(…) of the expression")
         if [np.ndim(value) for value in values] == [0]:
             derivative = autodiff.grad(self.f)
             for _ in range(1, order):
@@ -122,7 +122,7 @@ class Report:
                 ]
             )
         else:
-            raise Misuse(f"--order {order} is for one variable, a number; for several, --order 2")
+            raise Misuse(f"--order {order} needs one scalar variable: use --order 2 for several")
 
     def _check(self, order: int) -> None:
         try:
@@ -131,7 +131,7 @@ class Report:
             self.failure = str(error)
 
     def as_text(self, paint: Callable[[int, str], str]) -> Iterator[str]:
-        """Paragraphs for a terminal."""
+        """Yield paragraphs of text."""
         point = ", ".join(f"{name} = {_shown(value)}" for name, value in self.point.items())
         yield f"{self.name} = {self.f.text}" + (f"  at  {' '.join(point.split())}" if point else "")
         lines = [f"{self.name} = {paint(BLUE, _shown(self.value, self.name))}"]
@@ -150,7 +150,7 @@ class Report:
         if not self.point:
             yield "There is no variable to differentiate by."
         elif not self.is_number:
-            yield f"{self.name} is an array, so these are Jacobians; sum(…) of it has a trace."
+            yield f"{self.name} is an array, so these are Jacobians; for a trace, take sum(…)."
         else:
             yield str(autodiff.trace(self._graph()))
 
@@ -171,7 +171,7 @@ class Report:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What `json.dumps` takes."""
+        """Return the report as data for `json.dumps`."""
         made: dict[str, Any] = {
             "expression": self.f.text,
             "point": self.point,
@@ -194,17 +194,17 @@ class Report:
         return plain
 
     def as_latex(self) -> Iterator[str]:
-        """The formula, and the trace of a number."""
+        """Yield the formula and, of a scalar result, the trace."""
         yield autodiff.expression(self._graph()).latex
         if self.is_number:
             yield autodiff.trace(self._graph()).latex
 
     def draw(self, path: str) -> None:
-        """Draw the graph, with the gradients of a number."""
+        """Draw the graph to a file, with gradients if the result is a scalar."""
         autodiff.draw(self._differentiated()).save(path)
 
     def explore(self, path: str | None) -> Path:
-        """Open the page that steps through the graph; return its path."""
+        """Open the explorer page of the graph; return its path."""
         return autodiff.explore(self._differentiated(), path).path
 
     def _differentiated(self) -> Node:
@@ -229,7 +229,7 @@ def _labels(name: str, value: Any) -> list[str]:
 
 
 def _shown(x: Any, label: str = "") -> str:
-    """A number in full; an array below the beginning of what stands before it."""
+    """Print a number in full, or an array with its lines aligned behind the label."""
     if not np.ndim(x):
         return re.sub(r"\.0$", "", repr(float(x) + 0.0))
     indent = " " * (width(label) + len(" = "))
@@ -246,7 +246,7 @@ def _matrix(matrix: Any, labels: list[str]) -> str:
 
 
 def _plain(x: Any) -> Any:
-    """What JSON has words for."""
+    """Convert to types of JSON; NaN and infinities become strings."""
     if isinstance(x, dict):
         return {key: _plain(value) for key, value in x.items()}
     if isinstance(x, list):

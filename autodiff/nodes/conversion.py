@@ -27,7 +27,7 @@ _ADVICE = {
 }
 """What to write instead of a call, by the name of what is called."""
 
-_STORE = opcode.opmap["STORE_SUBSCR"]
+_STORES = {opcode.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}
 _LIBRARIES = tuple(
     os.path.dirname(file) + os.sep for file in (np.__file__, os.path.dirname(__file__))
 )
@@ -67,7 +67,7 @@ def _expression(frame: FrameType) -> tuple[str, bool]:
     lines[-1] = lines[-1][:end_column]
     lines[0] = lines[0][column:]
     text = " ".join(b" ".join(lines).decode(errors="replace").split())
-    return text, code.co_code[at] == _STORE
+    return text, code.co_code[at] in _STORES
 
 
 def _advice(call: str, frame: FrameType) -> str:

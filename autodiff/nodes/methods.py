@@ -33,7 +33,6 @@ class ArrayNode(Node):
 
     astype = shapes.astype
     clip = elementwise.clip
-    copy = shapes.copy
     cumprod = scans.cumprod
     cumsum = scans.cumsum
     diagonal = selection.diagonal
@@ -61,6 +60,12 @@ class ArrayNode(Node):
     argsort = _plain_method("argsort")
     nonzero = _plain_method("nonzero")
     searchsorted = _plain_method("searchsorted")
+
+    def copy(self, order: Any = "C") -> Any:
+        """Return a copy, in C's order unless told otherwise."""
+        if getattr(self, "immutable", True):
+            return elementwise.positive(self)
+        return shapes.copy(self, order=order)
 
     def flatten(self, order: Any = "C") -> Any:
         """Return a copy of the elements in one dimension."""

@@ -220,6 +220,8 @@ def view_of(
     The input is the node `base`, whose data is `array`.
     """
     owner = out if out.base is None else out.base
+    if not isinstance(owner, np.ndarray):  # as as_strided leaves it
+        owner = getattr(owner, "base", None)
     if array is not owner and array.base is not owner:
         return None
     if not isinstance(base, Node) or base._place is False:  # type: ignore[attr-defined]

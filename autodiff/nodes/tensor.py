@@ -173,7 +173,7 @@ class Tensor(ArrayNode):
         return place.exposed
 
     @data.setter
-    def data(self, array: ArrayLike) -> None:
+    def data(self, array: Any) -> None:  # ArrayLike would narrow what is read next
         place = self._place
         if self.op is not None or (place and place.view is not None):
             what = f"the result of {self.op.name}" if self.op is not None else "a view"

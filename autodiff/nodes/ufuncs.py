@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from autodiff.core.graph import Node, current
 from autodiff.nodes.writing import write_at
 from autodiff.ops.elementwise import where as choose
-from autodiff.ops.shapes import as_array, astype, broadcast_to, stack
+from autodiff.ops.shapes import as_array, broadcast_to, in_dtype, stack
 from autodiff.ops.table import TABLE, gives_out, shape_of, written
 
 # The rows that are such a method as a whole; every other ufunc's goes step by step.
@@ -42,7 +42,7 @@ def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> A
     x = as_array(x)
     dtype = kwargs.pop("dtype", None)
     if dtype is not None:
-        x = astype(x, dtype=dtype)
+        x = in_dtype(x, dtype)
     return METHODS[method](ufunc, op, x, *indices, **kwargs)
 
 

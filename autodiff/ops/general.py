@@ -91,14 +91,15 @@ def general(
     jvp: Rule | tuple[Rule, ...] = (),
     hermitian: bool = False,
     undetermined: str = "",
+    kind: type[General] = General,
     **labels: Any,
 ) -> General:
     """Make a row from `vjp` or `jvp`: a rule for each input.
 
     The arguments of a rule are `(g, out, *inputs, **parameters)` or `(t, out, ...)`. Give both if
-    the transpose of one would be slow.
+    the transpose of one would be slow. `kind` is the class of the row.
     """
-    op = General()
+    op = kind()
     register(op, function, labels)
     op.vjps = vjp if isinstance(vjp, tuple) else (vjp,)
     op.jvps = jvp if isinstance(jvp, tuple) else (jvp,)

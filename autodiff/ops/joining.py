@@ -11,17 +11,18 @@ import numpy as np
 from autodiff.core.graph import Node, data_of
 from autodiff.ops.selection import moving, pooled
 from autodiff.ops.shapes import (
-    astype,
     atleast_1d,
     atleast_2d,
     atleast_3d,
     broadcast_arrays,
     concatenate,
+    in_dtype,
     ravel,
     refuse_nodes,
     reshape,
     stack,
 )
+from autodiff.ops.shapes import copy as copy_of
 from autodiff.ops.table import composite, is_object, shape_of
 
 __all__ = [
@@ -90,7 +91,7 @@ def array(object: Any, dtype: Any = None) -> Any:
     same = len(set(map(shape_of, elements))) == 1
     joined = stack(elements) if same else concatenate([ravel(x) for x in elements])
     made = joined if joined.shape == shape else reshape(joined, shape)
-    return made if dtype is None else astype(made, dtype=dtype)
+    return made if dtype is None else in_dtype(made, dtype)
 
 
 def _gathered(nested: Any, elements: list[Any], place: tuple[int, ...]) -> tuple[int, ...]:
@@ -198,11 +199,13 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 @composite(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: Any = "xy") -> Any:
-    """numpy.meshgrid for vectors, Values and Tensors."""
+    """numpy.meshgrid for vectors, Values, Tensors and lists of them."""
+    xi = tuple([array(x) if isinstance(x, list | tuple) else x for x in xi])
     stand_ins = [np.empty(np.shape(x)) for x in xi]
     shapes = [x.shape for x in np.meshgrid(*stand_ins, sparse=True, indexing=indexing)]
     grids = tuple(reshape(x, shape) for x, shape in zip(xi, shapes, strict=True))
-    return grids if sparse else broadcast_arrays(*grids)
+    grids = grids if sparse else tuple(broadcast_arrays(*grids))
+    return tuple(map(copy_of, grids)) if copy else grids
 
 
 array_split = moving(np.array_split)

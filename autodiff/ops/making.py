@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
-from autodiff.ops.shapes import astype, broadcast_to, copy
+from autodiff.ops.shapes import broadcast_to, copy, in_dtype
 from autodiff.ops.table import TABLE, Row, alias
 
 __all__ = ["empty", "empty_like", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like"]
@@ -70,7 +70,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     filled = broadcast_to(fill_value, shape if isinstance(shape, tuple) else (shape,))
     if dtype is not None and np.dtype(dtype).kind == "O":  # an array of Values
         return filled
-    return copy(filled if dtype is None else astype(filled, dtype=dtype))
+    return copy(filled if dtype is None else in_dtype(filled, dtype))
 
 
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:

@@ -46,7 +46,7 @@ PLAIN = {*found(PLAIN_NAMES)}
 text."""
 
 REFUSED_NAMES = {
-    "takes integers, but the data of a node are floats: call it on x.data.astype(int)": """
+    "takes integers, but the data of a node are floats: call it on x.astype(int)": """
         bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift packbits
         ravel_multi_index right_shift unpackbits unravel_index
     """,
@@ -54,12 +54,12 @@ REFUSED_NAMES = {
         busday_count busday_offset datetime_as_string is_busday isnat
     """,
     "takes integers or truth values, but the data of a node are floats: call it on "
-    "x.data.astype(int), or on a comparison (x > 0)": "ix_",
+    "x.astype(int), or on a comparison (x > 0)": "ix_",
     "returns counts, which have no derivative; weights and bin edges that are nodes are not "
     "supported either: call it on x.data to compute outside the graph": """
         histogram histogram2d histogram_bin_edges histogramdd
     """,
-    "takes integers, but the data of a node are floats: call it on x.data.astype(int), and for "
+    "takes integers, but the data of a node are floats: call it on x.astype(int), and for "
     "weights that are nodes autodiff.scatter(weights, index=x, shape=(x.max() + 1,))": "bincount",
     "returns a number of elements that depends on the data: take the indices from x.data, "
     "i = np.unique(x.data, return_index=True)[1], then write x[i]": """

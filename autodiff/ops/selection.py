@@ -265,7 +265,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """numpy.select; the choices may be numbers, arrays, Values and Tensors."""
     refuse_nodes(condlist)
     elements, places = pooled([*choicelist, default])
-    return elements[np.select(condlist, places[:-1], places[-1])]
+    chosen = np.select(condlist, places[:-1], places[-1])
+    return elements[chosen.ravel()].reshape(chosen.shape)
 
 
 def _median(x: Any, axis: int, keepdims: bool) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.graph import Node
-from autodiff.ops.table import Linear, alias, composite, linear, row, shape_of
+from autodiff.core.graph import Node, current
+from autodiff.ops.table import Linear, alias, composite, floating, linear, row, shape_of
 
 __all__ = [
     "astype",
@@ -72,7 +72,7 @@ def refuse_nodes(*indices: Any) -> None:
             if isinstance(part, Node):
                 raise TypeError(
                     f"a {type(part).__name__} is no index and no condition: use the result of a "
-                    "comparison (x > 0), or whole numbers outside the graph (i.data.astype(int))"
+                    "comparison (x > 0), or whole numbers outside the graph (i.astype(int))"
                 )
 
 
@@ -91,7 +91,27 @@ def _broadcast_to(array: Any, shape: Any = ()) -> Any:
 
 
 def _astype(x: Any, dtype: Any = float, copy: bool = True) -> Any:
-    return np.asarray(x).astype(dtype, copy=copy)
+    x = x if hasattr(x, "astype") else np.asarray(x)
+    return x.astype(dtype, copy=copy)
+
+
+class _Casting(Linear):
+    """Numbers in another dtype, which is no function to differentiate if it is not floating."""
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        inputs, named = self.bind(args, params)
+        (x,) = inputs
+        known = named.keys() <= {*self.parameters}
+        if known and isinstance(x, Node) and np.dtype(named.get("dtype", float)).kind in "iub":
+            found = self.plain([current(x)], named)
+            # what NumPy would have as a number
+            return found[()] if getattr(x, "immutable", True) else found
+        return super().__call__(*inputs, **named)
+
+
+def in_dtype(x: Any, dtype: Any) -> Any:
+    """x in another dtype, which must be one that a node may have if x is a node."""
+    return astype(x, dtype=floating(dtype, "astype") if isinstance(x, Node) else dtype)
 
 
 def _checked(order: Any) -> Any:
@@ -146,8 +166,16 @@ copy = linear(np.copy, lambda g, x, order="K", subok=False: g)
 astype = linear(
     _astype,
     lambda g, x, dtype=float, copy=True: g,
+    kind=_Casting,
     name="astype",
-    doc="x in another floating dtype.",
+    doc="""x in another dtype: a node, or a plain array of integers or truth values.
+
+    These have no derivative, as the places of `argmax` have none: the result is outside the graph.
+
+    >>> from autodiff import Tensor
+    >>> Tensor([1.5, 2.5]).astype(int)
+    array([1, 2])
+    """,
 )
 if hasattr(np, "astype"):  # from NumPy 2.1 on
     alias(astype, np.astype)

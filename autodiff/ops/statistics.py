@@ -1,136 +1,30 @@
-"""Order statistics, averages and their kin."""
+"""Averages, covariances and correlations."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
 from autodiff.ops.elementwise import imag, real, sqrt, where
-from autodiff.ops.general import General, general
 from autodiff.ops.reductions import (
     Axes,
     axes_of,
-    lined_up,
     mean,
-    parameters_of,
-    put_back,
     sum,
 )
 from autodiff.ops.shapes import (
     as_array,
-    astype,
     broadcast_to,
     concatenate,
-    getitem,
-    scatter,
+    in_dtype,
     squeeze,
 )
-from autodiff.ops.table import OBJECT, Kink, composite, conj
+from autodiff.ops.table import OBJECT, composite, conj
 
-__all__ = [
-    "average",
-    "corrcoef",
-    "cov",
-    "median",
-    "nanmedian",
-    "nanpercentile",
-    "nanquantile",
-    "percentile",
-    "quantile",
-]
-
-
-def _ranks(lines: Any, order: Any) -> Any:
-    """0, 1, 2, ... for the elements of a line in order; NaN for NaNs among others."""
-    ranks = np.empty(lines.shape, lines.real.dtype)
-    np.put_along_axis(ranks, order, np.arange(lines.shape[1], dtype=ranks.dtype)[None], axis=1)
-    missing = np.isnan(lines)
-    ranks[missing] = math.nan
-    ranks[missing.all(axis=1)] = 0
-    return ranks
-
-
-def _order_statistic(function: Callable[..., Any]) -> General:
-    """A row of a function whose result is an element, by its order, or lies between two such.
-
-    Of the elements' ranks, whatever its method, it makes the rank of its result: so the derivative
-    goes to the elements on either side of that. Likewise it tells which line a result is of.
-    """
-
-    def neighbours(out: Any, x: Any, axis: Axes, params: dict[str, Any]) -> Any:
-        """The places of both among the lines, each with its share."""
-        out, x = data_of(out), data_of(x)
-        lines = lined_up(x, axis)
-        order = lines.argsort(axis=1, kind="stable")
-        numbers = np.repeat(np.arange(float(len(lines))), lines.shape[1])
-        line, rank = (
-            op.function(put_back(of_elements, x, axis), axis=axis, **params)
-            for of_elements in (numbers, _ranks(lines, order))
-        )
-        missing = np.isnan(out)
-        line, rank = line.astype(int), np.where(missing, 0, rank)
-        low = np.floor(rank)
-        share = (rank - low).astype(out.real.dtype)
-        for step, part in ((0, 1 - share), (1, share)):
-            chosen = np.minimum(low.astype(int) + step, lines.shape[1] - 1)
-            yield (line, order[line, chosen]), np.where(missing, 0, part)
-
-    def vjp(g: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
-        if not x.size:
-            return None
-        shape = lined_up(data_of(x), axis).shape
-        parts = [
-            scatter(g * share, index=place, shape=shape)
-            for place, share in neighbours(out, x, axis, params)
-        ]
-        return put_back(parts[0] + parts[1], x, axis)
-
-    def jvp(t: Any, out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
-        if not x.size:
-            return None
-        lines = lined_up(t, axis)
-        one, two = neighbours(out, x, axis, params)
-        return getitem(lines, index=one[0]) * one[1] + getitem(lines, index=two[0]) * two[1]
-
-    def tied(out: Any, x: Any, axis: Axes = None, **params: Any) -> Any:
-        """Whether other elements are equal to those that each result is made of."""
-        if not x.size:
-            return False
-        lines = lined_up(x, axis)
-        (one, of_one), (two, of_two) = neighbours(out, x, axis, params)
-        first, second, line = lines[one], lines[two], lines[one[0]]
-        both = (first == second) & (of_one == of_two)  # then their order is no matter
-        return ((of_one > 0) & ((line == first[..., None]).sum(axis=-1) > 1 + both)) | (
-            (of_two > 0) & ((line == second[..., None]).sum(axis=-1) > 1 + both)
-        )
-
-    @wraps(function)
-    def without_overwriting(a: Any, overwrite_input: bool = False, **params: Any) -> Any:
-        return function(a, **params)
-
-    op = general(
-        function,
-        vjp=vjp,
-        jvp=jvp,
-        compute=without_overwriting,
-        kinks=Kink("ties for the rank", tied),
-    )
-    op.parameters = parameters_of(function)
-    return op
-
-
-median = _order_statistic(np.median)
-quantile = _order_statistic(np.quantile)
-percentile = _order_statistic(np.percentile)
-nanmedian = _order_statistic(np.nanmedian)
-nanquantile = _order_statistic(np.nanquantile)
-nanpercentile = _order_statistic(np.nanpercentile)
+__all__ = ["average", "corrcoef", "cov"]
 
 
 def _fitting_weights(weights: Any, a: Any, axis: Axes) -> Any:
@@ -181,7 +75,7 @@ def _variables(m: Any, dtype: Any, upright: bool) -> Any:
     if m.ndim > 2:
         raise ValueError(f"cov and corrcoef take at most 2 dimensions, not shape {m.shape}")
     rows = m.reshape((1, -1)) if m.ndim < 2 else m if upright else m.T
-    return rows if rows.dtype in (dtype, OBJECT) else astype(rows, dtype=dtype)
+    return rows if rows.dtype in (dtype, OBJECT) else in_dtype(rows, dtype)
 
 
 def _sample_weights(name: str, weights: Any, count: int) -> Any:

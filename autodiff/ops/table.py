@@ -251,6 +251,23 @@ def is_complex(x: Any) -> bool:
     return type(x) is complex if dtype is None else dtype.kind == "c"
 
 
+def floating(dtype: Any, name: str) -> np.dtype[Any]:
+    """Return a dtype that a node may have.
+
+    Raises
+    ------
+    TypeError
+        If it is none, with the name of the function that was to compute in it.
+    """
+    found: np.dtype[Any] = np.dtype(dtype)
+    if found.kind not in "fc":
+        raise TypeError(
+            f"{name}: a node holds floating numbers, not dtype {found}: call it on x.astype(dtype) "
+            "to compute outside the graph"
+        )
+    return found
+
+
 def conj(x: Any) -> Any:
     """Return the complex conjugate, and a real x unchanged."""
     if type(x) is complex:  # must stay a Python number, which does not change the dtype
@@ -330,7 +347,7 @@ class Elementwise(Row):
             raise TypeError(f"{self.name} has no parameter {', '.join(params)}: leave it out")
         if dtype is not None:
             args = [
-                row("astype")(arg, dtype=dtype)
+                row("astype")(arg, dtype=floating(dtype, self.name))
                 if isinstance(arg, Node)
                 else np.asarray(arg).astype(dtype)
                 for arg in args

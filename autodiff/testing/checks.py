@@ -29,7 +29,7 @@ from autodiff.testing.numerical import (
     precision,
 )
 from autodiff.transforms.checkpoints import Checkpoint
-from autodiff.transforms.results import name_of
+from autodiff.transforms.results import Function, name_of
 from autodiff.transforms.runs import run_on_variables
 
 Vector = list[Any]
@@ -72,7 +72,7 @@ class Check(NamedTuple):
 
 
 def check_grads(
-    f: Callable[..., Any],
+    f: Function,
     *args: Any,
     order: int = 1,
     directions: int = 2,

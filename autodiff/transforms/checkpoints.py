@@ -17,11 +17,11 @@ from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
-from autodiff.transforms.results import differentiable, name_of, with_tensors
+from autodiff.transforms.results import Function, differentiable, name_of, with_tensors
 from autodiff.transforms.runs import depends_beyond
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Function) -> Callable[..., Any]:
     """The same function, which keeps its arguments instead of all that it computes on the way.
 
     Whenever a derivative passes it, it is run again: memory for time. A chain of n steps cut into

@@ -19,7 +19,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Node, data_of
-from autodiff.transforms.results import differentiable
+from autodiff.transforms.results import Function, differentiable
 from autodiff.transforms.runs import ArgNums, pulled, run_on_variables
 
 
@@ -68,7 +68,7 @@ def gradients(
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
+    f: Function, argnums: ArgNums = 0, *, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """Like `grad`, returning the function's value too: `(value, gradient)`.
 
@@ -92,9 +92,7 @@ def value_and_grad(
     return wrapped
 
 
-def grad(
-    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
-) -> Callable[..., Any]:
+def grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """The gradient of a function with one number as its result.
 
     Parameters
@@ -143,7 +141,7 @@ def grad(
     return wrapped
 
 
-def elementwise_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+def elementwise_grad(f: Function, argnums: ArgNums = 0) -> Callable[..., Any]:
     """The derivative of a function that acts element by element: the gradient of its sum.
 
     Examples
@@ -170,7 +168,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..
     return wrapped
 
 
-def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """Reverse mode: `f(*primals)`, and the function that pulls cotangents of it back.
 
     Parameters
@@ -208,7 +206,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
 ) -> Any:
     """Forward mode: `f(*primals)`, and its derivative along the tangents.
 
@@ -247,7 +245,7 @@ def _pair(primals: Any, tangents: Any, name: str) -> None:
         raise ValueError(f"{name}: {len(primals)} primals but {len(tangents)} tangents")
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
     """The Hessian of `f` at the primals times the tangents, without the Hessian.
 
     Forward mode over reverse mode: about the cost of two gradients.

@@ -14,11 +14,12 @@ from autodiff.ops.elementwise import where
 from autodiff.ops.shapes import reshape, stack
 from autodiff.ops.table import Elementwise
 from autodiff.transforms.gradients import grad
+from autodiff.transforms.results import Function
 from autodiff.transforms.runs import ArgNums, Run, run_on_variables
 
 
 def jacobian(
-    f: Callable[..., Any],
+    f: Function,
     argnums: ArgNums = 0,
     *,
     mode: str | None = None,
@@ -70,9 +71,7 @@ def jacobian(
     return wrapped
 
 
-def hessian(
-    f: Callable[..., Any], argnums: ArgNums = 0, *, has_aux: bool = False
-) -> Callable[..., Any]:
+def hessian(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """All second derivatives of a function with one number as its result.
 
     The gradient is recorded once, and its Jacobian taken over that one graph.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate
 
 import numpy as np
 
@@ -11,6 +11,15 @@ from autodiff.core import trees
 from autodiff.core.graph import Node
 from autodiff.ops.joining import array
 from autodiff.ops.table import is_object
+
+Function = (
+    Callable[Concatenate[Any, ...], Any]
+    | Callable[Concatenate[Any, Any, ...], Any]
+    | Callable[Concatenate[Any, Any, Any, ...], Any]
+    | Callable[Concatenate[Any, Any, Any, Any, ...], Any]
+    | Callable[..., Any]
+)
+"""A user's function: `Callable[..., Any]`, by which pyright also infers a lambda's arguments."""
 
 _STRUCTURE = type(None), bool, str, bytes
 """What a container of results may hold besides numbers, arrays and nodes; functions too."""

@@ -24,14 +24,14 @@ from autodiff.ops.table import (
     rule_signature,
     shape_of,
 )
-from autodiff.transforms.results import differentiable
+from autodiff.transforms.results import Function, differentiable
 
 
 def custom_rule(
     *,
-    partials: tuple[Rule | float, ...] | Rule | None = None,
-    vjp: Rule | tuple[Rule, ...] = (),
-    jvp: Rule | tuple[Rule, ...] = (),
+    partials: tuple[Function | float, ...] | Function | None = None,
+    vjp: Function | tuple[Function, ...] = (),
+    jvp: Function | tuple[Function, ...] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Make a function a primitive of its own, with the derivative that is stated.
 

@@ -1,6 +1,6 @@
-"""Ways to look at a graph; each reads it and changes nothing.
+"""Views of a graph: pictures, pages, formulas, tables. A view reads the graph and never changes it.
 
-Read `scene.py` first: what there is to draw. `draw.py` and `render.py` make a picture of it,
-`explorer.py` a page; `formulas.py` and `notation.py` write a graph as a formula, `trace.py` as a
-table, and `tree.py` as indented text.
+Read `scene.py` first: it selects the nodes and edges to draw. `draw.py` and `render.py` make a
+picture, `explorer.py` a page; `formulas.py` and `notation.py` write a formula, `trace.py` a table,
+and `tree.py` indented text.
 """

@@ -1,8 +1,8 @@
-"""Draw a graph with Graphviz: values run right above the edges, gradients back below them.
+"""Draw a graph with Graphviz: values above the edges, gradients below them.
 
-Graphviz writes an edge's label beside the line. To have the value above it and the gradient below,
-an edge is drawn in halves that meet in a joint: a node of two rows of text (two columns, if the
-edge runs down), and the rule between the two is the missing piece of the line.
+Graphviz writes an edge's label beside the line. To put the value above the line and the gradient
+below it, an edge is drawn as two halves joined by a node, its joint: a table of two rows of text
+(two columns if the edge runs down). The rule between the rows is the middle of the line.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from autodiff.views.render import Drawing
 from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
 from autodiff.views.text import extent, printable
 
-# Mid-tones that stand out from white and from black pages alike. The colours differ to every eye;
-# in grey print the gradient is still told by its place, its slope and its arrow.
+# Mid-tones, legible on white and on black pages, and distinct to the colour-blind. In grey print
+# the gradient is recognised by its place, its italics and its arrow.
 LINE, VALUE, GRADIENT, PARTIAL = "#767676", "#127bbf", "#bf5600", "#9c56c7"
 GRAPH = {
     "bgcolor": "transparent",
@@ -38,7 +38,7 @@ GRAPH = {
     "fontcolor": LINE,
     "nodesep": "0.15",
     "ranksep": "0.2",
-    "nslimit": "1",  # an end to the polishing of large, tangled layouts
+    "nslimit": "1",  # bounds the time spent on large layouts
 }
 NODE = {
     "shape": "plain",
@@ -59,8 +59,7 @@ MAPPED = {"shape": "box", "style": "rounded,filled", "margin": "0.03"}
 END = {"shape": "point", "style": "invis", "width": "0.01"}
 
 TABLE = '<table border="0" cellspacing="0" cellpadding="0">'
-# The half edges end a point short of the cell they lead to (port p), so two short pieces of rule
-# flank that cell for them to overlap.
+# A half edge ends one point short of its cell (port p); short rules beside the cell close the gap.
 ROW = '<tr><td width="{width}" height="{height}">{}</td></tr>'
 ROWS = f"{ROW}<hr/>{ROW}</table>"
 ROW_FLANK = f"<td>{TABLE}{ROWS.format('', '', width=2, height='{height}')}</td>"
@@ -72,12 +71,12 @@ COLUMNS = (
 COLUMN_FLANK = f"<tr><td>{TABLE}{COLUMNS.format('', '', width='{width}')}</td></tr>"
 DOWN = f'<{TABLE}{COLUMN_FLANK}<tr><td port="p">{TABLE}{COLUMNS}</td></tr>{COLUMN_FLANK}</table>>'
 
-SHOWN_CONSTANTS = 12  # of one operation
-SMALL = 4  # an array of up to so many elements is shown by its numbers, a larger one by its shape
+SHOWN_CONSTANTS = 12  # most constants drawn at one operation
+SMALL = 4  # most elements of an array drawn as numbers; a larger one is drawn as its shape
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
 
 Direction = Literal["LR", "RL", "TB", "BT"]
-# Where an edge leaves and enters a joint, and the arrow of what flows back.
+# The sides of a joint that edges enter and leave by, and the arrow of the gradient.
 PORTS = {"LR": ("w", "e", "←"), "RL": ("e", "w", "→"), "TB": ("n", "s", "↑"), "BT": ("s", "n", "↓")}
 Tensors = Literal["shape", "stats", "image"]
 
@@ -94,54 +93,53 @@ def draw(
     legend: bool = True,
     max_nodes: int = 500,
 ) -> Drawing:
-    """Draw the graph that `output` was computed from.
+    """Draw the graph of `output`.
 
-    Data flows from left to right. Above each edge stands the value that flows along it; below it,
-    once `backward()` has run, what flows back along it: that edge's share of the gradient, so that
-    the shares on all the edges out of a variable add up to its `.grad`.
+    Data flows from left to right. The value of an edge stands above it. After `backward()`, the
+    edge's share of the gradient stands below it: the shares on all edges out of a variable add up
+    to its `.grad`.
 
-    A graph of any size is drawn. The iterations of a loop are folded ("× 998 more") between the
-    first and the last; if more than `max_nodes` operations are left, those nearest to the output
-    are drawn. What is computed by a layer of `nn`, or by a function that is `grouped`, stands in a
-    box.
+    A graph of any size is drawn. The iterations of a loop between the first and the last are folded
+    ("× 998 more"); if more than `max_nodes` operations are left, the newest are drawn. The
+    operations of a layer of `nn`, or of a `grouped` function, stand in a box.
 
     Parameters
     ----------
     output : Value or Tensor
         The result to draw.
     partials : bool
-        Whether to write, where an edge enters an operation, the operation's partial derivative by
+        Whether to write, on each edge into an operation, the operation's partial derivative by
         that input, as a formula and as a number. Results are then numbered v₁, v₂ …
     constants : bool
-        Whether constants are drawn.
+        Whether to draw constants.
     numbers : str
-        The format of numbers, as Python's `format` takes it.
+        The format of numbers, as for Python's `format`.
     tensors : "shape", "stats" or "image"
-        What is shown of an array of more than four elements: its shape and dtype; its smallest,
-        mean and largest element too; or also, inside the node, a map of its elements and one of its
-        gradient's, if it has at most two sides longer than 1 and 10⁶ elements (sides longer than 28
-        are averaged down). Dark blue is negative, grey zero, yellow positive.
+        How to show an array of more than four elements. "shape": its shape and dtype. "stats": its
+        minimum, mean and maximum too. "image": also heat maps of its elements and of its gradient,
+        inside the node, if it has up to 10⁶ elements and is a vector or a matrix (axes longer than
+        28 are averaged down). Dark blue is negative, grey zero, yellow positive.
     depth : int, optional
-        How many levels of boxes are drawn open; a closed one is one node. All, if left out.
+        How many levels of boxes to draw open; a closed box is one node. Default: all.
     direction : "LR", "RL", "TB" or "BT"
-        Where data flows: to the right, the left, down or up.
+        The direction of data flow: to the right, the left, down or up.
     legend : bool
-        Whether a line below the picture says which colour is what.
+        Whether to draw a line below the picture that explains the colours.
     max_nodes : int
-        How many operations to draw at most.
+        The largest number of operations to draw.
 
     Returns
     -------
     Drawing
-        A `graphviz.Digraph`. A notebook shows it; `.save("y.svg")` writes it into a file in the
-        format that the suffix names; `.source` is its DOT text, the same for the same graph.
+        A `graphviz.Digraph`. A notebook shows it; `.save("y.svg")` writes a file in the format
+        of its suffix; `.source` is its DOT text, the same for the same graph.
 
     Raises
     ------
     TypeError
         If `output` is not a node.
     ValueError
-        If an option has no such value.
+        If an option has an invalid value.
     RuntimeError
         If a variable was assigned after an operation had read it.
 
@@ -162,18 +160,20 @@ def draw(
     if tensors not in ("shape", "stats", "image"):
         raise ValueError(f"tensors={tensors!r}: choose 'shape', 'stats' or 'image'")
     if max_nodes < 1 or (depth is not None and depth < 0):
-        raise ValueError(f"max_nodes={max_nodes} and depth={depth}: at least 1, and at least 0")
+        raise ValueError(
+            f"max_nodes={max_nodes}, depth={depth}: max_nodes must be at least 1, depth at least 0"
+        )
     try:
         format(1.5, numbers)
     except ValueError as error:
-        raise ValueError(f"numbers={numbers!r} is no format of a float: {error}") from error
+        raise ValueError(f"numbers={numbers!r} is not a format of floats: {error}") from error
     picture = scene(output, depth=depth, max_nodes=max_nodes)
     return Artist(picture, partials, constants, numbers, tensors, direction).drawing(legend)
 
 
 @dataclass(eq=False)
 class Artist:
-    """Writes a scene as DOT: nodes into the frames of their boxes, and then the edges."""
+    """Writes a scene as DOT: nodes into the frames of their boxes, then the edges."""
 
     scene: Scene
     partials: bool = False
@@ -258,7 +258,7 @@ class Artist:
             frame.node(key, _escape(name), **VARIABLE, width=_inches(extent(name) + 14))
         else:
             symbol = symbol_of(node)
-            # The first operand is put first, unless that says nothing and could make lines cross.
+            # Draw operands in order; not where order is irrelevant and could make lines cross.
             args = [arg for arg in node.inputs if isinstance(arg, Node)]
             tied = any(arg.op or self.uses[arg] > 1 for arg in args)
             ordered = node.op.name not in COMMUTATIVE or not tied
@@ -277,7 +277,7 @@ class Artist:
         return self.tensors == "image" and is_mappable(node._data)
 
     def mapped(self, node: Node) -> str:
-        """A node's name or symbol above maps of its elements and of its gradient's."""
+        """Return a label: the node's name or symbol above heat maps of its value and gradient."""
         maps = [(VALUE, node._data)]
         if is_mappable(gradient := self.gradient_of(node)):
             maps.append((GRADIENT, gradient))
@@ -327,7 +327,7 @@ class Artist:
             label, below = ACROSS, below + more * "<br/>\N{NO-BREAK SPACE}"
         else:
             label, text = DOWN, text.replace("<br/>", " <br/> ")
-            text += "\N{NO-BREAK SPACE}"  # without a second span, its baseline would be lower
+            text += "\N{NO-BREAK SPACE}"  # without a second span, its baseline is lower
         width = max(_extent(text), _extent(below))
         frame.node(key, label.format(text, below, width=width, height=18 * (1 + more)))
 
@@ -345,11 +345,11 @@ class Artist:
         return f'<font color="{GRADIENT}"><i>{text}</i></font>'
 
     def share(self, edge: Edge) -> str | None:
-        """What flows back along an edge: the part of the gradient that its readers account for."""
+        """Return the edge's share of the gradient, as text; None if it is unknown."""
         whole = self.gradient_of(edge.node)
         if edge.count > 1 or whole is None:
             return None
-        if not is_small(edge.node._data, SMALL):  # its shape is all that is shown
+        if not is_small(edge.node._data, SMALL):  # shown by its shape, which is that of the value
             return self.gradient(edge.node._data)
         if self.uses[edge.node] == 1:
             return self.gradient(whole)
@@ -364,7 +364,7 @@ class Artist:
         return self.gradient(total)
 
     def readings(self, edge: Edge) -> list[tuple[Any, int]]:
-        """Which operations read an edge's value, and as which of their inputs."""
+        """Return the operations that read the edge's value, each with the input's position."""
         if isinstance(edge.head, Node):
             return [(edge.head, edge.k)]
         known = self.read_in.get(edge.head)
@@ -377,7 +377,7 @@ class Artist:
         return known[edge.node]
 
     def partial(self, node: Node, k: int) -> tuple[str, str]:
-        """The partial derivative of a node by its input k: what it is called, and what it is."""
+        """Return the name and the value of the partial derivative of `node` by its input k."""
         assert node.op is not None
         arg = node.inputs[k]
         name = f"∂{self.names[node]}/∂{self.names[arg]}"
@@ -410,7 +410,7 @@ class Artist:
         return " ".join(text.split())
 
     def gradient(self, data: Any) -> str:
-        """A gradient has its variable's dtype, so that need not be said again; and no -0."""
+        """Return a gradient as text: without its dtype, which is the variable's, and without -0."""
         if isinstance(data, tuple):
             return self.text(data)
         return self.text(data + 0.0) if is_small(data, SMALL) else str(data.shape)
@@ -427,22 +427,22 @@ class Artist:
 
 
 def _extent(label: str, size: float = 12.0) -> int:
-    """Return how many points to reserve for a text that has been marked up."""
+    """Return the width of a marked-up text in points."""
     lines = re.sub("<(?!br/)[^>]*>", "", label).split("<br/>")
     return math.ceil(max(extent(html.unescape(line), size) for line in lines))
 
 
 def _reserved(label: str, size: float = 12.0) -> str:
-    """Return a table with room for a text in any font; it grows to the right, so starts left."""
+    """Return a table wide enough for a text in any font, aligned left: wider fonts grow right."""
     cell = f'<td width="{_extent(label, size)}" align="left">{label}</td>'
     return f"{TABLE}<tr>{cell}</tr></table>"
 
 
 def _around(label: str, size: float = 12.0) -> int:
-    """Return how wide to make a cell in which a text is centred.
+    """Return the width of a cell for a centred text.
 
-    Its beginning stays where Graphviz puts it, so on the right there must be room for all that it
-    grows: a sixth of its width, where Graphviz reckons with Helvetica.
+    Graphviz fixes where the text begins, by the widths of Helvetica. A wider font grows to the
+    right, by up to a sixth of its width; the cell has that much room on both sides.
     """
     return math.ceil(1.2 * _extent(label, size))
 
@@ -456,6 +456,6 @@ def _inches(points: float) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text for a label, plain or HTML, in which no character is special."""
+    """Escape a text for a label, plain or HTML."""
     escaped: str = graphviz.escape(html.escape(printable(text), quote=False))
     return escaped

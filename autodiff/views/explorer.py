@@ -1,6 +1,6 @@
-"""A page that steps through a graph in the browser: forward node by node, back edge by edge.
+"""A page that steps through a graph in the browser: forward by node, backward by edge.
 
-Every number in the page is computed here; what `explorer.html` adds is the stepping.
+This module computes every number of the page; `explorer.html` only shows them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from autodiff.views.render import still
 from autodiff.views.scene import newest, scene
 from autodiff.views.text import printable
 
-NUMBERS = 64  # an array of up to so many elements is shown element by element, on request
+NUMBERS = 64  # most elements of an array listed on a node's card
 WAKE = "To step through this graph, run its cell, or trust the notebook."
-NAME = 24  # what is longer is abridged in formulas
+NAME = 24  # most characters of a name in a formula
 SVG = "http://www.w3.org/2000/svg"
-# the page says these by its own style sheet, which knows light and dark
+# set by the page's style sheet instead, for light and dark
 DEFAULTS = {
     "{http://www.w3.org/XML/1998/namespace}space": "preserve",
     "font-family": "Helvetica,sans-Serif",
@@ -56,15 +56,15 @@ FILLS = {
 
 @dataclass(frozen=True, slots=True)
 class Explorer:
-    """The page that `explore` makes, and where it was written. A notebook shows the page.
+    """An explorer page and its file. A notebook shows the page.
 
     Attributes
     ----------
     path : Path
     html : str
     svg : str
-        The picture with all values and gradients, which a notebook that is not trusted shows
-        instead of the page.
+        The picture with all values and gradients; an untrusted notebook shows it instead of
+        the page.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Explorer:
     svg: str = field(repr=False)
 
     def _repr_html_(self) -> str:
-        # a notebook that is not trusted drops the frame, and with it the rule that hides the still
+        # an untrusted notebook drops the frame; the rule that hides the still then has no effect
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
             'title="autodiff explorer" style="width:100%;height:44em;border:0"></iframe>'
@@ -90,26 +90,25 @@ def explore(
     seed: Any = None,
     max_nodes: int = 300,
 ) -> Explorer:
-    """Step through the computation of `output`, and then of its derivatives, in the browser.
+    """Step through the forward and the backward pass of `output` in the browser.
 
-    One HTML file is written, which needs neither network nor server: the picture that `draw`
-    makes, with controls that run the forward pass operation by operation and the backward pass
-    edge by edge, each with the line that it computes. The graph is only read: no `.grad` is
-    needed, and none is set.
+    Write one HTML file, which needs neither network nor server: the picture of `draw`, with
+    controls that run the forward pass by operation and the backward pass by edge. Each step shows
+    its formula and its numbers. The graph is only read: no `.grad` is needed, and none is set.
 
     Parameters
     ----------
     output : Value or Tensor
         Of one element unless a seed is given.
     path : path, optional
-        The file to write; a temporary one if left out.
+        The file to write. Default: a temporary file.
     show : bool
-        Whether to open the page in the browser. A notebook shows it in its place instead, if this
-        call is a cell's last line.
+        Whether to open the page in the browser. A notebook does not open one: it shows the page
+        below a cell whose last line is this call.
     seed : number or array of output's shape, optional
-        The cotangent of `output`; 1 if left out.
+        The cotangent of `output`. Default: 1.
     max_nodes : int
-        How large a graph to accept, in nodes.
+        The largest number of nodes to accept.
 
     Returns
     -------
@@ -123,8 +122,7 @@ def explore(
     ValueError
         If the graph is larger than `max_nodes`, or `output` has several elements and no seed.
     RuntimeError
-        If no program that draws is installed, or a variable was assigned after an operation had
-        read it.
+        If no renderer is installed, or a variable was assigned after an operation had read it.
 
     Examples
     --------
@@ -139,9 +137,9 @@ def explore(
         handle, path = tempfile.mkstemp(prefix="autodiff-", suffix=".html")
         os.close(handle)
     path = Path(path).absolute()
-    path.write_text(page, encoding="utf-8", newline="\n")  # the policy has told its digest
+    path.write_text(page, encoding="utf-8", newline="\n")  # as the policy's digests require
     if show and not _in_notebook():
-        with suppress(OSError, webbrowser.Error):  # without a browser, there is still the file
+        with suppress(OSError, webbrowser.Error):  # without a browser, the file remains
             webbrowser.open(path.as_uri())
     return Explorer(path, page, picture)
 
@@ -152,7 +150,7 @@ def _in_notebook() -> bool:
 
 
 def _page(output: Node, seed: Any, max_nodes: int) -> tuple[str, str]:
-    """Return the page, and its picture as an SVG that stands alone."""
+    """Return the page, and its picture as a standalone SVG."""
     if not isinstance(output, Node):
         raise TypeError(f"explore takes a Value or a Tensor, not {type(output).__name__}")
     nodes = _collect(output, max_nodes)
@@ -162,7 +160,7 @@ def _page(output: Node, seed: Any, max_nodes: int) -> tuple[str, str]:
         names = _names(nodes)
         index = {node: i for i, node in enumerate(nodes)}
         data = {
-            "nodes": [_described(node, names[node], adjoints[node], index) for node in nodes],
+            "nodes": [_node_data(node, names[node], adjoints[node], index) for node in nodes],
             "steps": _steps(nodes, names, flows, adjoints),
         }
     template = files("autodiff.views").joinpath("explorer.html").read_text(encoding="utf-8")
@@ -177,19 +175,18 @@ def _page(output: Node, seed: Any, max_nodes: int) -> tuple[str, str]:
 
 
 def _collect(output: Node, max_nodes: int) -> list[Node]:
-    """The nodes to step through, oldest first; too many are refused without counting them all."""
+    """Return the nodes, oldest first; raise if there are too many, without visiting them all."""
     nodes, unread = newest(output, max_nodes, lambda node: node.inputs[: 2 * max_nodes + 1])
     if unread or sum(len(node.inputs) for node in nodes) > 2 * max_nodes:
         raise ValueError(
-            f"this graph has more than {max_nodes} nodes (or twice as many edges), too many to "
-            "step through: explore one of its inner results, such as y.inputs[0], or a smaller "
-            "case of it; draw folds large graphs"
+            f"this graph has more than {max_nodes} nodes or {2 * max_nodes} edges: explore an "
+            "inner result, such as y.inputs[0], or a smaller case; draw folds large graphs"
         )
     return nodes
 
 
 def _policy(template: str) -> str:
-    """Allow the page its own style and script, and nothing else: above all, no network."""
+    """Return a content security policy: only the page's own style and script, no network."""
     digests = {}
     for tag in ("style", "script"):
         (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", template, re.DOTALL)
@@ -202,7 +199,7 @@ def _policy(template: str) -> str:
 
 
 def _embedded(data: Any) -> str:
-    """JSON in which nothing can end the script element that it stands in."""
+    """Return JSON that cannot close the script element around it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
@@ -211,17 +208,17 @@ def _embedded(data: Any) -> str:
 
 
 class Flow(NamedTuple):
-    """What flows back along one edge, from a node to its input k."""
+    """The backward pass along one edge, from a node to its input k."""
 
     node: Node
     k: int
     share: Any
-    before: Any  # the sum of the shares so far, None if this is the first
+    before: Any  # the sum of the earlier shares, None if this is the first
     after: Any
 
 
 def _backward(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]]:
-    """The reverse sweep, edge by edge, and the adjoint of every node."""
+    """Return the backward pass, edge by edge, and the adjoint of every node."""
     flows, adjoints = [], {nodes[-1]: seed}
     for node in reversed(nodes):
         args = plain_data(node.inputs)
@@ -244,7 +241,7 @@ def _backward(nodes: list[Node], seed: Any) -> tuple[list[Flow], dict[Node, Any]
 
 
 def _local(node: Node, k: int) -> float | None:
-    """The local partial derivative ∂node/∂input k, where it is one real number."""
+    """Return the local partial ∂node/∂input k if it is one real number, else None."""
     arg = node.inputs[k]
     if not (_is_real_number(node._data) and _is_real_number(arg._data)):
         return None
@@ -265,7 +262,7 @@ def _is_real(data: Any) -> bool:
 
 
 def _names(nodes: list[Node]) -> dict[Node, str]:
-    """A node goes by the name that it was given, or else, if others go by it too, by a symbol."""
+    """Return the name of each node if it is unique, else a symbol."""
     given = {node: _label(node.name) for node in nodes if node.name}
     given.setdefault(nodes[-1], "y")
     names = symbols(nodes)
@@ -274,13 +271,13 @@ def _names(nodes: list[Node]) -> dict[Node, str]:
 
 
 def _label(name: str) -> str:
-    """A user's name as one word of a formula."""
+    """Return a user's name as one word, abridged, for formulas."""
     text = printable(str(name)).replace(" ", "\xa0")
     return text if len(text) <= NAME else text[: NAME - 1] + "…"
 
 
 def _text(data: Any) -> str:
-    """As it stands in a formula, where a large array is told by its shape."""
+    """Return data as text for formulas; a large array as its shape."""
     if _is_real_number(data):
         return number(data + 0.0)  # no -0
     if isinstance(data, tuple):  # the several results of one operation
@@ -292,7 +289,7 @@ def _text(data: Any) -> str:
 
 
 def _exact(data: Any) -> Any:
-    """A number, or a few numbers, for JSON, which has no infinity, NaN or complex numbers."""
+    """Return numbers for JSON; infinities and NaN, which JSON lacks, as strings."""
     if isinstance(data, list):
         return [_exact(part) for part in data]
     if isinstance(data, np.ndarray | np.generic):
@@ -301,7 +298,7 @@ def _exact(data: Any) -> Any:
 
 
 def _summary(data: Any) -> dict[str, Any]:
-    """What the page tells of a number or an array without its numbers."""
+    """Return a number or an array in brief: text, shape, dtype and statistics."""
     summary = {"brief": _text(data)}
     if hasattr(data, "shape"):
         summary |= {"shape": str(data.shape), "dtype": str(data.dtype)}
@@ -312,13 +309,13 @@ def _summary(data: Any) -> dict[str, Any]:
 
 
 def _numbers(data: Any) -> dict[str, Any]:
-    """What the page tells of a number or an array, with its numbers if they are few."""
+    """Return a summary, with the elements of a small array."""
     few = _is_real(data) and 0 < np.size(data) <= NUMBERS
     return _summary(data) | ({"numbers": _exact(data)} if few else {})
 
 
-def _described(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> dict[str, Any]:
-    """What the page tells of a node."""
+def _node_data(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> dict[str, Any]:
+    """Return a node as JSON data."""
     described: dict[str, Any] = {"name": name}
     if node.name:
         described["given"] = printable(str(node.name))
@@ -335,7 +332,7 @@ def _described(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> d
 def _steps(
     nodes: list[Node], names: dict[Node, str], flows: list[Flow], adjoints: dict[Node, Any]
 ) -> list[dict[str, Any]]:
-    """Every step of the page: which part of the picture it is about, and its line."""
+    """Return the steps of the page, each with its nodes and its line of text."""
     last = names[nodes[-1]]
     variables = [node for node in nodes if node.op is None]
     values = {node: _text(node._data) for node in nodes}
@@ -398,10 +395,9 @@ def _backward_steps(
 def _picture(
     nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
 ) -> tuple[str, str]:
-    """Draw the graph, unfolded, with these adjoints; return the page's SVG, and one for elsewhere.
+    """Draw the unfolded graph with these adjoints; return the page's SVG and a standalone SVG.
 
-    The elements of the page's SVG name the node ("3") or edge ("3_0", that of its input 0) that
-    they belong to.
+    Each element of the page's SVG names its node ("3") or its edge ("3_0", to input 0 of node 3).
     """
     seen = scene(nodes[-1], fold=False, max_nodes=max_nodes)
     drawing = Artist(seen, gradient_of=adjoints.get).drawing(legend=False)
@@ -425,7 +421,7 @@ def _picture(
         title = group.find(f"{{{SVG}}}title")
         if title is None:
             continue
-        group.remove(title)  # which a browser would show on hovering
+        group.remove(title)  # a browser would show it as a tooltip
         group.attrib.pop("id", None)
         ends = [end.partition(":")[0] for end in str(title.text).split("->")]
         if len(ends) == 1 and ends[0] in drawn:
@@ -453,7 +449,7 @@ def _picture(
 
 
 def _tag(group: ET.Element, name: str) -> None:
-    """Write a node's name above its shape, unless it stands in it."""
+    """Write a node's name above its shape, unless the shape contains it."""
     circle, text = group.find(f"{{{SVG}}}ellipse"), group.find(f"{{{SVG}}}text")
     if text is None or _label(str(text.text)) == name:
         return
@@ -464,4 +460,4 @@ def _tag(group: ET.Element, name: str) -> None:
         place["y"] = f"{float(circle.get('cy', 0)) - float(circle.get('ry', 0)) - 3:.2f}"
     tag = ET.Element(f"{{{SVG}}}text", place)
     tag.text = name
-    group.insert(0, tag)  # below the shape, which its halo is not to hide
+    group.insert(0, tag)  # behind the shape, so that the tag's halo does not cover it

@@ -1,4 +1,4 @@
-"""Operations, their partial derivatives and whole expressions, as the formulas people write."""
+"""Formulas of operations, of their partial derivatives and of whole expressions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from autodiff.views.notation import (
 )
 from autodiff.views.scene import newest
 
-SHORT = 6  # a shared result of up to so many characters is written out wherever it is used
-WIDTH = 50  # a part of more characters than this has a line of its own
+SHORT = 6  # most characters of a shared result that is written out at each use
+WIDTH = 50  # most characters of a part without a line of its own
 
 
 def items_of(nodes: Iterable[Node]) -> dict[Node, list[Node | None]]:
-    """The operations of several results, with these; None for a result that nobody reads."""
+    """Map each operation of several results to them; None stands for an unread result."""
     found: dict[Node, list[Node | None]] = {}
     for node in nodes:
         if isinstance(node, Bundle):
@@ -44,10 +44,10 @@ def items_of(nodes: Iterable[Node]) -> dict[Node, list[Node | None]]:
 
 
 def symbols(nodes: list[Node], notation: Notation = TEXT) -> dict[Node, str]:
-    """Name nodes (oldest first) as the AD survey does.
+    """Return symbols for nodes, oldest first, as in the survey by Baydin et al.
 
-    Variables are v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ … An operation
-    of several results is named by them, as in (v₂, v₃), with _ for those that nobody reads.
+    Variables are … v₋₁, v₀ in order of creation, results v₁, v₂ … An operation of several results
+    is named after them, as in (v₂, v₃), with _ for an unread one.
     """
     variables = [node for node in nodes if node.op is None]
     results = [node for node in nodes if node.op and not isinstance(node, Bundle)]
@@ -60,12 +60,12 @@ def symbols(nodes: list[Node], notation: Notation = TEXT) -> dict[Node, str]:
 
 
 def formula(node: Node, names: Mapping[Node, str], notation: Notation = TEXT) -> str:
-    """The node's operation, in the names of its inputs: v₋₁ × v₀, log(v₁)."""
+    """Return the node's operation on the names of its inputs: v₋₁ × v₀, log(v₁)."""
     return operation(node, _terms(written(node), names, notation), notation).text
 
 
 def partial(node: Node, k: int, names: Mapping[Node, str], notation: Notation = TEXT) -> str:
-    """∂node/∂input k as a factor: cos(v₀), 1/v₁, (−1); ∂v₂/∂v₁ where no formula is told."""
+    """Return ∂node/∂input k as a factor: cos(v₀), 1/v₁, (−1); without a formula, ∂v₂/∂v₁."""
     slope = slope_of(node, k, names, notation)
     if slope is None:
         return notation.ratio(names[node], names[node.inputs[k]])
@@ -73,24 +73,24 @@ def partial(node: Node, k: int, names: Mapping[Node, str], notation: Notation = 
 
 
 def number(x: Any, notation: Notation = TEXT) -> str:
-    """A number in six digits; a small array in full, a larger one by its shape and dtype."""
+    """Return a number in six digits; a small array in full, a larger one as its shape and dtype."""
     return notation.number(x).text
 
 
 def bar(name: str, notation: Notation = TEXT) -> str:
-    """The name of an adjoint: v̄₁."""
+    """Return the name of an adjoint: v̄₁."""
     return notation.accented(name, "bar")
 
 
 def dot(name: str, notation: Notation = TEXT) -> str:
-    """The name of a tangent: v̇₁."""
+    """Return the name of a tangent: v̇₁."""
     return notation.accented(name, "dot")
 
 
 def operation(
     node: Node, terms: Mapping[Node, Term], notation: Notation, digits: int | None = 6
 ) -> Term:
-    """The node's operation on what is written for its inputs."""
+    """Return the node's operation on the terms of its inputs."""
     assert node.op is not None
     args = [Term("…")] * len(node.inputs)
     for k in shown(node.inputs):
@@ -102,14 +102,14 @@ def operation(
 def slope_of(
     node: Node, k: int, names: Mapping[Node, str], notation: Notation = TEXT
 ) -> Term | None:
-    """The table's rule for ∂node/∂input k, run on the nodes and read off their graph.
+    """Return the formula of ∂node/∂input k: the table's rule is run on nodes and read as a graph.
 
-    None where the operation is not elementwise, or its rule is for plain numbers only, or gives
-    an array of numbers too large to show.
+    None if the operation is not elementwise, its rule takes plain numbers only, or the partial is
+    a constant array too large to show.
     """
     if not isinstance(node.op, Elementwise):
         return None
-    start = next_serial()  # what the rule makes is younger
+    start = next_serial()  # the rule's nodes are newer
     try:
         with recorded(), np.errstate(all="ignore"):
             slope = node.op.partial(k, node, node.inputs)
@@ -127,7 +127,7 @@ def slope_of(
 
 
 def _to_the_first(node: Node) -> bool:
-    """Whether this is x^1, which is x."""
+    """Return whether the node is x^1, which is written x."""
     return node.op is power and type(node.inputs[1]) in (int, float) and node.inputs[1] == 1
 
 
@@ -136,22 +136,22 @@ def _terms(nodes: Iterable[Any], names: Mapping[Node, str], notation: Notation) 
 
 
 def written(node: Node) -> list[Any]:
-    """The inputs of a node that its formula shows."""
+    """Return the inputs that a node's formula shows."""
     return [node.inputs[k] for k in shown(node.inputs)]
 
 
 @dataclass(frozen=True, repr=False)
 class Expression:
-    """What `expression` returns: `str(...)` is the text, `.latex` the same in LaTeX.
+    """A formula: `str(...)` is its text, `.latex` the same in LaTeX.
 
     Attributes
     ----------
     lets : tuple of (str, str)
-        Names and formulas of its parts, each before it is used.
+        Names and formulas of parts, each before its first use.
     formula : str
-        The expression itself.
+        The formula of the output.
     latex : str
-        All of it, for math mode with amsmath, or MathJax.
+        Parts and formula, for math mode with amsmath, or MathJax.
     """
 
     lets: tuple[tuple[str, str], ...]
@@ -168,19 +168,18 @@ class Expression:
 
 
 def expression(output: Node, *, limit: int | None = 100) -> Expression:
-    """The formula of `output`, as text and in LaTeX.
+    """Return the formula of `output`, as text and in LaTeX.
 
-    Results that have a name or are used several times come first, in lines of their own
-    (`let v₁ = …`); so do parts of a long formula. The parentheses are those without which it would
-    be read as another computation: with Python's precedence, the text is computed as `output` was.
+    Results with a name, shared results and the parts of a long formula come first, in lines of
+    their own (`let v₁ = …`). Parentheses are written only where Python's precedence needs them.
 
     Parameters
     ----------
     output : Value or Tensor
         The result to write out.
     limit : int, optional
-        How many nodes to write out, the newest ones; an ellipsis stands for what they were
-        computed from. None for all.
+        The largest number of nodes to write out, newest first; an ellipsis stands for older
+        results. None for all.
 
     Returns
     -------
@@ -254,27 +253,27 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
 
 
 def latex_of(node: Node, limit: int = 50) -> str | None:
-    """What a notebook typesets for a node; None if its formula has more than so many nodes."""
+    """Return the formula that a notebook typesets; None if it has more than `limit` nodes."""
     _, rest = newest(node, limit, written)
     return None if rest else expression(node, limit=None)._repr_latex_()
 
 
 class _Names:
-    """Names of which no two are alike, not even in LaTeX, where x1 and x_1 are."""
+    """Unique names, in LaTeX too, where x1 and x_1 look the same."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
         self.last: Counter[str] = Counter()
 
     def given(self, name: str) -> str:
-        """The name that a user gave, with a prime if another node has it already."""
+        """Return a user's name, with a prime if it is taken."""
         while LATEX.name(name) in self.taken:
             name += "'"
         self.taken.add(LATEX.name(name))
         return name
 
     def fresh(self, letter: str) -> str:
-        """The letter with the next subscript that is free."""
+        """Return the letter with the next free subscript."""
         while True:
             self.last[letter] += 1
             name = subscripted(letter, self.last[letter])

@@ -1,4 +1,4 @@
-"""A matrix as a small map of colours, for the inside of a node."""
+"""Heat maps of matrices, small enough to stand inside a node."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-SIDE = 28  # cells along a side of a map; a longer side is averaged down to that
-LARGEST = 1_000_000  # elements that an array may have to be shown so
-SIZE = 72  # points that a map is wide or high at most
+SIDE = 28  # most cells along an axis; a longer axis is averaged down to that
+LARGEST = 1_000_000  # most elements of an array drawn as a map
+SIZE = 72  # most points of a map's width and height
 
-# From dark to light, so that grey print keeps the order; blue to yellow, which all eyes tell apart.
+# Dark to light, so that grey print keeps the order; blue to yellow, safe for the colour-blind.
 _RAMP = np.array([[0, 32, 76], [124, 123, 120], [255, 233, 69]], float)
 
 
 def is_mappable(data: Any) -> bool:
-    """Whether an array is a vector or matrix (but for sides of 1) of a size that can be shown."""
+    """Return whether `data`, without axes of length 1, is a vector or matrix of a size to draw."""
     return (
         isinstance(data, np.ndarray)
         and data.dtype.kind == "f"
@@ -25,10 +25,10 @@ def is_mappable(data: Any) -> bool:
 
 
 def heat_map(data: Any) -> str:
-    """An HTML-like table of Graphviz's, a coloured cell for each element or each block of them.
+    """Return a heat map as a Graphviz HTML table: one cell per element, or per block of elements.
 
-    Zero is grey, the largest magnitude is yellow above it and dark blue below; a cell without any
-    finite element stays empty.
+    Zero is grey, positive numbers go to yellow, negative ones to dark blue, scaled by the largest
+    magnitude; a cell without finite elements stays empty.
     """
     data = np.squeeze(data)
     matrix = np.atleast_2d(data).astype(float)
@@ -40,12 +40,12 @@ def heat_map(data: Any) -> str:
     )
     size = f'fixedsize="true" width="{side * means.shape[1]}" height="{side * means.shape[0]}"'
     if np.isfinite(means).all():
-        size += f' bgcolor="{_colour(0)}"'  # else the node shines through between the cells
+        size += f' bgcolor="{_colour(0)}"'  # else the node's fill shows between the cells
     return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{rows}</table>'
 
 
 def _averaged(matrix: Any, axis: int) -> Any:
-    """The means of at most SIDE stretches of an axis, over what is finite."""
+    """Return the means of the finite elements over at most SIDE blocks of an axis."""
     length = matrix.shape[axis]
     if length <= SIDE:
         return matrix
@@ -64,7 +64,7 @@ def _cell(share: float, side: int) -> str:
 
 
 def _colour(share: float) -> str:
-    """Return the colour of a number between -1 and 1, as Graphviz and SVG read it."""
+    """Return the colour of a number between -1 and 1, as `#rrggbb`."""
     red, green, blue = (
         round(float(np.interp(share, [-1, 0, 1], channel))) for channel in _RAMP.T.tolist()
     )

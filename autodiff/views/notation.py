@@ -1,4 +1,4 @@
-"""How formulas are written, as text and in LaTeX: numbers, names, operations, parentheses."""
+"""Notation of formulas, as text and in LaTeX: numbers, names, operations, parentheses."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from autodiff.core.graph import Node, Op, Params
 from autodiff.ops.table import TABLE
 from autodiff.views.text import printable
 
-SMALL = 6  # an array of up to so many elements is shown by its numbers, a larger one by its shape
-MANY = 8  # of so many operands all are written out
+SMALL = 6  # most elements of an array written as numbers; a larger one is written as its shape
+MANY = 8  # most operands that are all written out
 
-# How tightly a formula's outermost operation binds. An operand that binds less tightly than its
-# place needs is put in parentheses; one that stands between delimiters needs nothing.
+# Precedence of a formula's outermost operation. An operand of lower precedence than its place needs
+# is put in parentheses; between delimiters, any precedence will do.
 ENCLOSED, SUM, MATMUL, QUOTIENT, PRODUCT, POWER, ATOM = range(7)
 
 
 class Term(NamedTuple):
-    """A formula, and how tightly its outermost operation binds."""
+    """A formula with the precedence of its outermost operation."""
 
     text: str
     level: int = ATOM
 
 
 class Form(NamedTuple):
-    """How one operation is written.
+    """The notation of one operation.
 
-    `template` has a %s for each operand, and § where its parameters may stand; `needs` says how
-    tightly each operand must bind.
+    `template` has a %s for each operand, and § for the parameters if they can be shown; `needs` is
+    the precedence that each operand needs.
     """
 
     template: str
@@ -41,71 +41,71 @@ class Form(NamedTuple):
 
 
 def shown(inputs: Sequence[Any]) -> list[int]:
-    """Which of an operation's inputs are written out: all, unless there are many."""
+    """Return the positions of the inputs to write out: all, or the first three and the last."""
     n = len(inputs)
     return list(range(n)) if n <= MANY else [0, 1, 2, n - 1]
 
 
 def is_small(x: Any, most: int = SMALL) -> bool:
-    """Whether something is shown by its numbers: any number, an array of a few elements."""
+    """Return whether `x` is written as numbers: a scalar, or an array of up to `most` elements."""
     if not hasattr(x, "shape"):
         return True
     return isinstance(x, np.ndarray | np.generic) and (x.ndim == 0 or 0 < x.size <= most)
 
 
 class Notation:
-    """What text and LaTeX have in common; each says how it writes the pieces."""
+    """The common part of text and LaTeX; the subclasses write names, calls and numbers."""
 
     minus: str
-    by: str  # between a derivative and what it multiplies
+    by: str  # between an adjoint or tangent and its factor
     dots: str
     becomes: str  # between an index and what is assigned there
     arrows: dict[str, str]
     forms: dict[str, Form]
 
     def name(self, name: str) -> str:
-        """The name that a user has given."""
+        """Format a user's name."""
         raise NotImplementedError
 
     def named(self, name: str) -> Term:
-        """What is written for a name, as an operand."""
+        """Return a name as an operand."""
         return Term(name)
 
     def accented(self, name: str, accent: str) -> str:
-        """A name with a "bar" or a "dot"."""
+        """Put a "bar" or a "dot" on a name."""
         raise NotImplementedError
 
     def grouped(self, text: str) -> str:
-        """In parentheses."""
+        """Put a formula in parentheses."""
         raise NotImplementedError
 
     def call(self, name: str, args: str) -> str:
-        """A function of arguments."""
+        """Format a function call."""
         raise NotImplementedError
 
     def words(self, text: str) -> str:
-        """Plain text within a formula."""
+        """Format plain text within a formula."""
         raise NotImplementedError
 
     def ratio(self, above: str, below: str) -> str:
-        """∂above/∂below."""
+        """Format ∂above/∂below."""
         raise NotImplementedError
 
     def float(self, text: str) -> str:
-        """A number as Python prints it."""
+        """Format a number that Python printed."""
         raise NotImplementedError
 
     def matrix(self, rows: list[list[str]]) -> str:
-        """A small matrix."""
+        """Format a small matrix."""
         raise NotImplementedError
 
     def operand(self, term: Term, need: int, first: bool = False) -> str:
-        """A term as an operand; a minus sign may only stand in front."""
+        """Format a term as an operand; a minus sign needs parentheses unless it is first."""
         signed = term.text.startswith(self.minus) and need > ENCLOSED and not first
         return self.grouped(term.text) if term.level < need or signed else term.text
 
     def fill(self, form: Form, *args: Term, given: str = "") -> Term:
-        """An operation in its own form."""
+        """Fill a form with operands and parameters."""
         leads = form.template.startswith("%s")
         operands = tuple(
             self.operand(arg, need, leads and k == 0)
@@ -116,11 +116,11 @@ class Notation:
         return Term((template + below + end) % operands, form.level)
 
     def subscript(self, given: str) -> str:
-        """Where parameters stand in a form."""
+        """Format the parameters of a form."""
         raise NotImplementedError
 
     def operation(self, op: Op, args: list[Term], params: Params) -> Term:
-        """An operation on terms; those that `shown` has left out are an ellipsis."""
+        """Format an operation on terms; an ellipsis stands for inputs that `shown` omits."""
         if op.name in ("getitem", "item"):
             index = readable(params.get("index", ()), top=True)
             return Term(f"{self.operand(args[0], ATOM)}[{self.words(index)}]")
@@ -139,7 +139,7 @@ class Notation:
         form = self.forms.get(op.name) if TABLE.get(op.name) is op else None
         if form and len(form.needs) == len(args) and (not given or "§" in form.template):
             term = self.fill(form, *args, given=given)
-            # −x stands in a quotient as a negative number does
+            # in a quotient −x needs no more parentheses than a negative number
             return (
                 Term(term.text, POWER) if op.name == "negative" and args[0].level >= POWER else term
             )
@@ -152,7 +152,7 @@ class Notation:
         return Term(self.call(op.name, ", ".join(texts)))
 
     def product(self, left: Term, right: Term, brief: bool = False) -> Term:
-        """A product of the chain rule; if brief, without a factor of 1."""
+        """Format a product of the chain rule; if brief, without a factor of 1."""
         if brief and right.text == "1":
             return left
         if brief and right.text == f"{self.minus}1":
@@ -162,7 +162,7 @@ class Notation:
         return Term(template % factors, level)
 
     def sum(self, terms: list[Term]) -> str:
-        """A sum, in which a negative term is subtracted."""
+        """Format a sum; a negative term is subtracted."""
         text = terms[0].text
         for term in terms[1:]:
             part = self.operand(term, MATMUL, first=True)
@@ -171,11 +171,11 @@ class Notation:
         return text
 
     def constant(self, x: Any, digits: int | None = 6) -> Term:
-        """A number or array as an operand."""
+        """Format a number or array as an operand."""
         return self.number(x, digits) if is_small(x) else Term(self.call("array", _sizes(x)))
 
     def number(self, x: Any, digits: int | None = 6) -> Term:
-        """A number, or an array (small ones in full), in so many digits; None for all."""
+        """Format a number or array in `digits` digits (None: all); a large one as its shape."""
         if isinstance(x, tuple):  # the several results of one operation
             parts = ["0" if part is None else self.number(part, digits).text for part in x]
             return Term(self.grouped(", ".join(parts)))
@@ -202,7 +202,7 @@ def _sizes(x: Any) -> str:
 
 
 def _digits(x: Any, digits: int | None) -> str:
-    """A number as Python would print it."""
+    """Print a number in that many digits; None for all."""
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
     if digits is not None:
@@ -226,7 +226,7 @@ UNSAID = [("keepdims", False), ("order", "C")]
 
 
 def readable(x: Any, top: bool = False) -> str:
-    """A parameter or an index, for people; what is neither number nor word is left out."""
+    """Format a parameter or an index; an ellipsis stands for any other object."""
     if x is None or x is Ellipsis:
         return "None" if x is None else "..."
     if isinstance(x, slice):
@@ -250,16 +250,16 @@ _ACCENTS = {"bar": "\N{COMBINING MACRON}", "dot": "\N{COMBINING DOT ABOVE}"}
 
 
 def subscripted(letter: str, index: int) -> str:
-    """A letter with a number below it, as text: v₋₁."""
+    """Return a letter with a Unicode subscript: v₋₁."""
     return letter + str(index).translate(_SUBSCRIPTS)
 
 
 class Text(Notation):
-    """Formulas as text in Unicode; functions have the names by which they are called."""
+    """Formulas as Unicode text, with functions under their names in Python."""
 
     minus, by, dots, becomes = "−", "·", "…", "↦"
-    arrows = {"down": "↓", "up": "↑"}  # noqa: RUF012 (never written)
-    forms = {  # noqa: RUF012 (never written)
+    arrows = {"down": "↓", "up": "↑"}  # noqa: RUF012 (never assigned)
+    forms = {  # noqa: RUF012 (never assigned)
         "add": Form("%s + %s", SUM, (SUM, MATMUL)),
         "subtract": Form("%s − %s", SUM, (SUM, MATMUL)),
         "negative": Form("−%s", PRODUCT, (MATMUL,)),
@@ -323,9 +323,9 @@ _ESCAPES = {char: f"\\{char}" for char in "$&#%_{}"} | {
     "\\": r"{\backslash}",
     "^": r"{\wedge}",
     "~": r"{\sim}",
-    "<": "{<}",  # between braces, lest a page take it for a tag
+    "<": "{<}",  # braces keep HTML pages from reading a tag
     ">": "{>}",
-    "[": "{[}",  # a bare one after \\ would begin a length
+    "[": "{[}",  # after \\, a bare one begins an optional length
     "]": "{]}",
     " ": r"\ ",
 }
@@ -336,17 +336,17 @@ _FUNCTIONS = "sin cos tan sinh cosh tanh arcsin arccos arctan max min det"
 
 
 def _escaped(text: str) -> str:
-    """Text in which no character is special."""
+    """Escape a text for LaTeX."""
     return "".join(_ESCAPES.get(char, char) for char in printable(text))
 
 
 def _upright(text: str) -> str:
-    """A word within a formula."""
+    """Format a word upright."""
     return f"\\mathrm{{{_escaped(text)}}}"
 
 
 def _identifier(word: str) -> str:
-    """A Greek letter by its name, another letter as it is, a longer word upright."""
+    """Format an identifier: a Greek letter as a command, one letter in italics, a word upright."""
     if word in _GREEK:
         return _GREEK[word]
     return word if len(word) == 1 and word.isalpha() else _upright(word)
@@ -356,8 +356,8 @@ class Latex(Notation):
     """Formulas in LaTeX, for math mode with amsmath, or MathJax."""
 
     minus, by, dots, becomes = "-", r" \, ", r"\dots", r"\mapsto"
-    arrows = {"down": r"\downarrow", "up": r"\uparrow"}  # noqa: RUF012 (never written)
-    forms = {  # noqa: RUF012 (never written)
+    arrows = {"down": r"\downarrow", "up": r"\uparrow"}  # noqa: RUF012 (never assigned)
+    forms = {  # noqa: RUF012 (never assigned)
         "add": Form("%s + %s", SUM, (SUM, MATMUL)),
         "subtract": Form("%s - %s", SUM, (SUM, MATMUL)),
         "negative": Form("-%s", PRODUCT, (MATMUL,)),

@@ -1,4 +1,4 @@
-"""What a notebook shows for a node."""
+"""How a notebook shows a node."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from autodiff.views.draw import draw
 from autodiff.views.formulas import latex_of
 from autodiff.views.render import ADVICE, HTML, SVG, anchored, renderer, still
 
-NODES, SECONDS = 100, 3  # what is spent on a picture unasked
+NODES, SECONDS = 100, 3  # bounds of a picture that nobody asked for
 LATEX = "text/latex"
 
 
 def mimebundle(
     node: Node, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """Return what a notebook shows for a node: its text and its graph, else its formula.
+    """Return a notebook's representations of a node: its text and its graph, else its formula.
 
-    The graph comes as SVG and as an HTML image, which a notebook that is not trusted shows too.
+    The graph comes as SVG and as an HTML image: an untrusted notebook shows only the image.
     """
 
     def asked_for(kind: str) -> bool:
         return kind in (include or [kind]) and kind not in (exclude or [])
 
     bundle = {"text/plain": repr(node)}
-    # whatever is wrong with the picture or the formula, the text is still good
+    # fall back to text if drawing or formatting fails
     with suppress(Exception):
         if asked_for(SVG) or asked_for(HTML):
             picture = _picture(node)
             shown = {SVG: picture, HTML: still(picture, f"graph of {node!r}")}
             bundle |= {kind: data for kind, data in shown.items() if asked_for(kind)}
     with suppress(Exception):
-        # not beside a picture, which JupyterLab would not show then
+        # never beside a picture: JupyterLab would show the formula instead
         if asked_for(LATEX) and len(bundle) == 1 and (formula := latex_of(node)):
             bundle[LATEX] = formula
     return bundle

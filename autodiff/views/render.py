@@ -1,4 +1,4 @@
-"""What turns a drawing into a picture: Graphviz, or graphviz-pure where that is not installed."""
+"""Render drawings with Graphviz, or with graphviz-pure where Graphviz is not installed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from graphviz.backend import dot_command
 from autodiff.views.scene import Scene
 
 SVG, HTML = "image/svg+xml", "text/html"
-ADVICE = "no program that draws was found: install graphviz, or pip install graphviz-pure"
+ADVICE = "no renderer was found: install graphviz, or pip install graphviz-pure"
 FORMATS = (".svg", ".png", ".pdf", ".dot")
 _one_at_a_time = RLock()
 
 
 def renderer() -> str | None:
-    """The program that draws: Graphviz, else graphviz-pure, on the path or beside Python."""
+    """Return the path of Graphviz, else of graphviz-pure (on PATH or beside Python), else None."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")])
     return shutil.which(str(dot_command.DOT_BINARY)) or shutil.which("graphviz-pure", path=path)
 
 
 @contextmanager
 def _rendering() -> Iterator[None]:
-    """Have the graphviz package run our renderer, for as long as it draws for us."""
+    """Make the graphviz package use our renderer inside the context."""
     program = renderer()
     if program is None:
         raise RuntimeError(ADVICE)
@@ -46,10 +46,10 @@ def _rendering() -> Iterator[None]:
 
 
 def anchored(svg: str) -> str:
-    """Tie the texts of every joint to its line, in an SVG that Graphviz wrote.
+    """Anchor the texts of every joint to its line, in an SVG by Graphviz.
 
-    Graphviz says where such a text begins, by its own measure of the font. In a font that is wider
-    it would run to the right, into the next node or across the line.
+    Graphviz fixes where a text begins, by its own font metrics. In a wider font the text would run
+    into the next node or across the line.
     """
     return re.sub('<g id="[^"]*" class="node">.*?</g>', _anchored, svg, flags=re.DOTALL)
 
@@ -69,16 +69,16 @@ def _anchored(node: re.Match[str]) -> str:
 
 
 def still(svg: str, alt: str) -> str:
-    """Return an HTML image of an SVG picture, its data in the address.
+    """Return an SVG picture as an HTML image with a data address.
 
-    A notebook that is not trusted yet shows no SVG and runs no script, but shows such an image.
+    An untrusted notebook shows no SVG and runs no script, but shows this image.
 
     Parameters
     ----------
     svg : str
-        With width and height in points, as Graphviz writes it.
+        With width and height in points, as Graphviz writes them.
     alt : str
-        What a screen reader says.
+        The text for screen readers.
     """
     found = re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', svg)
     sizes = [round(float(points) * 4 / 3) for points in found.groups()] if found else []
@@ -89,26 +89,26 @@ def still(svg: str, alt: str) -> str:
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
-    """A `graphviz.Digraph` that falls back on graphviz-pure, and on its text where neither is.
+    """A `graphviz.Digraph` that falls back to graphviz-pure, and without that to its DOT text.
 
     Attributes
     ----------
     scene : Scene
-        What is drawn, and under which keys.
+        The drawn nodes and edges, with their keys.
     """
 
     scene: Scene
 
     def save(self, filename: Any = None, directory: Any = None, **options: Any) -> Path:
-        """Write the picture into a file, in the format that its suffix names.
+        """Write the picture to a file, in the format of its suffix.
 
         Parameters
         ----------
         filename : path
             Ends in .svg, .png, .pdf or .dot; an existing file is replaced.
         directory, **options
-            As `graphviz.Digraph.save` knows them: with any, or with a file name in .gv or none at
-            all, that is what is called.
+            As for `graphviz.Digraph.save`, which is called if any of them is given, or if
+            `filename` is missing or ends in .gv.
 
         Returns
         -------
@@ -117,9 +117,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the suffix is another.
+            If the suffix is none of these.
         RuntimeError
-            If no program that draws, or none that writes this format, is installed.
+            If no renderer for this format is installed.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             return Path(super().save(filename, directory=directory, **options))
         path = Path(filename)
         if path.suffix not in FORMATS:
-            raise ValueError(f"{path}: a picture's file name ends in one of {', '.join(FORMATS)}")
+            raise ValueError(f"{path}: a picture's name must end in one of {', '.join(FORMATS)}")
         if path.suffix == ".dot":
             data = self.source.encode()
         elif path.suffix == ".pdf" and Path(renderer() or "").stem == "graphviz-pure":
@@ -166,7 +166,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         kinds = set(include or [SVG, HTML]) - set(exclude or [])
         try:
             bundle = dict(super()._repr_mimebundle_([*kinds - {HTML}, SVG], **options))
-        except Exception as error:  # a notebook is to show the text, not a traceback
+        except Exception as error:  # show the DOT text instead of a traceback
             return {"text/plain": f"{self.source}// {error}"}
         if HTML in kinds:
             bundle[HTML] = still(bundle[SVG], f"graph of {self.scene.output!r}")

@@ -1,8 +1,8 @@
-"""What there is to draw of a graph: its nodes, the boxes they stand in, what is folded, the edges.
+"""Select what to draw of a graph: its nodes and blocks, their boxes, the edges.
 
-A picture holds some hundred things, a graph a million. So it is read from its newest node on, up to
-a bound; groups of operations deeper than asked for, iterations of a loop, and whatever is still too
-much each become one block, which has a label and edges like a node. Nothing is computed here.
+A picture has room for some hundred nodes; a graph may have a million. So the graph is read from its
+newest node, up to a bound. Groups below the chosen depth, iterations of a loop, and nodes beyond
+the limit are each replaced by a block: one item with a label and edges. Nothing is computed here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from autodiff.core.graph import Node, by_serial
 from autodiff.core.groups import Group, groups_of
 from autodiff.ops.general import item
 
-READ = 20_000  # how many nodes of a graph are looked at
-REPEATS = 5  # from so many iterations on, a loop is folded between its first and its last
-PERIOD = 256  # how many operations an iteration may have
-STRETCHES = 50  # how many loops are looked for
-SHOWN = 12  # how many variables are drawn that only one operation reads
-BETWEEN = 3  # how many edges are drawn between a block and something else
+READ = 20_000  # most nodes read of a graph
+REPEATS = 5  # fewest iterations of a loop that is folded
+PERIOD = 256  # most operations of one iteration
+STRETCHES = 50  # most loops folded in one box
+SHOWN = 12  # most variables drawn that one operation alone reads
+BETWEEN = 3  # most edges drawn between a block and another item
 
 
 @dataclass(eq=False)
@@ -35,15 +35,14 @@ class Block:
     Attributes
     ----------
     label : str
-        What is written in it.
     kind : str
-        "layer" (a group), "fold" (iterations, or inputs of one kind), or "rest" (what is too much).
+        "layer" (a group), "fold" (iterations, or variables), or "rest" (nodes beyond the limit).
     nodes : list of Node
-        What it stands for, oldest first, as far as that was read.
+        The nodes it stands for, oldest first, as far as they were read.
     serial : float
-        Its place among the nodes: that of the newest of its own.
+        The serial number of its newest node.
     box : Box
-        Where it stands.
+        The box around it.
     """
 
     label: str
@@ -65,41 +64,41 @@ class Box:
     group: Group | None = None
     parent: Box | None = None
     level: int = 0
-    nodes: list[Node] = field(default_factory=list)  # its own, not those of the boxes inside it
+    nodes: list[Node] = field(default_factory=list)  # without those of inner boxes
     boxes: list[Box] = field(default_factory=list)
 
     def path(self) -> list[Box]:
-        """This box and those around it, from the inside out."""
+        """Return this box and its ancestors, innermost first."""
         path = [self]
         while path[-1].parent is not None:
             path.append(path[-1].parent)
         return path
 
     def all_boxes(self) -> list[Box]:
-        """This box and those inside it, outer ones first."""
+        """Return this box and its descendants, outer boxes first."""
         found = [self]
         for box in found:
             found += box.boxes
         return found
 
     def all_nodes(self) -> list[Node]:
-        """Its nodes and those of the boxes inside it, oldest first."""
+        """Return the nodes of this box and its descendants, oldest first."""
         return sorted([node for box in self.all_boxes() for node in box.nodes], key=by_serial)
 
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """A value on its way from what computed it to what reads it.
+    """An edge from the item that computes a value to an item that reads it.
 
     Attributes
     ----------
     tail, head : Node or Block
     node : Node
-        Whose value it is: the tail itself, one of its several results, or a node inside of it.
+        The node of the value: the tail, one of its several results, or a node inside it.
     k : int
-        Which input of `head` it is; of a block, they are counted as they are drawn.
+        The position among the inputs of `head`; for a block, in the order of drawing.
     count : int
-        How many edges this one is drawn for.
+        The number of edges that this one represents.
     """
 
     tail: Item
@@ -111,22 +110,21 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What there is to draw.
+    """The items and edges to draw.
 
     Attributes
     ----------
     output : Node
     last : Node or Block
-        Where the output comes from.
+        The item that computes the output.
     root : Box
         The picture itself.
     items : dict
-        What is drawn, oldest first, and its key in the picture: n0, n1 … for nodes, b0, b1 … for
-        blocks.
+        The key in the picture of each item, oldest first: n0, n1 … for nodes, b0, b1 … for blocks.
     boxes : dict
-        The box that each item stands in.
+        The box around each item.
     edges : list of Edge
-        By their heads, oldest first, and by k.
+        Ordered by head, oldest first, then by k.
     """
 
     output: Node
@@ -138,28 +136,28 @@ class Scene:
 
     @property
     def nodes(self) -> list[Node]:
-        """The nodes that are drawn themselves, oldest first."""
+        """The nodes among the items, oldest first."""
         return [item for item in self.items if isinstance(item, Node)]
 
 
 def origin(node: Node) -> Node:
-    """The node to draw for this one: of an operation's several results, the operation."""
+    """Return the node to draw: for one of several results, the operation that computed them."""
     return node.inputs[0] if node.op is item else node
 
 
 def scene(
     output: Node, *, depth: int | None = None, fold: bool = True, max_nodes: int = 500
 ) -> Scene:
-    """Read what there is to draw of the graph that `output` was computed from.
+    """Select what to draw of the graph of `output`.
 
-    `depth` is how many levels of groups are opened (None: all), and `fold` whether repetitions are
-    folded; at most `max_nodes` operations are drawn, the newest.
+    `depth` is the number of levels of groups to open (None: all). `fold` is whether to fold loops
+    and variables. The newest `max_nodes` operations are drawn.
     """
     nodes, unread = newest(origin(output), READ, _inputs)
     uses = Counter(arg for node in nodes for arg in _inputs(node))
     root = _boxes(nodes)
     boxes = {node: box for box in root.all_boxes() for node in box.nodes}
-    home: dict[Node, Block] = {}  # of the nodes that are not drawn themselves
+    home: dict[Node, Block] = {}  # the block of each hidden node
     for box in root.all_boxes():
         if box.result in home:
             continue
@@ -195,9 +193,9 @@ def _inputs(node: Node) -> list[Node]:
 def newest(
     output: Node, most: int, inputs: Callable[[Node], Iterable[Any]]
 ) -> tuple[list[Node], list[Node]]:
-    """At most so many nodes that `output` was computed from, and those that they read beyond.
+    """Return the newest `most` nodes of the graph of `output`, and the unread nodes that they read.
 
-    Oldest first. No more of the graph than that is looked at.
+    Both are oldest first. No other node is visited.
     """
     output.follow()
     found: list[Node] = []
@@ -222,7 +220,7 @@ def _hide(home: dict[Node, Block], label: str, kind: str, nodes: list[Node], box
 
 
 def _boxes(nodes: list[Node]) -> Box:
-    """The boxes that the nodes stand in, as a tree."""
+    """Return the tree of boxes around the nodes."""
     root = Box("")
     inside = dict.fromkeys(nodes, root)
     readers: dict[Node, list[Node]] = {}
@@ -248,7 +246,7 @@ def _boxes(nodes: list[Node]) -> Box:
 
 
 def _box_of(variable: Node, readers: list[Box]) -> Box:
-    """The innermost box that all who read a variable stand in, and that was not given it."""
+    """Return the innermost box around all readers of a variable whose group was not given it."""
     around = readers[0].path()
     for box in readers[1:]:
         path = box.path()
@@ -259,7 +257,7 @@ def _box_of(variable: Node, readers: list[Box]) -> Box:
 
 
 def _layer(box: Box) -> str:
-    """What is written on a box that is closed: its name, and those of its parameters."""
+    """Return the label of a closed box: its name, and the names of its parameters."""
     names = [node.name for node in box.all_nodes() if node.op is None and node.name]
     return f"{box.label}\n{_abridged(names)}" if names else box.label
 
@@ -272,7 +270,7 @@ def _abridged(names: list[str]) -> str:
 
 
 def _loops(box: Box, uses: Counter[Node]) -> Iterator[tuple[str, list[Node]]]:
-    """The iterations of loops among a box's operations: a label, and the nodes to hide."""
+    """Find loops among the operations of a box; yield a label and the nodes to hide for each."""
     units = [
         (node.serial, node.op.symbol, [node])
         for node in box.nodes
@@ -296,7 +294,7 @@ def _loops(box: Box, uses: Counter[Node]) -> Iterator[tuple[str, list[Node]]]:
 
 
 def _signs(units: list[tuple[str, list[Node]]]) -> Any:
-    """A number for each unit, equal for those that do the same to what is as far behind them."""
+    """Return a number for each unit: equal for the same operations on inputs at equal distances."""
     place = {node: i for i, (_, members) in enumerate(units) for node in members}
     numbers: dict[Any, int] = {}
     read: dict[Node, int] = {}
@@ -310,7 +308,7 @@ def _signs(units: list[tuple[str, list[Node]]]) -> Any:
                     sign.append(type(arg))
                 elif origin(arg) in place:
                     sign.append(i - place[origin(arg)])
-                else:  # a variable, or from outside of the box: new, or read before
+                else:  # a variable, or a node outside the box: new, or read before
                     sign.append(("again", i - read[arg]) if arg in read else "new")
                     read[arg] = i
         signs.append(numbers.setdefault(tuple(sign), len(numbers)))
@@ -318,7 +316,7 @@ def _signs(units: list[tuple[str, list[Node]]]) -> Any:
 
 
 def _repetitions(signs: Any) -> list[tuple[int, int, int]]:
-    """Stretches that repeat themselves: (start, period, how often), none in another."""
+    """Return the repetitions in a sequence, none inside another: (start, period, repeats) each."""
     found = []
     free = np.ones(len(signs), bool)
     for _ in range(STRETCHES):
@@ -341,7 +339,7 @@ def _repetitions(signs: Any) -> list[tuple[int, int, int]]:
 
 
 def _repeated_inputs(node: Node, uses: Counter[Node], home: dict[Node, Block]) -> list[Node]:
-    """Of many variables that one operation alone reads, all but the first ones and the last."""
+    """Return the middle of the variables that this operation alone reads, if they are many."""
     own = [arg for arg in _inputs(node) if arg.op is None and uses[arg] == 1]
     return [arg for arg in own[SHOWN // 2 : -1] if arg not in home] if len(own) > SHOWN else []
 
@@ -349,7 +347,7 @@ def _repeated_inputs(node: Node, uses: Counter[Node], home: dict[Node, Block]) -
 def _limit(
     nodes: list[Node], unread: list[Node], home: dict[Node, Block], most: int, root: Box
 ) -> None:
-    """Put the oldest in one block, if more operations would be drawn than that many."""
+    """Hide the oldest nodes in one block if more than `most` operations would be drawn."""
     units = dict.fromkeys(
         home.get(node, node)
         for node in reversed(nodes)
@@ -364,7 +362,7 @@ def _limit(
         read = sorted(rest, key=by_serial)
         number = f"more than {READ:,}" if unread else f"{len(read):,}"
         oldest = (read or unread)[-1].serial
-        block = Block(f"what comes before\n{number} nodes", "rest", read, oldest, root)
+        block = Block(f"{number}\nearlier nodes", "rest", read, oldest, root)
         home |= dict.fromkeys([*unread, *read], block)
 
 
@@ -372,7 +370,7 @@ def _limit(
 
 
 def _edges_into(each: Item, home: dict[Node, Block]) -> list[Edge]:
-    """The edges that lead to a node or a block; many from one block are made one."""
+    """Return the edges into an item; many edges from one block are merged."""
     if isinstance(each, Node):
         reads = [(k, arg) for k, arg in enumerate(each.inputs[:READ]) if isinstance(arg, Node)]
     else:

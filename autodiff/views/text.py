@@ -1,12 +1,12 @@
-"""How wide text is, in columns and in points; tables; text on one line."""
+"""Widths of text in columns and in points; tables; printable text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from unicodedata import category, combining, east_asian_width, normalize
 
-# Advance widths of DejaVu Sans, rounded up: of the fonts that browsers use where there is neither
-# Helvetica nor Arial, none is wider.
+# Advance widths of DejaVu Sans, rounded up: the widest font that browsers substitute for Helvetica
+# and Arial.
 _EMS = {
     char: ems
     for ems, chars in (
@@ -24,16 +24,16 @@ _EMS = {
     )
     for char in chars
 }
-_ANY, _WIDE, _EMOJI = 1.1, 1.0, 1.4  # of other scripts, in ems
+_ANY, _WIDE, _EMOJI = 1.1, 1.0, 1.4  # other scripts, in ems
 
 
 def width(text: str) -> int:
-    """How many columns a text takes: two for 値, none for the bar of x̄."""
+    """Return the number of terminal columns: two for 値, none for the bar of x̄."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def extent(text: str, size: float = 12.0) -> float:
-    """Return how many points wide a text of that font size is at most, in a sans-serif font.
+    """Return an upper bound of the width in points, in any sans-serif font of that size.
 
     >>> round(extent("0.5"), 1), extent("値段"), extent("x̄") == extent("x")
     (19.2, 24.0, True)
@@ -50,12 +50,12 @@ def _ems(char: str) -> float:
 
 
 def printable(text: str) -> str:
-    """The text with spaces for what a terminal would obey, or a picture not show."""
+    """Replace control and other unprintable characters by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def table(rows: Sequence[Sequence[str]], align: str) -> str:
-    """Rows in columns, each aligned to the left (<) or to the right (>)."""
+    """Return rows of text in columns, each aligned to the left (<) or to the right (>)."""
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""The evaluation of an expression, line by line, beside its adjoints or its tangents.
+"""Evaluation traces: each operation of a graph beside its adjoints or its tangents.
 
 Layout after A. G. Baydin et al., Automatic Differentiation in Machine Learning: a Survey, JMLR 18
 (2018), tables 2 and 3.
@@ -32,7 +32,7 @@ from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
 from autodiff.views.scene import newest
 from autodiff.views.text import width
 
-MOST = 20_000  # of a graph of more nodes only the end is traced, unless all of it is asked for
+MOST = 20_000  # most nodes traced, the newest ones, unless limit=None
 
 PAGE = """\
 <table style="color: inherit; border-collapse: collapse; font-variant-numeric: tabular-nums">
@@ -42,17 +42,17 @@ PAGE = """\
 {rows}
 </tbody>
 </table>"""
-# the colours are the page's own, be it light or dark
+# colours are inherited, so that light and dark pages both work
 CELL = "text-align: left; vertical-align: top; padding: 0.1em 1em; border: 1px solid #8888"
 HEAD = f'<th scope="col" style="{CELL}">{{}}</th>'
 DATA = f'<td style="{CELL}">{{}}</td>'
 
 Names = Mapping[Node, str]
-Line = list[str]  # the sides of an equation
+Line = list[str]  # the sides of a chain of equations
 
 
 class Trace:
-    """What `trace` returns: `str(...)` is the table as text.
+    """An evaluation trace; `str(...)` is the table as text.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Trace:
         The table as an HTML element; a notebook shows it.
     """
 
-    column: ClassVar[str]  # what stands beside the evaluation
+    column: ClassVar[str]  # content of the right column
     heading: ClassVar[str]
     arrow: ClassVar[str]
 
@@ -73,7 +73,7 @@ class Trace:
         self.items = items_of(nodes)
 
     def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
-        """What stands beside a node's own line."""
+        """Return the right column of a node's line."""
         raise NotImplementedError
 
     def _beside_output(self, name: str, result: str, notation: Notation) -> Line:
@@ -104,7 +104,7 @@ class Trace:
         return [", ".join(left), formula(node, names, notation), ", ".join(right)]
 
     def _parts(self, node: Node) -> list[Node]:
-        """The results of an operation that somebody reads."""
+        """Return the results of an operation that are read."""
         return [part for part in self.items.get(node, [node]) if part is not None]
 
     def _headings(self, notation: Notation) -> list[str]:
@@ -167,24 +167,24 @@ def trace(
     tangents: Mapping[Any, Any] | None = None,
     limit: int | None = 200,
 ) -> Trace:
-    """The evaluation of `output`, operation by operation, beside its derivatives.
+    """Return the evaluation trace of `output`, with adjoints or tangents beside each operation.
 
-    Variables are numbered v₋₁, v₀ … up to v₀ in the order they were made, results v₁, v₂ … Beside
-    them stands the reverse sweep, which runs upwards: each operation hands adjoints (with a bar)
-    to its inputs, `v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀` where paths join. Or, in forward mode, the tangent
-    (with a dot) of each line: the derivative along the given tangents of the variables.
+    Variables are numbered … v₋₁, v₀ in order of creation, results v₁, v₂ … Read the adjoints (with
+    a bar) upwards: each operation passes them to its inputs, `v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀` where paths
+    join. In forward mode, each line has its tangent (with a dot) instead: the derivative along the
+    given tangents of the variables.
 
     Parameters
     ----------
     output : Value or Tensor
         Of one element unless a seed or tangents are given.
     seed : number or array of output's shape, optional
-        The adjoint of `output`; 1 if left out.
+        The adjoint of `output`. Default: 1.
     tangents : dict, optional
-        Forward mode: tangents by variable, or by the variable's name; 0 for those left out.
+        Tangents by variable or by its name, for forward mode; 0 for the others.
     limit : int, optional
-        How many lines to show; the middle of a longer trace is left out. Of more than 20,000
-        nodes the end is traced. None for all.
+        The largest number of lines; the middle of a longer trace is left out, and only the newest
+        20,000 nodes are traced. None for all.
 
     Returns
     -------
@@ -196,8 +196,8 @@ def trace(
     TypeError
         If `output` is not a node, or both a seed and tangents are given.
     ValueError
-        If several elements have no seed, a tangent is for no variable of the graph or of another
-        shape, or if the graph is too large for forward mode within `limit`.
+        If `output` has several elements and no seed, a tangent does not match one variable and its
+        shape, or forward mode with a limit meets more than 20,000 nodes.
     RuntimeError
         If a variable was assigned after an operation had read it.
 
@@ -226,12 +226,12 @@ def trace(
     if tangents is not None:
         if rest:
             raise ValueError(
-                f"this graph has more than {MOST:,} nodes, and tangents start at the oldest: trace "
-                "an inner result, or all of it with limit=None"
+                f"this graph has more than {MOST:,} nodes, the most for forward mode: trace an "
+                "inner result, or all nodes with limit=None"
             )
         return _Tangents(output, nodes, _lines(nodes, limit), tangents)
     lines = _lines(nodes, limit)
-    if rest:  # the end, which is where reverse mode starts
+    if rest:  # keep the newest nodes, where reverse mode starts
         nodes = nodes[-max((limit or 0) - 1, 1) :]
         lines = _Lines([], _lines(nodes, None).head, f"more than {MOST - len(nodes):,}")
         read = {arg for node in nodes for arg in written(node) if isinstance(arg, Node)}
@@ -240,7 +240,7 @@ def trace(
 
 
 class _Lines(NamedTuple):
-    """The nodes that have a line, and how many are left out between them."""
+    """The nodes to show, and the number of lines left out between head and tail."""
 
     head: list[Node]
     tail: list[Node]
@@ -248,7 +248,7 @@ class _Lines(NamedTuple):
 
 
 def _lines(nodes: list[Node], limit: int | None) -> _Lines:
-    # the several results of one operation stand in its line
+    # several results of one operation share its line
     nodes = [node for node in nodes if node.op is not item and node.op is not pack]
     nodes.sort(key=lambda node: node.op is not None)  # variables first, then by age
     most = len(nodes) if limit is None else max(limit, 2) - 1  # the output has one more
@@ -260,7 +260,7 @@ def _lines(nodes: list[Node], limit: int | None) -> _Lines:
 
 
 class _Share(NamedTuple):
-    """What reverse mode hands to input `k` of an operation: its adjoint is `total` from then on."""
+    """The contribution to the adjoint of input `k`: `total` is the sum including it."""
 
     k: int
     joins: bool
@@ -268,7 +268,7 @@ class _Share(NamedTuple):
 
 
 class _Adjoints(Trace):
-    """An evaluation beside the reverse sweep, which runs upwards."""
+    """An evaluation trace with adjoints, which are read upwards."""
 
     column, heading, arrow = "adjoint", "Reverse adjoint trace", "up"
 
@@ -279,7 +279,7 @@ class _Adjoints(Trace):
             self.adjoints, self.shares = self._walk()
 
     def _walk(self) -> tuple[dict[Node, Any], dict[Node, list[_Share]]]:
-        """The variables' adjoints, and what the lines to be shown hand on."""
+        """Return the adjoints of the variables, and the contributions of each shown operation."""
         adjoints = {self.output: self.seed}
         kept = {*self.lines.head, *self.lines.tail}
         shares: dict[Node, list[_Share]] = {}
@@ -314,16 +314,16 @@ class _Adjoints(Trace):
                 shares = self.shares.get(source, [])
                 seen = {*shown(source.inputs)}
                 lines += [
-                    self._handed(node, source.inputs[share.k], share, names, notation)
+                    self._contribution(node, source.inputs[share.k], share, names, notation)
                     for share in shares
                     if share.k in seen and source.inputs[share.k].op is not pack
                 ]
         return lines[::-1]
 
-    def _handed(
+    def _contribution(
         self, node: Node, arg: Node, share: _Share, names: Names, notation: Notation
     ) -> Line:
-        """`v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀ = v̄₀ + v̄₂ × v₋₁ = 1.71634`."""
+        """Return a contribution: `v̄₀ = v̄₀ + v̄₂·∂v₂/∂v₀ = v̄₀ + v̄₂ × v₋₁ = 1.71634`."""
         adjoint = bar(names[arg], notation)
         start = f"{adjoint} + " if share.joins else ""
         chain = " + ".join(
@@ -338,7 +338,7 @@ class _Adjoints(Trace):
 
 
 class _Tangents(Trace):
-    """An evaluation beside the tangents along a direction in the variables."""
+    """An evaluation trace with tangents along a direction in the variables."""
 
     column, heading, arrow = "tangent", "Forward tangent trace", "down"
 
@@ -351,7 +351,7 @@ class _Tangents(Trace):
             self.tangents = self._walk()
 
     def _walk(self) -> dict[Node, Any]:
-        """The tangents of all nodes."""
+        """Return the tangents of all nodes."""
         tangents: dict[Node, Any] = dict(self.start)
         for node in self.nodes:
             if node.op is None:
@@ -383,7 +383,7 @@ class _Tangents(Trace):
         ]
 
     def _sums(self, node: Node, part: Node, names: Names, notation: Notation) -> Line:
-        """`v̇₋₁ × v₀ + v̇₀ × v₋₁`, and `1 × 5 + 0 × 2`."""
+        """Return a tangent as a formula and in numbers: `v̇₋₁ × v₀ + v̇₀ × v₋₁`, `1 × 5 + 0 × 2`."""
         dots = {
             k: Term(dot(names[node.inputs[k]], notation))
             for k in shown(node.inputs)
@@ -418,7 +418,7 @@ def _slope(node: Node, k: int) -> Any:
 
 
 def _along(node: Node, dots: dict[int, Term], names: Names, notation: Notation) -> list[Term]:
-    """A linear operation on the tangents: of all inputs at once, or of one beside the others."""
+    """Return a linear operation on tangents: of all inputs at once, or one term per input."""
     assert isinstance(node.op, Linear)
     args = [
         notation.named(names[arg]) if isinstance(arg, Node) else notation.constant(arg)
@@ -433,25 +433,25 @@ def _along(node: Node, dots: dict[int, Term], names: Names, notation: Notation) 
 
 
 def _by_variable(variables: list[Node], tangents: Mapping[Any, Any]) -> dict[Node, Any]:
-    """A tangent for each variable, from those given by variable or by name."""
+    """Return a tangent for each variable, from tangents by variable or by name."""
     start = {node: node.zero() for node in variables}
     for key, tangent in tangents.items():
         found = [v for v in variables if v is key or (isinstance(key, str) and v.name == key)]
         if len(found) != 1:
-            what = "names several variables" if found else "is no variable"
+            what = "names several variables" if found else "is not a variable"
             known = ", ".join(repr(v.name) for v in variables[:20] if v.name)
             raise ValueError(f"tangents: {key!r} {what} of this graph (it has {known})")
         if np.shape(tangent) not in ((), np.shape(found[0]._data)):
             raise ValueError(
-                f"tangents: {key!r} has the shape {np.shape(found[0]._data)}, its tangent "
-                f"{np.shape(tangent)}"
+                f"tangents: {key!r} has shape {np.shape(found[0]._data)}, but its tangent has "
+                f"shape {np.shape(tangent)}"
             )
         start[found[0]] = found[0].spread(np.asarray(tangent)[()])
     return start
 
 
 def _called(node: Node, names: Names, notation: Notation) -> str:
-    """The name of a variable; for one without, x and its number."""
+    """Return the name of a variable, or x with its number."""
     return notation.name(node.name) if node.name else f"x{names[node][1:]}"
 
 
@@ -464,5 +464,5 @@ def _html(line: Line) -> str:
 
 
 def _aligned(line: Line) -> str:
-    """Two columns of an alignment, which meet at the first sign of equality."""
+    """Return the two columns of an alignment at the first equals sign."""
     return f"{line[0]} &{'= ' if line[1:] else ''}{' = '.join(line[1:])}"

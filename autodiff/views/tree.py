@@ -13,25 +13,25 @@ from autodiff.views.text import printable, table
 def tree(
     output: Node, names: Mapping[Node, str] | None = None, *, depth: int = 10, lines: int = 40
 ) -> str:
-    """The graph of `output` as an indented tree: operations, names, and their values.
+    """Return the graph of `output` as an indented tree of operations, names and values.
 
-    A result that is used more than once is written out where it is met first, and referred to by
-    a number in brackets from then on. Only what is shown is visited, however large the graph.
+    A result that is used more than once is written out at its first use, with a number in brackets;
+    later uses show the number only. Nodes that are not shown are not visited.
 
     Parameters
     ----------
     output : Value or Tensor
     names : dict, optional
-        What to call nodes that have no name of their own.
+        Names for nodes without one.
     depth : int
-        How many operations deep it goes.
+        The largest depth, in operations.
     lines : int
-        How many lines it has at most.
+        The largest number of lines.
 
     Raises
     ------
     RuntimeError
-        If a variable was assigned after the graph had read it: the graph is no longer true.
+        If a variable was assigned after an operation had read it.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def tree(
     names = names or {}
     if isinstance(output, Node):
         output.follow()
-    # what stands before a line, what stands before the lines below it, what the line is of
+    # of each line: its prefix, the prefix of the lines below it, its node, its depth
     todo: list[tuple[str, str, Any, int]] = [("", "", output, 0)]
     shown: list[tuple[str, Any, bool]] = []
     met: set[Node] = set()

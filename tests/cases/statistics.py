@@ -37,6 +37,36 @@ def with_nans(draw, case):
     return replace(case, make=lambda x: [where(numbers, x, np.nan)])
 
 
+def within(numbers, whole):
+    """Numbers from (-2, 2) as parts of a whole, none of which is at an element or at a step."""
+    return whole * (numbers / 4.37 + 0.4993)
+
+
+@st.composite
+def parts(draw, whole=1, nans=False):
+    """A quantile to be differentiated by the parts too."""
+    case = draw(quantiles(whole, nans))
+    params = {name: value for name, value in case.params.items() if name != "q"}
+
+    def call(function, arrays, params):
+        a, q = arrays
+        return function(a, q, **params) if by_position else function(a, q=q, **params)
+
+    by_position = draw(st.booleans())
+    misplaced = nans and isinstance(params["axis"], tuple) and len(params["axis"]) != 1
+    shape = draw(st.sampled_from([(), (2,)] if misplaced else [(), (2,), (1, 3)]))
+    return Case(
+        [case.shapes[0], shape],
+        params,
+        make=lambda x, q: [*case.make(x), within(q, whole)],
+        call=call,
+    )
+
+
+def either(**options):
+    return st.one_of(quantiles(**options), parts(**options))
+
+
 @st.composite
 def nanmedians(draw):
     return with_nans(draw, draw(reduction(complex=True)))
@@ -80,11 +110,11 @@ def covariances():
 CASES = {
     "average": averages(),
     "median": reduction(complex=True),
-    "quantile": quantiles(),
-    "percentile": quantiles(whole=100),
+    "quantile": either(),
+    "percentile": either(whole=100),
     "nanmedian": nanmedians(),
-    "nanquantile": quantiles(nans=True),
-    "nanpercentile": quantiles(whole=100, nans=True),
+    "nanquantile": either(nans=True),
+    "nanpercentile": either(whole=100, nans=True),
     "cov": listed(
         *covariances(),
         Case([(5,)], {"bias": True}, call=in_its_precision, slack=100),

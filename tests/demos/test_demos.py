@@ -350,7 +350,7 @@ def test_mnist_goes_on_to_the_same_end(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     status, lines, _ = mnist("broken")
     assert status == 0
-    assert lines[0] == "going on from iteration 1"
+    assert lines[0] == "resuming from iteration 1"
     assert lines[1].startswith("done after 9 iterations")
     whole, broken = (tmp_path / name / "mnist_checkpoint.npz" for name in ("whole", "broken"))
     assert broken.read_bytes() == whole.read_bytes()
@@ -412,7 +412,7 @@ def test_the_subset_is_announced(monkeypatch, capsys):
     digits = show.load_digits(None)
     assert len(digits.train_images) == 5000
     said = capsys.readouterr().err
-    assert said.startswith("note: The full MNIST could not be had (no network).")
+    assert said.startswith("note: The full MNIST is not available (no network).")
     assert "Expect a test accuracy of about 0.9" in said
     assert "DataWarning" not in said
 
@@ -499,7 +499,7 @@ def test_without_a_program_that_draws_the_graph_is_written_as_text(tmp_path, mon
 
     monkeypatch.setattr(render, "renderer", lambda: None)
     assert command.main(["log_sin", "--out", str(tmp_path)]) == 0
-    assert "note: no program that draws was found: install graphviz" in capsys.readouterr().out
+    assert "note: no renderer was found: install graphviz" in capsys.readouterr().out
     assert (tmp_path / "log_sin.dot").read_text(encoding="utf-8").startswith("digraph {")
 
 

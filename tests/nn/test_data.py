@@ -397,7 +397,7 @@ def with_label_10(labels):
 )
 def test_a_wrong_file_is_named(tmp_path, name, change, problem):
     write(tmp_path, changed(name, change))
-    with pytest.raises(DataError, match=f"{name}: found {problem}.*Give a folder"):
+    with pytest.raises(DataError, match=f"{name}: found {problem}.*Name a folder"):
         mnist(tmp_path)
 
 
@@ -544,7 +544,7 @@ def test_a_missing_library_is_named_and_the_subset_used(name, originals, site, m
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     monkeypatch.setitem(sys.modules, name, None)
     remedy = re.escape(install("demos"))
-    with pytest.warns(DataWarning, match=f"{name}.*{remedy} brings it.*subset"):
+    with pytest.warns(DataWarning, match=f"{name}.*{remedy} installs it.*subset"):
         assert len(mnist().train_images) == 5000
 
 
@@ -568,7 +568,8 @@ data.MIRRORS = ("http://127.0.0.1:9/",)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     mnist()
-assert "tqdm.notebook" in sys.modules  # tqdm takes this for a notebook
+if "tqdm.notebook" not in sys.modules:
+    sys.exit("tqdm does not take this for a notebook")  # as its old versions do not
 print(*[warning.category.__name__ for warning in caught])
 """
 
@@ -580,9 +581,11 @@ def test_a_notebook_without_ipywidgets_gets_no_warning(tmp_path):
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert found.stdout == "DataWarning\n"
+    if "does not take this" in found.stderr:
+        pytest.skip(found.stderr)
+    assert (found.stdout, found.returncode) == ("DataWarning\n", 0)
 
 
 def test_the_digits_are_shown_without_their_numbers():
@@ -729,7 +732,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(originals, site, cache, mon
         found = mnist()
     (warning,) = caught
     assert warning.filename == __file__
-    assert "downloaded but could not be stored" in str(warning.message)
+    assert "downloaded but not stored" in str(warning.message)
     assert str(cache.parent) in str(warning.message)
     assert same(found, originals[1])
     assert not found.is_subset
@@ -789,7 +792,7 @@ def test_the_script_spreads_over_the_whole_file():
 
 
 def test_the_script_refuses_a_subset(tmp_path):
-    with pytest.raises(SystemExit, match="subset already"):
+    with pytest.raises(SystemExit, match="a subset only"):
         make_mnist_subset.make(data.SUBSET, tmp_path)
     assert names_in(tmp_path) == []
 

@@ -132,13 +132,13 @@ def header(shape, dtype="<f8"):
 
 
 BAD = {
-    "empty": (lambda trace: b"", "no archive"),
-    "text": (lambda trace: b"<html>Please log in</html>", "no archive"),
-    "pickle": (lambda trace: pickle.dumps(Bomb(trace)), "no archive"),
-    "one array": (lambda trace: entry([1.0]), "no archive"),
+    "empty": (lambda trace: b"", "no zip archive"),
+    "text": (lambda trace: b"<html>Please log in</html>", "no zip archive"),
+    "pickle": (lambda trace: pickle.dumps(Bomb(trace)), "no zip archive"),
+    "one array": (lambda trace: entry([1.0]), "no zip archive"),
     "array of pickles": (
         lambda trace: entry([Bomb(trace)], allow_pickle=True),
-        "no archive",
+        "no zip archive",
     ),
     "empty archive": (lambda trace: zipped([]), "no entry W1, expected one"),
     "missing entry": (lambda trace: with_entry("b2.npy", None), "no entry b2"),
@@ -168,7 +168,7 @@ BAD = {
     "overflowing": (lambda trace: with_entry("b2.npy", header((2**62, 8))), "b2 damaged"),
     "negative": (lambda trace: with_entry("b2.npy", header((-2,))), "b2 damaged"),
     "code": (lambda trace: with_entry("b2.npy", header((2,), "exit()")), "b2 damaged"),
-    "surplus": (lambda trace: with_entry("b2.npy", entry(np.zeros(2)) + b"x"), "more in it"),
+    "surplus": (lambda trace: with_entry("b2.npy", entry(np.zeros(2)) + b"x"), "bytes after"),
     "unpacking to any size": (
         lambda trace: zipped(
             [(f"{name}.npy", entry(p)) for name, p in network().params.items()],

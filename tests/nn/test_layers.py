@@ -60,7 +60,7 @@ def test_a_wrong_input_width_is_named(kind, x, message):
 )
 def test_parameters_that_do_not_fit_each_other_are_named(W, b):
     """NumPy would broadcast some of these shapes."""
-    expected = f"Affine with W of shape {W} and b of shape {b}: give it W of shape (inputs, "
+    expected = f"Affine has W of shape {W} and b of shape {b}: pass W of shape (inputs, "
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         Affine(np.ones(W), np.ones(b))(np.ones((2, 4)))
 

@@ -137,8 +137,8 @@ def test_lists_are_taken_as_arrays():
         (["a", "b", "c", "d"], "labels must be integers"),
         (
             [0, 1, 2],
-            r"shape \(4,\) or one-hot rows of shape \(4, 3\), which is that of the last layer's "
-            r"scores, not int64 of shape \(3,\): pass the 4 labels of these samples",
+            r"scores of shape \(4, 3\), .* shape \(4,\) or one-hot rows of shape \(4, 3\), "
+            r"not int64 of shape \(3,\): pass the 4 labels of these samples",
         ),
         ([[0], [1], [2], [0]], r"of shape \(4, 1\): flatten them with labels.ravel\(\)"),
         ([1], r"not int64 of shape \(1,\)"),  # NumPy would broadcast it

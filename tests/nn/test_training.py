@@ -193,7 +193,7 @@ def test_unusable_data_are_refused_before_the_first_step(name, data, message):
     network = TwoLayerNet(2, 6, 2, rng=1)
     before = {key: value.copy() for key, value in network.params.items()}
     pair = (data, (X, T)) if name == "training" else ((X, T), data)
-    with pytest.raises(ValueError, match=f"the {name} data cannot be used: .*{message}"):
+    with pytest.raises(ValueError, match=f"the {name} data are wrong: .*{message}"):
         train(network, *pair, iterations=3)
     for key, value in network.params.items():
         np.testing.assert_array_equal(value, before[key])

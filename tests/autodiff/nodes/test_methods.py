@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Tensor, Value, gradients
+from autodiff import Tensor, Value, grad, gradients
 
 NUMBER = 2.625
 
@@ -101,6 +101,48 @@ def test_every_method_of_a_numpy_scalar_exists_or_has_advice(name):
         getattr(value, name)
 
 
+@pytest.mark.parametrize("dtype", [int, bool, "i2", np.uint8, np.dtype("int32")])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, dtype: x.astype(dtype),
+        lambda x, dtype: np.floor(x).astype(dtype=dtype),
+        lambda x, dtype: (x[0] + 2).astype(dtype, copy=False),
+        lambda x, dtype: x.sum().astype(dtype),
+        lambda x, dtype: ad.astype(x, dtype),
+        lambda x, dtype: ad.astype(np.copy(x[1]), dtype=dtype),
+    ],
+)
+def test_integers_and_truth_values_are_plain(f, dtype):
+    x = np.array([1.7, 0.0, 200.5])
+    expected = f(x, dtype)
+    found = f(Tensor(x), dtype)
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    number = Value(2.7).astype(dtype)
+    assert type(number) is type(np.float64(2.7).astype(dtype))
+    assert number == np.float64(2.7).astype(dtype)
+
+
+@pytest.mark.skipif(not hasattr(np, "astype"), reason="came with NumPy 2.1")
+def test_numpys_astype_gives_plain_integers_too():
+    assert np.astype(Tensor([1.7]), int).tolist() == [1]
+    assert np.astype(Value(1.7), int) == 1
+
+
+def test_a_table_is_looked_up_at_whole_numbers():
+    table = np.array([1.0, 3.0, 4.0])
+
+    def interpolated(x, table):
+        low = np.floor(x).astype(int)
+        return np.sum(table[low] + (x - low) * (table[low + 1] - table[low]))
+
+    by_x, by_table = grad(interpolated, (0, 1))(np.array([0.25, 1.5]), table)
+    np.testing.assert_array_equal(by_x, [2.0, 1.0])
+    np.testing.assert_array_equal(by_table, [0.75, 0.75, 0.5])
+
+
 def test_an_unknown_attribute_is_an_ordinary_error():
     with pytest.raises(AttributeError, match="'Value' object has no attribute 'foo'"):
         _ = Value(NUMBER).foo
@@ -134,6 +176,9 @@ def test_an_array_has_no_whole_number(whole):
 
 
 def test_a_variable_is_read_as_it_is_now():
+    y = Tensor([1.7])
+    y.data[0] = 2.7
+    assert y.astype(int) == 2
     x = Tensor(1.5)
     x.data[...] = 4.5
     assert math.floor(x) == 4

@@ -120,3 +120,20 @@ def test_any_nested_list_agrees_with_numpy(shape, data):
 
     joined = ad.array(nest(x, numbers))
     np.testing.assert_array_equal(getattr(joined, "data", joined), numbers)
+
+
+@pytest.mark.parametrize("options", [{}, {"sparse": True}, {"indexing": "ij"}])
+def test_a_mesh_is_made_of_lists_of_nodes_too(options):
+    x, v = Tensor([1.0, 2.0]), Value(3.0)
+    expected = np.meshgrid([1.0, 3.0], (4, 5, 6), [2.0, 1.0], **options)
+    for made in (
+        ad.meshgrid([x[0], v], (4, 5, 6), [x[1], 1.0], **options),
+        ad.meshgrid([x[0], v], [4, 5, 6], x[::-1], **options),
+        np.meshgrid(ad.array([x[0], v]), (4, 5, 6), [x[1], 1.0], **options),
+    ):
+        for ours, numpys in zip(made, expected, strict=True):
+            np.testing.assert_array_equal(plain(ours), numpys)
+        assert isinstance(made[1], np.ndarray)
+        (by_x, by_v) = gradients((made[0] ** 2).sum(), [x, v])
+        often = expected[0].size / 2
+        assert (by_x[0], by_v) == (2 * often, 6 * often)

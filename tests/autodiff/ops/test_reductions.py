@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import autodiff as ad
-from autodiff import Tensor, Value, check_grads, grad, gradients, jacobian
+from autodiff import (
+    KinkError,
+    Tensor,
+    Value,
+    check_grads,
+    detect_kinks,
+    grad,
+    gradients,
+    jacobian,
+)
 from autodiff.core.walks import push
 
 INF, NAN = math.inf, math.nan
@@ -236,8 +245,17 @@ def test_an_empty_mean_warns_as_numpys_does(f, message):
         (lambda x: np.median(x, nothing=1), TypeError, ["median", "nothing"]),
         (lambda x: np.quantile(x, 1.5), ValueError, ["quantile", "q=1.5"]),
         (lambda x: np.quantile(x, 0.5, method="none"), ValueError, ["quantile", "'none'"]),
-        (lambda x: np.quantile(x, Tensor(0.5)), TypeError, ["quantile", "'q'", "x.data"]),
-        (lambda x: np.quantile([1.0], Value(0.5)), TypeError, ["quantile", "'q'", "x.data"]),
+        (lambda x: np.quantile(x, Tensor(1.5)), ValueError, ["quantile", "range"]),
+        (
+            lambda x: np.nanquantile(x, Tensor([[0.5]]), axis=(0, 1)),
+            TypeError,
+            ["nanquantile", "(1, 1)", "q.ravel()"],
+        ),
+        (
+            lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=x),
+            TypeError,
+            ["quantile", "'weights'", "x.data"],
+        ),
         (lambda x: np.quantile(x, 0.5, weights=[1, 2, 3]), ValueError, ["inverted_cdf"]),
         (lambda x: np.average(x, weights=[1, 2]), TypeError, [r"\(3,\)", r"\(2,\)"]),
         (lambda x: np.average(x, weights=[1, 2], axis=0), ValueError, [r"\(3,\)", r"\(2,\)"]),
@@ -378,6 +396,69 @@ def test_shares_of_a_quantile_are_those_numpy_computes_with(n, q, method):
         assert np.count_nonzero(slopes) <= 2
         np.testing.assert_allclose(slopes @ x, np.quantile(x, q, method=method), rtol=rtol)
         np.testing.assert_allclose(slopes.sum(), 1, rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    ("method", "slopes"),
+    [
+        ("linear", [4, 4, 12, 32]),
+        ("interpolated_inverted_cdf", [0, 5, 5, 40]),
+        ("hazen", [0, 5, 15, 0]),
+        ("weibull", [0, 6, 18, 0]),
+        ("median_unbiased", [0, 16 / 3, 16, 0]),
+        ("normal_unbiased", [0, 21 / 4, 63 / 4, 0]),
+        ("lower", [0, 0, 0, 0]),
+        ("nearest", [0, 0, 0, 0]),
+        ("averaged_inverted_cdf", [0, 0, 0, 0]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_quantile_has_the_slope_of_its_method_by_q(method, slopes, mode):
+    x, q = np.array([3.0, 1.0, 6.0, 14.0, 2.0]), np.array([0.03, 0.41, 0.59, 0.97])
+    f = jacobian(lambda q: np.quantile(x, q, method=method), mode=mode)
+    np.testing.assert_allclose(f(q), np.diag(slopes), rtol=1e-15)
+    of_half = grad(lambda q: np.quantile(x, q, method=method))(np.float32(0.5))
+    assert of_half.dtype == np.float32
+    per_cent = jacobian(lambda q: np.nanpercentile([*x, np.nan], q, method=method), mode=mode)
+    np.testing.assert_allclose(per_cent(100 * q), np.diag(slopes) / 100, rtol=1e-14)
+
+
+@given(st.lists(st.floats(-9, 9), min_size=2, max_size=9), st.sampled_from(["forward", "reverse"]))
+def test_the_slopes_of_a_quantile_add_up_to_the_range(x, mode):
+    n = len(x) - 1
+    slopes = jacobian(lambda q: np.quantile(x, q), mode=mode)((np.arange(n) + 0.5) / n)
+    np.testing.assert_allclose(slopes.sum() / n, np.ptp(x), atol=1e-13)
+
+
+def test_a_quantile_at_the_ends_and_of_one_or_no_element():
+    def by_q(x, q, **options):
+        return grad(lambda q: np.quantile(x, q, **options))(q)
+
+    x = [1.0, 2.0, 4.0]
+    assert [by_q(x, 0.0), by_q(x, 1.0)] == [2.0, 4.0]
+    assert [by_q(x, q, method="weibull") for q in (0.0, 0.25, 0.75, 1.0)] == [0, 4, 0, 0]
+    assert by_q([5.0], 0.3) == by_q([5.0], 0.3, method="hazen") == 0
+    assert by_q([1.0, np.nan], 0.3) == 0
+    assert grad(lambda q: np.nanquantile([5.0, np.nan, 1.0], q))(0.3) == 4
+    assert by_q([0.0, 1.0, INF], 0.25) == 2
+    assert grad(lambda q: np.quantile(x, q) * q)(Value(0.25)).data == 1.5 + 0.25 * 2
+    v = Value(0.25)
+    assert gradients(np.quantile(np.array([Value(n) for n in x]), v), [v]) == [2]
+
+
+def test_a_kink_of_a_quantile_by_q_is_found():
+    def by_q(q, x=(1.0, 2.0, 4.0), **options):
+        with detect_kinks():
+            return grad(lambda q: np.quantile(x, q, **options))(q)
+
+    assert [by_q(q) for q in (0.0, 0.5 - 1e-9, 1.0)] == [2, 2, 4]
+    assert by_q(0.5, (1.0, 2.0, 3.0)) == 2  # with equal slopes on both sides
+    assert by_q(0.4, method="lower") == by_q(0.5, method="nearest") == 0
+    for q, method in [(0.5, "linear"), (0.5, "lower"), (0.25, "nearest"), (1 / 6, "hazen")]:
+        with pytest.raises(KinkError, match="no derivative at q at an element, or at a step"):
+            by_q(q, method=method)
+    with detect_kinks():  # by the elements it has one
+        np.testing.assert_array_equal(grad(np.quantile)(np.arange(3.0), 0.5), [0, 1, 0])
 
 
 @pytest.mark.parametrize(

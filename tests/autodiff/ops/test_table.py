@@ -13,8 +13,10 @@ from programs import as_values
 
 import autodiff
 from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
+from autodiff.core import trees
 from autodiff.core.graph import Node, Op
 from autodiff.core.walks import pull, push
+from autodiff.nodes.writing import view_behind
 from autodiff.ops import making
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
@@ -287,3 +289,54 @@ def test_every_row_is_found_by_its_numpy_function_and_public():
             place = getattr(place, part)
         assert place is function.ours, name
         assert isinstance(function.ours, Op) or function.ours.__doc__
+
+
+def recorded(function, calls):
+    """The function, with a note of what it was called with and what it returned."""
+
+    def call(*args, **params):
+        out = function(*args, **params)
+        calls.append((args, params, out))
+        return out
+
+    return call
+
+
+def root_of(x):
+    """The Tensor whose memory a Tensor shows."""
+    view = view_behind(x)
+    return x if view is None else view.root
+
+
+def kinds_of_results(call):
+    """For each floating result: is it a number, a view of an argument, contiguous?"""
+    args, params, out = call
+    given = [x for x in trees.leaves((args, params)) if isinstance(x, Tensor | np.ndarray)]
+    for part in flat(out):
+        if not part.size:
+            continue  # which shares no memory with anything
+        if isinstance(part, Tensor):
+            roots = {id(root_of(x)) for x in given if isinstance(x, Tensor)}
+            in_line = root_of(part.reshape(-1)) is root_of(part)
+            yield part.immutable, id(root_of(part)) in roots, in_line or part.immutable
+        else:
+            number = isinstance(part, np.generic)
+            in_line = np.shares_memory(part.reshape(-1), part)
+            yield number, any(np.shares_memory(part, x) for x in given), in_line or number
+
+
+@every
+@given(st.data())
+def test_results_are_views_and_numbers_where_numpys_are(name, draw):
+    function, case = FUNCTIONS[name], draw.draw(try_with(name))
+    arrays = case.arrays(np.random.default_rng(0))
+    row = isinstance(function.ours, Op)  # a composite's results may lie in memory otherwise
+    if row and draw.draw(st.booleans()):
+        arrays = [np.array(a, order="F") for a in arrays]
+    plain, ours = [], []
+    case(recorded(function.plain, plain), [*arrays])
+    case(recorded(function.ours, ours), [Tensor(a) for a in arrays])
+    told = 3 if row else 2
+    for theirs, mine in zip(plain, ours, strict=True):
+        for one, other in zip(kinds_of_results(mine), kinds_of_results(theirs), strict=True):
+            assert one[:told] == other[:told]
