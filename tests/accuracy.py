@@ -1,13 +1,12 @@
-"""Every elementwise row and its first two derivatives beside mpmath's, in units of the last place.
+"""Accuracy of every elementwise row and its first two derivatives against mpmath, in ulp.
 
 `python -m tests.accuracy > docs/accuracy.md` tries a dense grid and makes the page (minutes); the
 tests try a coarse one.
 
-The error is counted in units of the last place of the exact result. Where terms of opposite sign
-cancel, or an argument of the row's own (a difference of two, say) is rounded before a function that
-magnifies it, no formula in floating numbers keeps that, and `EXCEPTIONS` says what the unit belongs
-to instead. A result that is subnormal is held to the least normal number's last place, and one
-that overflows to be infinite.
+Errors are in units of the last place (ulp) of the exact result. No formula in floating point can
+keep that bound where terms cancel, or where a rounded argument (a difference, say) is magnified:
+there `EXEMPTIONS` gives another unit. For a subnormal result the unit is the ulp of the smallest
+normal number. A result that overflows must be infinite.
 """
 
 import math
@@ -29,7 +28,7 @@ MAX, TINY, LEAST = float(FLOAT.max), float(FLOAT.tiny), float(FLOAT.smallest_sub
 
 
 class Interval(NamedTuple):
-    """Numbers from `low` to `high`, without those, other than 0, that are smaller than `least`."""
+    """Numbers from `low` to `high`, except nonzero ones smaller than `least`."""
 
     low: float
     high: float
@@ -52,7 +51,7 @@ class Interval(NamedTuple):
 ALL = Interval(-MAX, MAX)
 POSITIVE = Interval(LEAST, MAX)
 UNIT = Interval(math.nextafter(-1, 0), math.nextafter(1, 0))
-MODERATE = Interval(-1e75, 1e75, 1e-75)  # the fourth power neither over- nor underflows
+MODERATE = Interval(-1e75, 1e75, 1e-75)  # the fourth power neither overflows nor underflows
 MODERATE_POSITIVE = Interval(1e-75, 1e75)
 DIVIDEND, DIVISOR = Interval(-1e6, 1e6), Interval(1e-3, 1e6)
 
@@ -61,7 +60,7 @@ Exact = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Reference:
-    """The exact function, its derivatives by each argument, and those by each pair of them."""
+    """The exact function, its first derivatives, and its second derivatives by each pair."""
 
     domain: tuple[Interval, ...]
     value: Exact
@@ -69,7 +68,7 @@ class Reference:
     second: tuple[Exact, ...]
 
     def parts(self) -> Iterator[tuple[tuple[int, ...], Exact]]:
-        """By the arguments differentiated by: the function, first and second derivatives."""
+        """Yield the function and its first and second derivatives, keyed by argument numbers."""
         arguments = range(len(self.domain))
         yield (), self.value
         yield from zip(((k,) for k in arguments), self.first, strict=True)
@@ -90,20 +89,20 @@ def unary(value: Exact, first: Exact, second: Exact, domain: Interval = ALL) -> 
 
 
 def step(value: Exact, *domain: Interval) -> Reference:
-    """Constant between its jumps."""
+    """A function that is constant between its jumps."""
     domain = domain or (ALL,)
     n = len(domain)
     return Reference(domain, value, (zero,) * n, (zero,) * (n * (n + 1) // 2))
 
 
 def straight(value: Exact, *first: Exact, domain: tuple[Interval, ...] = ()) -> Reference:
-    """Linear between its kinks."""
+    """A function that is linear between its kinks."""
     n = len(first)
     return Reference(domain or (ALL,) * n, value, first, (zero,) * (n * (n + 1) // 2))
 
 
 def choice(value: Exact, sign: int) -> Reference:
-    """The larger (sign 1) or smaller of two, which share where they tie."""
+    """The larger (sign 1) or smaller of two arguments, with equal shares at a tie."""
     return straight(
         value,
         lambda x, y: (1 + sign * mp.sign(x - y)) / 2,
@@ -116,12 +115,12 @@ def sigmoid(x: Any) -> Any:
 
 
 def bump(x: Any) -> Any:
-    """The derivative of the sigmoid."""
+    """Return the derivative of the sigmoid."""
     return 1 / ((1 + mp.exp(x)) * (1 + mp.exp(-x)))
 
 
 def bump2(x: Any) -> Any:
-    """The same for powers of two, times log(2)."""
+    """Return `bump` with powers of 2 instead of e, times log(2)."""
     return mp.ln2 / ((1 + mp.mpf(2) ** x) * (1 + mp.mpf(2) ** -x))
 
 
@@ -149,7 +148,7 @@ def truncated(x: Any) -> Any:
 
 
 POWER = Reference(
-    (Interval(1e-15, 1e15), Interval(-18, 18)),  # the result neither over- nor underflows
+    (Interval(1e-15, 1e15), Interval(-18, 18)),  # the result neither overflows nor underflows
     lambda x, y: x**y,
     (lambda x, y: y * x ** (y - 1), lambda x, y: x**y * mp.log(x)),
     (
@@ -341,14 +340,14 @@ REFERENCES: dict[str, Reference] = {
 }
 
 WITHOUT_REFERENCE = {
-    "nextafter": "a function of floating numbers, of which the real numbers have no counterpart",
-    "spacing": "a function of floating numbers, of which the real numbers have no counterpart",
+    "nextafter": "defined on floating point numbers, not on real numbers",
+    "spacing": "defined on floating point numbers, not on real numbers",
 }
 
 
 @dataclass(frozen=True)
 class Exemption:
-    """A bound of its own, the numbers it is for, and what the unit of its error belongs to."""
+    """An exemption: a bound, its reason, the unit of the error and the domain."""
 
     bound: float
     reason: str
@@ -377,12 +376,12 @@ def envelope(n: int) -> Exact:
     return lambda exact, x: mp.pi**n / max(1, mp.pi * abs(x))
 
 
-CBRT = "NumPy's cbrt is off by up to 3 units, of which its powers have a multiple"
+CBRT = "NumPy's cbrt is off by up to 3 ulp, which its powers multiply"
 SERIES = "the rounding of the terms of a series adds up"
 ZERO = "the terms cancel where it is 0: in units of the larger argument"
 DIFFERENCE = "x − y is rounded: in units of 1 + |x − y| times the result"
 EXPONENT = "y − 1 is rounded: in units of 1 + (1 + |y|) |log x| times the result"
-MIXED = "; those of 1 + y log x, which cancels, in units of its terms"
+MIXED = "; mixed: 1 + y log x cancels, in units of its terms"
 
 EXEMPTIONS: dict[tuple[str, int], Exemption] = {
     ("arccos", 2): Exemption(6, "the cube of a root"),
@@ -418,7 +417,7 @@ EXEMPTIONS: dict[tuple[str, int], Exemption] = {
     ("sinc", 0): Exemption(4, "NumPy's sinc rounds πx: in units of 1", lambda exact, x: 1),
     ("sinc", 1): Exemption(4, "crosses 0: in units of its envelope", envelope(1)),
     ("sinc", 2): Exemption(4, "crosses 0: in units of its envelope", envelope(2)),
-    ("sqrt", 2): Exemption(5, "a root, and its derivative, and three roundings more"),
+    ("sqrt", 2): Exemption(5, "a root, its derivative, and three more roundings"),
     ("tanh", 1): Exemption(6, "the square of NumPy's cosh"),
     ("tanh", 2): Exemption(
         10, "the cube of NumPy's cosh; a factor underflows beyond", domain=(Interval(-200, 200),)
@@ -427,7 +426,7 @@ EXEMPTIONS: dict[tuple[str, int], Exemption] = {
 
 
 def units(found: float, exact: Any, size: Any = None) -> float:
-    """The error in units of the last place of the exact number, or of `size`."""
+    """Return the error in ulp of the exact number, or of `size`."""
     if math.isinf(found) and exact * mp.sign(found) > MAX * (1 - BOUND * FLOAT.eps):
         return 0.0
     if not math.isfinite(found):
@@ -437,7 +436,7 @@ def units(found: float, exact: Any, size: Any = None) -> float:
 
 
 def points(interval: Interval, density: int) -> np.ndarray:
-    """Ordinary numbers, those of all sizes, those near 1 and near the ends."""
+    """Return numbers of usual size, of all sizes, near 1, and near the ends."""
     low, high, _ = interval
     random = np.random.default_rng(density)
     ordinary = min(high, 30.0)
@@ -453,12 +452,12 @@ def points(interval: Interval, density: int) -> np.ndarray:
             [LEAST, TINY, interval.least, FLOAT.eps, 0.5, 1, 2, MAX],
         ]
     )
-    every = np.unique(np.concatenate([positive, -positive, [low, high]])) + 0.0  # one zero only
+    every = np.unique(np.concatenate([positive, -positive, [low, high]])) + 0.0  # removes -0.0
     return every[[x in interval for x in every.tolist()]]
 
 
 def grid(domain: Sequence[Interval], density: int) -> list[np.ndarray]:
-    """Points of the domain, a column an argument."""
+    """Return points of the domain, a column for each argument."""
     per_axis = density if len(domain) == 1 else max(1, math.isqrt(density) // len(domain))
     rows = list(product(*[points(interval, per_axis).tolist() for interval in domain]))
     chosen = np.random.default_rng(density).permutation(len(rows))[: 60 * density]
@@ -466,7 +465,7 @@ def grid(domain: Sequence[Interval], density: int) -> list[np.ndarray]:
 
 
 def derivatives(op: Elementwise, args: Sequence[Any]) -> dict[tuple[int, ...], Any]:
-    """Value, first and second derivatives, by the numbers of the arguments differentiated by."""
+    """Return value, first and second derivatives, keyed by argument numbers."""
     out = op(*args)
     ones = np.ones_like(out.data)
     found: dict[tuple[int, ...], Any] = {(): out.data}
@@ -480,7 +479,7 @@ def derivatives(op: Elementwise, args: Sequence[Any]) -> dict[tuple[int, ...], A
 
 @dataclass
 class Worst:
-    """The largest error found, with the arguments differentiated by, and where."""
+    """The largest error: in ulp, of which derivative, and where."""
 
     units: float = -1.0
     part: tuple[int, ...] = ()
@@ -488,7 +487,7 @@ class Worst:
 
 
 def measure(name: str, columns: Sequence[np.ndarray]) -> list[Worst]:
-    """The worst of the row's value, first and second derivatives, on arrays and on numbers."""
+    """Return the largest errors of value, first and second derivatives, on arrays and numbers."""
     reference, op = REFERENCES[name], TABLE[name]
     assert isinstance(op, Elementwise)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
@@ -547,10 +546,10 @@ def within(domain: Sequence[Interval]) -> str:
 
 
 def page(density: int = 100) -> str:
-    """The table of all rows, then those of what is exempt and why, in Markdown."""
+    """Return the page: the table of all rows, and the exemptions, in Markdown."""
     version = np.__version__.rpartition(".")[0]
     text = INTRODUCTION.format(bound=BOUND, version=version)
-    count, worst = 0, {False: (0.0, ""), True: (0.0, "")}  # without an exemption, and with one
+    count, worst = 0, {False: (0.0, ""), True: (0.0, "")}  # keyed by whether it is exempt
     for name in sorted(REFERENCES):
         domain = REFERENCES[name].domain
         columns = grid(domain, density)
@@ -561,7 +560,7 @@ def page(density: int = 100) -> str:
             assert one.units <= bound(name, order), f"{NAMES[order]} of {name}: {one}"
             exempt = (name, order) in EXEMPTIONS
             worst[exempt] = max(worst[exempt], (one.units, f"{NAMES[order]} of `{name}`"))
-    text += "\n## With a bound of its own\n\n| function | of | bound | within | why |\n"
+    text += "\n## Exemptions\n\n| function | of | bound | within | why |\n"
     text += "| --- | --- | --- | --- | --- |\n"
     for (name, order), exemption in sorted(EXEMPTIONS.items()):
         text += f"| `{name}` | {NAMES[order]} | {exemption.bound:g} | {within(exemption.domain)} | "
@@ -571,7 +570,7 @@ def page(density: int = 100) -> str:
     (units, of), (exempt, whose) = worst[False], worst[True]
     return text + (
         f"\nIn all, {len(REFERENCES)} functions and two derivatives of each at {count:,} points: "
-        f"at most {units:.2f} ulp ({of}), and {exempt:.2f} ({whose}) where an exception is made.\n"
+        f"at most {units:.2f} ulp ({of}); {exempt:.2f} ({whose}) among the exemptions.\n"
     )
 
 

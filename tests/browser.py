@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def session():
-    """The one session of a module's tests."""
+    """The browser session of a module's tests."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
     found = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in found:
@@ -21,7 +21,7 @@ def session():
     for option in ("headless=new", "disable-dev-shm-usage", "window-size=1280,800"):
         options.add_argument(f"--{option}")
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # which root cannot have
+        options.add_argument("--no-sandbox")  # root has no sandbox
     driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
     yield driver
     driver.quit()
@@ -29,7 +29,7 @@ def session():
 
 @pytest.fixture
 def browser(session):
-    """The session, as a new one; what the test leaves on the console is an error."""
+    """A session without history; messages on its console are errors."""
     session.get("about:blank")
     session.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     emulate(session)
@@ -39,9 +39,9 @@ def browser(session):
 
 
 def emulate(driver, **media):
-    """Have the page see these media features (`prefers_color_scheme="dark"`), and no others.
+    """Set the media features of the page (`prefers_color_scheme="dark"`), and reset all others.
 
-    Nothing moves unless `prefers_reduced_motion` says otherwise, so that no test need wait.
+    The default of `prefers_reduced_motion` is "reduce", so that tests need not wait.
     """
     features = {"prefers_reduced_motion": "reduce", "prefers_color_scheme": "light", **media}
     named = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
@@ -49,7 +49,7 @@ def emulate(driver, **media):
 
 
 def requests(driver):
-    """The addresses asked for since the last time that this was called."""
+    """Return the addresses requested since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [
         message["params"]["request"]["url"]

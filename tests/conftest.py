@@ -6,21 +6,21 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Here the engine's own frames are what a failure is about.
+# keep our own frames in tracebacks
 os.environ.setdefault("AUTODIFF_TRACEBACKS", "full")
-# A test's matrices are small: more threads only wait for each other (and for other tests).
+# the matrices of tests are small: BLAS threads would only wait for each other
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-# Timing is no part of correctness, and the same examples every time make a failure repeatable.
+# no deadline, since timing does not matter here; derandomize, so that failures can be repeated
 settings.register_profile(
     "repeatable",
     max_examples=5,
     deadline=None,
     derandomize=True,
     print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],  # which a busy machine fails
-    # a failed check explains itself, and Hypothesis takes long to do so
+    suppress_health_check=[HealthCheck.too_slow],  # fails on a busy machine
+    # skip Phase.explain: failed checks explain themselves, and it takes long
     phases=[phase for phase in Phase if phase is not Phase.explain],
 )
 for profile, examples in (("deep", 50), ("thorough", 200)):
@@ -30,7 +30,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its option
 def pytest_cmdline_main(config):
-    """Use all cores for the whole suite; tests that are chosen or debugged run in this process."""
+    """Use all cores for the whole suite; run chosen or debugged tests in this process."""
     by_hand = config.args_source is pytest.Config.ArgsSource.ARGS or any(
         config.getoption(name, None)
         for name in ("keyword", "markexpr", "lf", "usepdb", "trace", "collectonly")

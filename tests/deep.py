@@ -1,8 +1,8 @@
-"""All that a derivative and the engine must survive, with the counts: `python -m tests.deep`.
+"""All deep tests of derivatives and of the engine, with their counts: `python -m tests.deep`.
 
-Takes half an hour on two cores, so it is no part of the gate; `python -m tests.deep
-ladder kinks` runs some parts only. Each part is a command of its own, whose last line has its
-counts; all of them are printed once more at the end. The exit status is that of the worst.
+Takes half an hour on two cores, so it is not part of the gate; `python -m tests.deep ladder kinks`
+runs some parts only. Each part is a command whose last line has its counts. All counts are printed
+again at the end. The exit status is the highest of the parts.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PARTS = {
 
 
 def run(part: str) -> tuple[int, str]:
-    """The exit status of a part, and its counts."""
+    """Return the exit status and the counts of a part."""
     start, last = monotonic(), ""
     command = [sys.executable, *PARTS[part].split()]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""Wrong edits of a function's source: it loses a term, a factor, a sign or a conjugate."""
+"""Wrong edits of a function's source: remove a term, a factor, a sign or a conjugate."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from types import CodeType, FunctionType
 from typing import NamedTuple
 
 UNARY = {"adjoint", "hermitian_part", "conj", "conjugate", "imag", "real"}
-"""Functions of complex numbers that a rule must not forget."""
+"""Functions of complex numbers that may be removed."""
 WHOLE = ast.BinOp | ast.Call | ast.Subscript
 NOT_EDITED = ast.arguments | ast.JoinedStr | ast.Raise
 SIGNS, FACTORS = ast.Add | ast.Sub, ast.Mult | ast.Div | ast.MatMult
@@ -15,7 +15,7 @@ FUNCTIONS = ast.FunctionDef | ast.Lambda
 
 
 class Edit(NamedTuple):
-    """One place of a function's source, and what stands there instead."""
+    """One place in a function's source, and its replacement."""
 
     function: FunctionType
     around: ast.AST
@@ -31,7 +31,7 @@ class Edit(NamedTuple):
         return edit
 
     def apply(self) -> None:
-        """Have the function run the edited source: wherever it is known, in what it closes over."""
+        """Replace the code of the function, everywhere it is referenced."""
         code = self.function.__code__
         source = Source.of(code.co_filename)
         number = [*map(_positions, source.codes())].index(_positions(code))
@@ -50,7 +50,7 @@ class _Replaced(ast.NodeTransformer):
 
 
 class Source(NamedTuple):
-    """A module's source, in which functions are found by where their code stands."""
+    """The source of a module, in which functions are found by their position."""
 
     path: str
     tree: ast.Module
@@ -64,14 +64,14 @@ class Source(NamedTuple):
         return cls(path, tree, [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)])
 
     def codes(self) -> list[CodeType]:
-        """The code of every function, in an order that edits leave as it is."""
+        """Return the code of every function, in an order that edits do not change."""
         found = [compile(self.tree, self.path, "exec", dont_inherit=True)]
         for code in found:
             found += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
         return found
 
     def node(self, code: CodeType) -> ast.AST:
-        """The smallest function in the source that has all of the code in it."""
+        """Return the smallest function in the source that contains the code."""
         spans = [p for p in _positions(code)[1:] if p[2] != p[3]]
         *_, innermost = (
             node
@@ -90,10 +90,10 @@ def _positions(code: CodeType) -> tuple[tuple[int, int, int, int], ...]:
 
 
 def edits(function: FunctionType) -> Iterator[Edit]:
-    """Every wrong edit of a function, one that comes out the same once only."""
+    """Yield every wrong edit of a function, without repetitions."""
     node = Source.of(function.__code__.co_filename).node(function.__code__)
     for around, place in _expressions(node, node):
-        known = {ast.unparse(place)}  # 1 / x without its 1, and each x of x * x
+        known = {ast.unparse(place)}  # e.g. 1 / x without its 1, or either x of x * x
         for shown, instead in _instead(place):
             if ast.unparse(shown) not in known:
                 known.add(ast.unparse(shown))
@@ -102,13 +102,13 @@ def edits(function: FunctionType) -> Iterator[Edit]:
 
 @cache
 def names_in(function: FunctionType) -> set[str]:
-    """The names that the source of a function makes use of."""
+    """Return the names that the source of a function uses."""
     node = Source.of(function.__code__.co_filename).node(function.__code__)
     return {part.id for _, part in _expressions(node, node) if isinstance(part, ast.Name)}
 
 
 def _expressions(node: ast.AST, around: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """All that a node is made of, each in what it is a part of."""
+    """Yield the parts of a node, each with the expression that contains it."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, NOT_EDITED):
             yield around, child
@@ -116,7 +116,7 @@ def _expressions(node: ast.AST, around: ast.AST) -> Iterator[tuple[ast.AST, ast.
 
 
 def _instead(place: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """What may stand there instead: as it is to be shown, and with the names that are lost."""
+    """Yield replacements: as shown in reports, and with the removed names kept in use."""
     match place:
         case ast.UnaryOp(ast.USub(), operand):
             yield operand, operand
@@ -137,5 +137,5 @@ def _instead(place: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _only(k: int, *parts: ast.expr) -> ast.expr:
-    """One of the parts; what a function closes over stays the same."""
+    """Return part k; referring to all parts keeps the function's closure the same."""
     return ast.Subscript(ast.Tuple([*parts], ast.Load()), ast.Constant(k), ast.Load())

@@ -1,7 +1,7 @@
-"""What derivatives are at the points of `kinks.py`, measured: `python -m tests.kink_measures`.
+"""Measured derivatives at the points of `kinks.py`: `python -m tests.kink_measures`.
 
-Prints a line for each point with our derivative in both modes, and that of each peer which is
-installed; the exit status is 1 if any is not what `kinks.py` has recorded.
+Prints for each point our derivative in both modes and those of the installed peers. The exit status
+is 1 if any differs from the record in `kinks.py`.
 """
 
 import sys
@@ -29,7 +29,7 @@ def function(kink: Kink) -> Any:
 
 
 def reverse(kink: Kink) -> list[Any] | str:
-    """Return our derivative by each argument, in reverse mode; or the name of an error."""
+    """Return our derivative by each argument in reverse mode; an error by name."""
     out, pullback = vjp(function(kink), *kink.arrays())
     try:
         return [*pullback(weights(out))]
@@ -40,8 +40,7 @@ def reverse(kink: Kink) -> list[Any] | str:
 def forward(kink: Kink) -> list[Any] | str:
     """Return our derivative by each argument in forward mode, one element at a time.
 
-    That of a complex argument is taken along the real axis. Where there is an error, return its
-    name.
+    The derivative by a complex argument is taken along the real axis. An error is returned by name.
     """
     try:
         return _columns(kink)
@@ -87,7 +86,7 @@ def text(found: Sequence[Any] | str) -> str:
 
 
 def measure(kinds: Sequence[type[Peer]], points: Sequence[Kink]) -> tuple[int, str]:
-    """Print each point's derivatives; return how many were recorded otherwise, and the counts."""
+    """Print each point's derivatives; return how many differ from the record, and the counts."""
     peers = []
     for kind in kinds:
         try:
@@ -120,12 +119,12 @@ def measure(kinds: Sequence[type[Peer]], points: Sequence[Kink]) -> tuple[int, s
     ]
     absent = [kind.module for kind in kinds if not any(type(peer) is kind for peer in peers)]
     counts += [f"{module} is not installed" for module in absent]
-    said = f"{len(points)} points measured in both modes, {surprises} other than recorded"
+    said = f"{len(points)} points measured in both modes, {surprises} differ from the record"
     return surprises, "; ".join([said, *counts])
 
 
 def main() -> int:
-    warnings.simplefilter("ignore")  # of infinities and NaN, which are what is looked for
+    warnings.simplefilter("ignore")  # infinities and NaN are expected here
     with np.errstate(all="ignore"):
         surprises, counts = measure([PyTorch, JAX], every())
     print(counts)

@@ -15,30 +15,30 @@ import numpy as np
 Slopes = tuple[Any, ...]
 ERROR = "LinAlgError"
 NONE = "–"
-"""For a peer that lacks the function, or its derivative."""
+"""For a peer without the function, or without its derivative."""
 
 
 class Kink(NamedTuple):
     """A function of x, y and z at a point, and its derivative by each.
 
-    If the result is an array, the derivative is that of its elements times 1, 2, 3 …
+    The derivative of an array is that of the sum of its elements times 1, 2, 3 …
     """
 
     text: str
     point: tuple[Any, ...]
     ours: Slopes | str
-    """In words where it is an error."""
+    """The name of the error, if there is one."""
     why: str = ""
     pytorch: Slopes | str | None = None
-    """What it says instead, if anything else."""
+    """The peer's answer, if it differs."""
     jax: Slopes | str | None = None
 
     def arrays(self) -> list[Any]:
-        """The point as arrays of floats or complex numbers."""
+        """Return the point as arrays of floats or complex numbers."""
         return [np.asarray(x, complex if np.iscomplexobj(x) else float) for x in self.point]
 
     def of(self, function: Callable[[str], Callable[..., Any]], arguments: Sequence[Any]) -> Any:
-        """The result, of the functions that a library has under these names."""
+        """Return the result, with a library's functions by their names."""
         names = re.findall(r"[a-z][\w.]*(?=\()", self.text)
         namespace = {name.replace(".", "_"): function(name) for name in names}
         namespace |= dict(zip("xyz", arguments, strict=False), inf=inf)
@@ -53,20 +53,20 @@ KINKS: dict[str, list[Kink]] = {
         Kink("copysign(x, y)", (0.0, 1.0), (0, 0), jax=(1, 0)),
         Kink("clip(x, y, z)", (0.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0.5, 0)),
         Kink("clip(x, y, z)", (1.0, 0.0, 1.0), (1, 0, 0), "a bound lies inside", jax=(0.5, 0, 0.5)),
-        Kink("clip(x, y, z)", (0.5, 1.0, 0.0), (0, 0, 1), "of crossed bounds, the upper one"),
-        Kink("maximum(x, 0 * x)", (0.0,), (0.5,), "a tie: its halves"),
+        Kink("clip(x, y, z)", (0.5, 1.0, 0.0), (0, 0, 1), "if bounds are crossed, the upper one"),
+        Kink("maximum(x, 0 * x)", (0.0,), (0.5,), "a tie: half each"),
         Kink(
             "interp(x, y, z)",
             ([0, 1, 2], [0, 1, 2], [0, 2, 3]),
             ([2, 2, 3], [-2, -2, -3], [1, 2, 3]),
-            "at a knot, of the piece to its right; at the end, of the last",
+            "at a knot: the piece to its right; at the end: the last piece",
             pytorch=NONE,
         ),
         Kink(
             "quantile(x, y)",
             ([0, 1, 3], 0.5),
             ([0, 1, 0], 4),
-            "at an element, of the piece to its right; at the end, of the last",
+            "at an element: the piece to its right; at the end: the last piece",
             pytorch=([0, 1, 0], 0),
             jax=([0, 1, 0], 0),
         ),
@@ -79,7 +79,7 @@ KINKS: dict[str, list[Kink]] = {
         ),
         Kink("ptp(x)", ([2, 2],), ([0, 0],), pytorch=NONE),
         Kink("hypot(x, y)", (0.0, 0.0), (0, 0), pytorch=(nan, nan), jax=(0.5, 0.5)),
-        Kink("arctan2(x, y)", (0.0, 0.0), (0, 0), "0 rather than nothing", jax=(nan, nan)),
+        Kink("arctan2(x, y)", (0.0, 0.0), (0, 0), "0 instead of NaN", jax=(nan, nan)),
         Kink("linalg.norm(x)", ([0, 0],), ([0, 0],), jax=([nan, nan],)),
         Kink("linalg.norm(x, 1)", ([0, 2],), ([0, 1],), jax=([1, 1],)),
         Kink("linalg.norm(x, inf)", ([2, -2],), ([0.5, -0.5],), "a tie: equal shares"),
@@ -131,12 +131,10 @@ KINKS: dict[str, list[Kink]] = {
         Kink("rint(x)", (0.5,), (0,)),
         Kink("round(x)", (0.5,), (0,)),
         Kink("floor_divide(x, y)", (6.0, 3.0), (0, 0), pytorch=NONE),
-        Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
-        Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "that of x − 2y"),
-        Kink(
-            "remainder(x, y)", (1.3, 0.1), (1, -12), "that of x − 12y, as the value", jax=(1, -13)
-        ),
-        Kink("fmod(x, y)", (2.1, 0.7), (1, -3), "that of x − 3y: 2.1 / 0.7 rounds to it"),
+        Kink("remainder(x, y)", (6.0, 3.0), (1, -2), "of x − 2y"),
+        Kink("fmod(x, y)", (6.0, 3.0), (1, -2), "of x − 2y"),
+        Kink("remainder(x, y)", (1.3, 0.1), (1, -12), "of x − 12y, as the value", jax=(1, -13)),
+        Kink("fmod(x, y)", (2.1, 0.7), (1, -3), "of x − 3y: 2.1 / 0.7 rounds to 3"),
         Kink(
             "remainder(x, y)",
             (1.0, 0.0),
@@ -145,8 +143,8 @@ KINKS: dict[str, list[Kink]] = {
             pytorch=(1, -inf),
             jax=(1, -inf),
         ),
-        Kink("modf(x)[0]", (2.0,), (1,), "that of x − 2", pytorch=NONE),
-        Kink("frexp(x)[0]", (2.0,), (0.25,), "that of x / 4"),
+        Kink("modf(x)[0]", (2.0,), (1,), "of x − 2", pytorch=NONE),
+        Kink("frexp(x)[0]", (2.0,), (0.25,), "of x / 4"),
         Kink("spacing(x)", (1.0,), (0,), pytorch=NONE, jax=NONE),
         Kink("nextafter(x, y)", (0.0, 1.0), (1, 0), "that of x", jax=NONE),
         Kink("copysign(x, y)", (2.0, 0.0), (1, 0)),
@@ -157,17 +155,15 @@ KINKS: dict[str, list[Kink]] = {
         Kink("angle(x)", (0j,), (0j,), jax=(complex(nan, nan),)),
         Kink("arctan2(x, y)", (0.0, -1.0), (-1, 0), "on the branch cut: along the circle"),
         Kink("real(sign(x))", (0j,), (0j,)),
-        Kink(
-            "unwrap(x)", ([0, pi],), ([1, 2],), "moved by whole turns", pytorch=NONE, jax=([3, 0],)
-        ),
-        Kink("nan_to_num(x)", (nan,), (0,), "what was replaced is constant"),
-        Kink("nan_to_num(x)", (inf,), (0,), "what was replaced is constant"),
-        Kink("nan_to_num(x)", (-inf,), (0,), "what was replaced is constant"),
+        Kink("unwrap(x)", ([0, pi],), ([1, 2],), "moved by periods", pytorch=NONE, jax=([3, 0],)),
+        Kink("nan_to_num(x)", (nan,), (0,), "replaced elements are constant"),
+        Kink("nan_to_num(x)", (inf,), (0,), "replaced elements are constant"),
+        Kink("nan_to_num(x)", (-inf,), (0,), "replaced elements are constant"),
         Kink(
             "nan_to_num(1 / x)",
             (0.0,),
             (0,),
-            "what was replaced is constant",
+            "replaced elements are constant",
             pytorch=(nan,),
             jax=(nan,),
         ),
@@ -202,7 +198,12 @@ KINKS: dict[str, list[Kink]] = {
             jax=(0, 0, 0),
         ),
         Kink(
-            "maximum(x, y)", (nan, nan), (1, 0), "both are: the first", pytorch=(1, 1), jax=(0, 0)
+            "maximum(x, y)",
+            (nan, nan),
+            (1, 0),
+            "both are NaN: the first",
+            pytorch=(1, 1),
+            jax=(0, 0),
         ),
         Kink("max(x)", ([1, 3, 3],), ([0, 0.5, 0.5],)),
         Kink(
@@ -213,7 +214,7 @@ KINKS: dict[str, list[Kink]] = {
             "max(x)",
             ([nan, 2, 2],),
             ([0, 0, 0],),
-            "a NaN that decides passes nothing on",
+            "0 where the result is NaN",
             pytorch=([nan, nan, nan],),
         ),
         Kink("sort(x)", ([2, 2, 1],), ([2, 3, 1],), "the stable order's"),
@@ -234,14 +235,14 @@ KINKS: dict[str, list[Kink]] = {
             "cummax(x)",
             ([1, 2, 2],),
             ([1, 3.5, 1.5],),
-            "equal shares of those up to there",
+            "equal shares of the elements so far",
             pytorch=([1, 2, 3],),
         ),
         Kink(
             "cummin(x)",
             ([2, 2, 2],),
             ([3, 2, 1],),
-            "equal shares of those up to there",
+            "equal shares of the elements so far",
             pytorch=([1, 2, 3],),
             jax=([2.75, 1.75, 1.5],),
         ),
@@ -316,7 +317,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.eigh(x)[1]",
             ([[1, 0], [0, 1]],),
             ERROR,
-            "vectors of equal values turn freely",
+            "vectors of equal values are not determined",
             pytorch=([[nan, nan], [nan, nan]],),
             jax=([[nan, nan], [nan, nan]],),
         ),
@@ -324,7 +325,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.svd(x)[0]",
             ([[1, 0], [0, 1]],),
             ERROR,
-            "vectors of equal values turn freely",
+            "vectors of equal values are not determined",
             pytorch=([[nan, nan], [nan, nan]],),
             jax=([[nan, nan], [nan, nan]],),
         ),
@@ -377,7 +378,7 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.pinv(x)",
             ([[0, 0], [0, 0]],),
             ERROR,
-            "it jumps where the rank changes",
+            "the result jumps where the rank changes",
             pytorch=([[0, 0], [0, 0]],),
             jax=([[0, 0], [0, 0]],),
         ),
@@ -385,13 +386,13 @@ KINKS: dict[str, list[Kink]] = {
             "linalg.pinv(x, 0.1)",
             ([[1, 0], [0, 0]],),
             ([[-1, 3], [2, 0]],),
-            "a limit of its own keeps the rank",
+            "the limit rcond keeps the rank",
         ),
         Kink(
             "x * log(x)",
             (0.0,),
             (-inf,),
-            "its limit, though the value is NaN",
+            "the limit, though the value is NaN",
             pytorch=(nan,),
             jax=(nan,),
         ),
@@ -413,9 +414,9 @@ KINKS: dict[str, list[Kink]] = {
         Kink("arctanh(x)", (1.0,), (inf,)),
         Kink("arctanh(x)", (-1.0,), (inf,)),
         Kink("sqrt(x)", (-1.0,), (nan,), "NaN, as the value"),
-        Kink("log(x)", (-1.0,), (-1,), "that of log(−x), though the value is NaN"),
+        Kink("log(x)", (-1.0,), (-1,), "of log(−x), though the value is NaN"),
         Kink("arccos(x)", (2.0,), (nan,), "NaN, as the value"),
-        Kink("sqrt(x)", (0j,), (complex(nan, nan),), "infinite, in no direction"),
+        Kink("sqrt(x)", (0j,), (complex(nan, nan),), "infinite, without a direction"),
     ],
     "The branch not taken": [
         Kink("where(x > 0, sqrt(x), 0 * x)", (0.0,), (0,), pytorch=(nan,), jax=(nan,)),
@@ -500,7 +501,7 @@ def every() -> list[Kink]:
 
 
 def weights(result: Any) -> Any:
-    """1, 2, 3 … in the shape of a result."""
+    """Return 1, 2, 3 … in the shape of a result."""
     return np.arange(1.0, np.size(result) + 1).reshape(np.shape(result))
 
 
@@ -524,7 +525,7 @@ VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 
 
 def written(numbers: Slopes | str | None) -> str:
-    """Numbers and arrays as the page has them."""
+    """Return numbers and arrays as text for the page."""
     if numbers is None or isinstance(numbers, str):
         return numbers or ""
     return ", ".join(_number(x) for x in numbers)
@@ -538,7 +539,7 @@ def _number(x: Any) -> str:
 
 
 def page() -> str:
-    """The table of all points, in Markdown."""
+    """Return the page: the table of all points, in Markdown."""
     kinks = every()
     text = INTRODUCTION.format(count=len(kinks), **VERSIONS)
     by_pytorch = sum(isinstance(kink.pytorch, tuple) for kink in kinks)
@@ -557,7 +558,7 @@ def page() -> str:
 
 
 def detected(kink: Kink) -> str:
-    """The operation that `detect_kinks` names, in reverse mode."""
+    """Return the operation that `detect_kinks` names in reverse mode."""
     from peers import floating, ours
 
     from autodiff import KinkError, detect_kinks, vjp
@@ -575,10 +576,11 @@ def detected(kink: Kink) -> str:
 
 
 def rows() -> str:
-    """All rows that have points without a derivative, as the table itself says."""
+    """Return the list of all rows that have points without a derivative."""
     from autodiff.ops.table import TABLE
 
-    text = "\n## What the table says\n\n| function | has no derivative at |\n| --- | --- |\n"
+    text = "\n## Points without a derivative, by row\n\n"
+    text += "| function | has no derivative at |\n| --- | --- |\n"
     for name, op in sorted(TABLE.items()):
         if op.kinks:
             text += f"| `{name}` | {'; '.join(kink.where for kink in op.kinks)} |\n"

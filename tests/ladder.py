@@ -1,7 +1,7 @@
 """The tests of the table on many more points: `python -m tests.ladder [FUNCTION ...]`.
 
-The tests of every day draw a few cases for each function; this draws as many as the profile
-"deep" says, and counts what was checked: every function, each dtype, each mode.
+The test suite draws a few cases for each function. This draws as many as the profile "deep" says,
+and counts the points for every function, dtype and mode.
 """
 
 import os
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "autodiff" / "ops")]
 if __name__ == "__main__":
     os.environ.setdefault("HYPOTHESIS_PROFILE", "deep")
-    import conftest  # noqa: F401  which says how tests draw, before they are defined
+    import conftest  # noqa: F401  registers the Hypothesis profiles, needed before test_table
 
 import test_table as table  # noqa: E402
 from cases import CASES  # noqa: E402
@@ -29,7 +29,7 @@ SECOND = tuple(f"{one} of {other}" for one in FIRST for other in FIRST)
 
 
 class Rung(NamedTuple):
-    """A test of the table, and what it holds every function to."""
+    """A test of the table, and the law that it checks."""
 
     test: Callable[..., Any]
     dtypes: tuple[str, ...]
@@ -66,7 +66,7 @@ RUNGS = [
 
 
 class Climbed(NamedTuple):
-    """What was checked of a function, at how many points, and what was wrong."""
+    """The points checked for a function, and its failures."""
 
     held: set[tuple[str, str, str]]
     points: int
@@ -81,7 +81,7 @@ def takes_complex(name: str) -> bool:
 
 
 def climb(name: str) -> Climbed:
-    """All rungs for one function."""
+    """Run all rungs for one function."""
     held, points = set(), 0
     complex_too = takes_complex(name)
     for test, dtypes, modes in RUNGS:

@@ -1,8 +1,8 @@
-"""Graphs of a million nodes: all that can be done with one, and what each step costs per node.
+"""Graphs of a million nodes: every operation on them, with its cost per node.
 
 `python -m tests.large` tries them (minutes); the tests try smaller ones. A short graph is built in
-memory that the one before has left in the processor's caches; a long one in fresh memory, which the
-system hands out page by page. So the ratio is that of the machine's memory as well as ours.
+memory that is still in the processor's caches, a long one in fresh memory from the system. So the
+ratio of their costs depends on the machine's memory as well as on our code.
 """
 
 import copy
@@ -25,15 +25,15 @@ from autodiff.core.walks import push
 
 LONG, SHORT = 1_000_000, 10_000
 
-# CPython 3.13 nests up to 10,000 deallocations of any objects, on whatever stack: a list in a list
-# in a list … needs 384 KiB to be freed, a chain of nodes 768. Others nest 50, or look at the stack.
+# CPython 3.13 nests up to 10,000 deallocations on any stack: a list in a list in a list … needs
+# 384 KiB to be freed, a chain of nodes 768. Other versions nest 50, or check the stack.
 SMALL_STACK = (1024 if sys.version_info[:2] == (3, 13) else 256) * 1024
 
 Kind = Callable[[float], Any]
 
 
 class Built(NamedTuple):
-    """A graph, and what its derivatives by `x` are."""
+    """A graph, and its derivatives by `x`."""
 
     x: Node
     y: Node
@@ -45,7 +45,7 @@ Build = Callable[[Kind, int], Built]
 
 
 def chain(kind: Kind, size: int) -> Built:
-    """x + n x², step by step."""
+    """Return x + n x², step by step."""
     n = size // 3
     x = y = kind(1.0)
     for _ in range(n):
@@ -54,7 +54,7 @@ def chain(kind: Kind, size: int) -> Built:
 
 
 def fan(kind: Kind, size: int) -> Built:
-    """n/2 x², as the sum of n readers of one node."""
+    """Return n/2 x², as the sum of n readers of one node."""
     n = size // 2
     x = kind(1.0)
     square = x * x
@@ -62,14 +62,14 @@ def fan(kind: Kind, size: int) -> Built:
 
 
 def leaves(kind: Kind, size: int) -> Built:
-    """x² times the sum of n variables."""
+    """Return x² times the sum of n variables."""
     n = size // 2
     x = kind(1.0)
     return Built(x, x * x * sum([kind(1.0) for _ in range(n)], kind(0.0)), 2.0 * n, 2.0 * n)
 
 
 def shared(kind: Kind, size: int) -> Built:
-    """Each node reads the one before twice, so that 2ⁿ paths lead to x: y = (y + y)/2 … · x."""
+    """Return (y + y)/2 … · x: each node reads the one before twice, so that 2ⁿ paths lead to x."""
     x = y = kind(1.0)
     for _ in range(size // 2):
         y = (y + y) * 0.5
@@ -77,7 +77,7 @@ def shared(kind: Kind, size: int) -> Built:
 
 
 def lattice(kind: Kind, size: int) -> Built:
-    """Layers of a hundred nodes, each the mean of two neighbours in the layer before."""
+    """Return layers of a hundred nodes, each the mean of two neighbours in the layer before."""
     x = kind(1.0)
     row = [x * x for _ in range(100)]
     for _ in range(size // 200):
@@ -92,11 +92,11 @@ GRAPHS: dict[Build, tuple[Kind, ...]] = {
     shared: (Value,),
     lattice: (Value,),
 }
-"""The graphs, and of what kinds of nodes they are tried at their largest."""
+"""The graphs, with the kinds of nodes they are tried on at full size."""
 
 
 def everything(build: Build, kind: Kind, size: int) -> dict[str, float]:
-    """All that can be done with a graph, and that it is then gone: the seconds of each step."""
+    """Run every operation on a graph, check that it is freed; return the seconds of each step."""
     spent = {}
 
     @contextmanager
@@ -145,7 +145,7 @@ def everything(build: Build, kind: Kind, size: int) -> dict[str, float]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector: what is freed is in no cycle."""
+    """Disable the garbage collector: only objects outside cycles are freed."""
     gc.collect()
     gc.disable()
     try:
@@ -155,7 +155,7 @@ def uncollected() -> Iterator[None]:
 
 
 def in_small_stack(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns, run in a thread with a small stack."""
+    """Return the result of a function run in a thread with a small stack."""
     old = threading.stack_size(SMALL_STACK)
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -176,8 +176,9 @@ class Cost(NamedTuple):
 
 
 def costs(build: Build, kind: Kind, size: int) -> dict[str, Cost]:
-    """Each step's cost: medians of three long graphs, one of them in a thread with a small stack,
-    and of the nine short ones around them.
+    """Return the cost of each step: medians of three long graphs and nine short ones.
+
+    One of the long graphs is built in a thread with a small stack.
     """
     short, long = [], []
     with uncollected():
@@ -194,7 +195,7 @@ def costs(build: Build, kind: Kind, size: int) -> dict[str, Cost]:
 
 
 def main(size: int = LONG) -> tuple[int, float]:
-    """Try every graph, and print the costs: how many graphs were tried, and the largest ratio."""
+    """Try every graph and print the costs; return the number of graphs and the largest ratio."""
     tried, worst = 0, 0.0
     for build, kinds in GRAPHS.items():
         for kind in kinds:
@@ -202,7 +203,7 @@ def main(size: int = LONG) -> tuple[int, float]:
                 f"{build.__name__}, {kind.__name__}: µs per node of {SHORT:,}, of {size:,}, ratio"
             )
             for step, cost in costs(build, kind, size).items():
-                if cost.long > 0.01:  # or it has visited a few nodes only
+                if cost.long > 0.01:  # a step below this visits only a few nodes
                     print(f"  {step:10}{cost.short:7.2f}{cost.long:7.2f}{cost.ratio:7.2f}")
                     worst = max(worst, cost.ratio)
             sys.stdout.flush()

@@ -1,10 +1,10 @@
-"""Whether the tests would notice a wrong derivative: mutants of every row, and which survive.
+"""Mutation tests of the derivatives: a wrong one for every rule, and which mutants survive.
 
 `python -m tests.mutants` tries all of them (some minutes), `python -m tests.mutants sin matmul`
-those of some rows. A mutant is a row with a rule that was wrapped, or a function that derivatives
-run through with an edited source; all at run time. Each is tried in a process of its own: first on
-the tests of the table that walk its rows, then, if it survives them, on the same with more
-examples, and at last on the other tests of the operations.
+those of some rows. A mutant is a row with a wrapped rule, or an edited function that derivatives
+call; all are made at run time. Each is tried in its own process: first on the tests of the table
+for its rows; if it survives, on the same with more examples; then on all other tests of the
+operations.
 """
 
 import signal
@@ -33,8 +33,8 @@ sys.path[:0] = [str(HERE), str(OPS)]
 
 from edits import edits, names_in  # noqa: E402
 
-SECONDS = 100  # after which a test that hangs counts as failed
-FEW, MANY = None, 50  # examples: as few as always, and so many for what survives these
+SECONDS = 100  # after which a test counts as failed
+FEW, MANY = None, 50  # numbers of examples: None is the profile's
 
 OTHER_TESTS = [
     "-xqpno:cacheprovider",
@@ -46,11 +46,11 @@ OTHER_TESTS = [
 ]
 
 STAND_INS = {"item": ["slogdet", "modf"], "tensor": ["cross_entropy"]}
-"""Rows that no case calls, and those whose tests run through them."""
+"""Rows without a case, and the rows whose tests cover them."""
 OPERATIONS = str(Path(autodiff.__file__).parent / "ops")
 
 HOW = {"dtype", "interpolation", "optimize", "overwrite_input"}
-"""Parameters that say how to compute, but not what."""
+"""Parameters that change how a result is computed, but not its value."""
 CONSTANT = "constant to the next derivative"
 STEPS = """
     absolute conjugate copysign fabs fmax fmin fmod heaviside imag maximum minimum relu remainder
@@ -67,10 +67,10 @@ WEIGHTED = """
     logsumexp max min nanmax nanmean nanmin nanprod nanstd nansum nanvar prod std var
 """
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("round", "*"): "its derivative is zero, whatever the rule is multiplied by",
+    ("round", "*"): "its derivative is zero, whatever the factor",
     ("conjugate", "∂0: its conjugate"): "its partial on complex numbers is 0",
     ("sign", "∂0: its conjugate"): "its partial is real",
-    ("rfft", "transposes*: its conjugate"): "what the transpose returns is real",
+    ("rfft", "transposes*: its conjugate"): "the result of the transpose is real",
     ("affine", f"??ps[[]2]: {CONSTANT}"): "it is linear in b",
     ("affine", "vjps[[]2]: turned along its first axis"): "the cotangent is summed over that axis",
     ("cholesky", "*: _half_lower(out @ g) for adjoint(_half_lower(out @ g))"): (
@@ -81,10 +81,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("matmul", "_right: 1 for -1 in expand_dims(x, axis=-1)"): "of two axes the last is the second",
     ("prod", "_others: 1 for -1 *"): "of two axes the last is the second",
     ("setitem", "_what_stays: value.ndim for value.ndim - kept.ndim"): (
-        "more axes of length 1 in front are undone like broadcast ones"
+        "additional leading axes of length 1 are undone like broadcast ones"
     ),
     ("vecdot", "_along: -1 for like.ndim - 1"): "both are the last axis",
-    ("nansum", "*: without initial"): "its derivative is the same whatever it begins with",
+    ("nansum", "*: without initial"): "its derivative does not depend on initial",
     **{(name, f"*: {CONSTANT}"): "it is linear" for name in ("nanmean", "nansum", "sum")},
     **{(name, f"*: {CONSTANT}"): "its partials are steps" for name in STEPS.split()},
     **{
@@ -112,16 +112,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         ]
     },
     **{
-        (name, "vjps*: without keepdims"): "the array tells what shape the cotangent becomes"
+        (name, "vjps*: without keepdims"): "the shape of the cotangent is that of the array"
         for name in WEIGHTED.split()
     },
 }
-"""Mutants, by row and a pattern of what was done, that compute the same as the row, and why."""
+"""Mutants that compute the same as the row, by row and a pattern of the mutation, and why."""
 
 
 class Mutant(NamedTuple):
     rows: Sequence[str]
-    """What it is a mutant of: a row, or all that share a function."""
+    """The row, or all rows that share the mutated function."""
     what: str
     apply: Callable[[], None]
 
@@ -130,14 +130,14 @@ class Mutant(NamedTuple):
 
     @property
     def equivalent(self) -> bool:
-        """Whether it computes the same as what it was made from."""
+        """Whether it computes the same as the original."""
         return any(
             name == self.rows[0] and fnmatchcase(self.what, pattern) for name, pattern in EQUIVALENT
         )
 
 
 class Counts(NamedTuple):
-    """How many mutants there are, and what became of them."""
+    """Numbers of mutants by outcome."""
 
     made: int
     killed: int
@@ -152,14 +152,14 @@ class Counts(NamedTuple):
 
 
 def each(change: Callable[[Any], Any], result: Any) -> Any:
-    """`change` of a rule's result, or of each part of it; None, for zero, stays."""
+    """Apply `change` to the result of a rule or to each of its parts, except None (zero)."""
     if isinstance(result, tuple):
         return type(result)(each(change, part) for part in result)  # type: ignore[call-arg]
     return None if result is None else change(result)
 
 
 def turned(axis: int) -> Callable[[Any], Any]:
-    """The same numbers in the wrong places along an axis."""
+    """Return a change that reverses an array along an axis."""
 
     def change(x: Any) -> Any:
         if not getattr(x, "ndim", 0):
@@ -228,7 +228,7 @@ def of_partials(op: Elementwise) -> Iterator[tuple[str, str, Any]]:
 
 
 def reads(rule: FunctionType, name: str) -> bool:
-    """Whether a rule makes use of its parameter of that name, or of any name."""
+    """Return whether a rule uses this parameter, by name or by **."""
     known = signature(rule).parameters
     if name in known:
         used = known[name].default is not Parameter.empty and name in names_in(rule)
@@ -266,7 +266,7 @@ def of_rules(op: Linear | General, attribute: str) -> Iterator[tuple[str, str, A
 
 
 def of_methods(op: Op) -> Iterator[tuple[str, str, Any]]:
-    """Of a row that computes its derivatives itself, from no rule."""
+    """Yield mutants of a row that computes its derivatives without rules."""
     for attribute in ("vjp", "jvp"):
         for what, change in (SIZES | PLACES).items():
             yield (
@@ -277,7 +277,7 @@ def of_methods(op: Op) -> Iterator[tuple[str, str, Any]]:
 
 
 RULES = ("partials", "conjugated", "transposes", "vjps", "jvps", "rule")
-"""Attributes of rows that hold what was told of their derivatives."""
+"""Attributes of rows that hold their rules."""
 
 
 def rules_of(op: Op) -> Iterator[Any]:
@@ -288,14 +288,14 @@ def rules_of(op: Op) -> Iterator[Any]:
 
 @cache
 def known_in(module: str) -> dict[str, Any]:
-    """What names stand for in a module, those of its classes' methods too."""
+    """Return the values of all names in a module, including the methods of its classes."""
     known = vars(sys.modules[module])
     own = [x for x in known.values() if isinstance(x, type) and x.__module__ == module]
     return {name: x for kind in own for name, x in vars(kind).items()} | known
 
 
 def called(code: Any, known: dict[str, Any]) -> Iterator[Any]:
-    """What a code's names stand for, and those of the code inside it."""
+    """Yield the values of the names in a code object, and in the code inside it."""
     yield from map(known.get, code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -303,9 +303,9 @@ def called(code: Any, known: dict[str, Any]) -> Iterator[Any]:
 
 
 def derivative(op: Op) -> dict[FunctionType, None]:
-    """The functions of the operations' modules that a row's derivative runs through.
+    """Return the functions of the operations' modules that a row's derivative calls.
 
-    Without those that stand for NumPy's functions, which are held to these.
+    Without the public functions, whose own mutants are tried.
     """
     found: dict[FunctionType, None] = {}
     waiting = [type(op).vjp, type(op).jvp, *rules_of(op)]
@@ -327,7 +327,7 @@ def derivative(op: Op) -> dict[FunctionType, None]:
 
 @cache
 def serving() -> dict[FunctionType, list[str]]:
-    """The functions that derivatives run through, each with the rows that it serves."""
+    """Return the functions that derivatives call, each with its rows."""
     found: dict[FunctionType, list[str]] = {}
     for name, op in TABLE.items():
         for function in derivative(op):
@@ -337,7 +337,7 @@ def serving() -> dict[FunctionType, list[str]]:
 
 @cache
 def mutants(name: str) -> list[Mutant]:
-    """Those of one row, and of the functions that serve it first of all rows."""
+    """Return the mutants of a row, and of the functions for which it is the first row."""
     op = TABLE[name]
     if isinstance(op, Elementwise):
         wrapped = [*of_partials(op)]
@@ -361,7 +361,7 @@ def mutants(name: str) -> list[Mutant]:
 
 
 def tests_of(names: Sequence[str], examples: int | None) -> Iterator[Callable[[], Any]]:
-    """The tests of the table, called for these rows, with as many examples."""
+    """Yield the tests of the table for these rows, with this number of examples."""
     import accuracy
     import test_table as table
     from hypothesis import settings
@@ -404,11 +404,11 @@ def out_of_time(*_: Any) -> None:
 
 
 Task = tuple[str, int]
-"""A row, and which of its mutants."""
+"""A row, and the number of a mutant of it."""
 
 
 def survives(task: Task) -> tuple[Task, bool]:
-    """Whether every test passes with the mutant at work."""
+    """Return whether all tests pass with the mutant."""
     import pytest
 
     name, index = task
@@ -447,7 +447,7 @@ def passes(tests: Iterable[Callable[[], Any]]) -> bool:
 
 
 def try_others(name: str, index: int) -> int:
-    """All other tests of the operations, in a process that has not imported any of them."""
+    """Run all other tests of the operations, in a process that has not imported them yet."""
     import pytest
 
     class Mutation:
@@ -458,16 +458,16 @@ def try_others(name: str, index: int) -> int:
 
 
 def sweep(names: Sequence[str] = ()) -> Counts:
-    """Try the mutants of these rows, or of all, and print those that survive."""
+    """Try the mutants of these rows, or of all rows, and print the survivors."""
     warnings.simplefilter("error")  # as in the tests
     warnings.filterwarnings("ignore", "numpy.fix is deprecated")
-    import conftest  # noqa: F401  which says how Hypothesis draws
+    import conftest  # noqa: F401  registers the Hypothesis profiles
     from hypothesis import Phase, settings
 
     profile = settings.get_profile("repeatable")
     settings.register_profile("mutants", profile, phases=[Phase.explicit, Phase.generate])
     settings.load_profile("mutants")
-    import accuracy  # noqa: F401  before the processes part
+    import accuracy  # noqa: F401  before the processes fork
     import test_table  # noqa: F401
 
     if unknown := {*names} - {*TABLE}:

@@ -1,4 +1,4 @@
-"""Every public function of NumPy, and what it does on nodes.
+"""State of every public NumPy function on nodes.
 
 `python -m tests.numpy_coverage` prints the page `docs/numpy.md`.
 """
@@ -23,7 +23,7 @@ MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks")
 UNASKED_NAMES = """
     asarray_chkfinite asmatrix bmat from_dlpack isfortran lib.stride_tricks.as_strided nested_iters
 """
-"""They take arrays, but do not ask the protocols."""
+"""Functions that take arrays without NumPy's protocols."""
 
 NOT_OF_ARRAYS_NAMES = {
     "makes an array or indices of sizes": """
@@ -36,13 +36,13 @@ NOT_OF_ARRAYS_NAMES = {
         base_repr binary_repr format_float_positional format_float_scientific
     """,
     "reads a file": "fromregex load",
-    "makes a ufunc of a Python function": "frompyfunc",
+    "makes a ufunc from a Python function": "frompyfunc",
     "is about NumPy itself": """
         fft.test get_include get_printoptions getbufsize geterr geterrcall info linalg.test
         printoptions set_printoptions setbufsize seterr seterrcall show_config show_runtime test
     """,
 }
-CREATION, CONVERSION = MAKER_NAMES  # of which only the second are given nodes without `like`
+CREATION, CONVERSION = MAKER_NAMES  # only CONVERSION takes nodes other than as `like`
 DEPRECATED_NAMES = "in1d row_stack trapz"
 
 DIFFERENTIABLE, ZERO, PLAINLY, REFUSES, NO_ARRAYS, TO_DO = (
@@ -58,12 +58,12 @@ _KINDS: dict[Any, str] = {Elementwise: "element by element", Linear: "linear", G
 
 
 def _notes() -> dict[Any, tuple[str, str]]:
-    """State and note of the functions that the table does not have."""
+    """Return status and note of the functions that are not in the table."""
     groups = [(NO_ARRAYS, note, names) for note, names in NOT_OF_ARRAYS_NAMES.items()]
     groups += [
         (NO_ARRAYS, CREATION, MAKER_NAMES[CREATION]),
         (REFUSES, CONVERSION, MAKER_NAMES[CONVERSION]),
-        (REFUSES, "does not ask a node, which does not turn into a plain array", UNASKED_NAMES),
+        (REFUSES, "converts to a plain array, which would lose the derivative", UNASKED_NAMES),
     ]
     states = {function: (state, note) for state, note, names in groups for function in found(names)}
     states |= {function: (REFUSES, why) for function, why in REFUSED.items()}
@@ -71,7 +71,7 @@ def _notes() -> dict[Any, tuple[str, str]]:
 
 
 def state_of(function: Any) -> tuple[str, str]:
-    """What one of NumPy's functions does on nodes, and a note on it."""
+    """Return the status of a NumPy function on nodes (differentiable, plain, ...), with a note."""
     op = BY_FUNCTION.get(function)
     if op is None:
         return _notes().get(function, (TO_DO, ""))
@@ -84,7 +84,7 @@ def state_of(function: Any) -> tuple[str, str]:
 
 
 def public_functions() -> Iterator[tuple[str, str, Any]]:
-    """The module, name and object of everything public that is called and is not a class."""
+    """Yield module, name and object of every public callable that is not a class."""
     deprecated = DEPRECATED_NAMES.split()
     for module in MODULES:
         place = np if module == "numpy" else attrgetter(module.removeprefix("numpy."))(np)
@@ -114,7 +114,7 @@ with a node's operators, that is recorded; if they convert it to an array, that 
 
 
 def page() -> str:
-    """The page for the installed NumPy, in Markdown."""
+    """Return the page for the installed NumPy, in Markdown."""
     tables: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     counts: Counter[str] = Counter()
     for module, name, function in public_functions():

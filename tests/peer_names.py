@@ -1,4 +1,4 @@
-"""How PyTorch and JAX call what NumPy has, where it is not by NumPy's names and parameters."""
+"""PyTorch's and JAX's functions whose names or parameters differ from NumPy's."""
 
 from collections.abc import Callable
 from math import prod
@@ -22,7 +22,7 @@ def of_pytorch(torch: Any) -> Functions:
 
     def every(x: Any, axis: Any) -> Any:
         if axis == ():
-            raise TypeError("no axes: by which PyTorch means all of them")
+            raise TypeError("axis=() means all axes in PyTorch")
         return tuple(range(x.ndim)) if axis is None else axis
 
     def product(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -33,17 +33,17 @@ def of_pytorch(torch: Any) -> Functions:
 
     def take(x: Any, indices: Any, axis: Any, mode: str) -> Any:
         if np.ndim(indices) != 1:
-            raise TypeError("a list of indices")
+            raise TypeError("PyTorch takes a list of indices only")
         return torch.index_select(x, axis, torch.tensor(indices))
 
     def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
         if a.ndim != b.ndim:
-            raise TypeError("an axis of both, which PyTorch counts in the result")
+            raise TypeError("PyTorch counts this axis in the result")
         return torch.linalg.vecdot(a, b, dim=axis)
 
     def in_order(x: Any, order: str) -> Any:
         if order != "C":
-            raise TypeError("rows first")
+            raise TypeError("PyTorch has order C only")
         return x
 
     def setitem(x: Any, values: Any, index: Any) -> Any:
@@ -198,7 +198,7 @@ def of_jax(jax: Any) -> Functions:
         )
 
     def quantile(of: Any) -> Any:
-        """At parts in double precision: JAX would keep them in half."""
+        """Convert quantiles to double precision, since JAX would keep them in half."""
         return lambda a, q, **options: of(a, jax.numpy.asarray(q, float), **options)
 
     return {
@@ -244,10 +244,10 @@ NOT_IN_PYTORCH = {
         dsplit full_like hsplit linspace logspace meshgrid pad put select unique vsplit
     """,
     "has no derivative of it": "divmod floor_divide heaviside",
-    "its gradient is 0 where the exponent is a negative integer": "ldexp",
+    "has gradient 0 where the exponent is a negative integer": "ldexp",
     "returns other residuals and singular values": "linalg.lstsq",
     "returns vectors of other signs": "linalg.eig linalg.eigh linalg.svd",
-    "an element that is set twice gives its gradient to both values": "setitem",
+    "gives the gradient of an element that is set twice to both values": "setitem",
     "copies": "tensor",
 }
 NOT_IN_JAX = {
@@ -256,15 +256,15 @@ NOT_IN_JAX = {
         linalg.cofactor max_pool2d putmask real_if_close recurrence sinc_derivative
         sliding_window_view tensor unfold2d
     """,
-    "changes no arrays in place": "fill_diagonal place put put_along_axis",
-    "compiles no shapes that depend on numbers": "compress extract trim_zeros unique",
+    "has no arrays that are changed in place": "fill_diagonal place put put_along_axis",
+    "compiles no shapes that depend on the data": "compress extract trim_zeros unique",
     "differs in parameters": "gradient partition",
     "has no derivative of it, or no second one": """
         linalg.eig linalg.eigvals nextafter roots spacing
     """,
-    "its derivative by complex numbers is 0": "sign",
-    "keeps zeros that lead": "polydiv",
+    "has derivative 0 on complex numbers": "sign",
+    "keeps leading zeros": "polydiv",
     "returns other residuals": "linalg.lstsq",
     "returns vectors of other signs": "linalg.eigh linalg.svd",
 }
-"""Rows that are not compared, by the reason."""
+"""Rows that are not compared, by reason."""

@@ -1,7 +1,7 @@
-"""Our derivatives beside those of PyTorch and JAX, where these are installed.
+"""Our derivatives against those of PyTorch and JAX, where these are installed.
 
-`python -m tests.peers` takes every row of the table that they have, and random programs, and
-counts; most of the time JAX compiles, so the tests compare fewer.
+`python -m tests.peers` compares every row of the table that they have, and random programs. JAX
+spends most of the time compiling, so the tests compare fewer.
 """
 
 import ast
@@ -41,9 +41,9 @@ Arrays = Sequence[Any]
 
 
 class Derivatives(NamedTuple):
-    """Of the sum of all results, each times its weights, and along one direction.
+    """Derivatives of the weighted sum of all results, and along one direction.
 
-    `pushed` is the tangent of the results, `second` that of the gradients.
+    `pushed` is the tangent of the results, `second` the tangent of the gradients.
     """
 
     results: Arrays
@@ -56,36 +56,36 @@ Function = Callable[[Arrays], Any]
 
 
 def floating(results: Any) -> list[Any]:
-    """All floating arrays of what a call returns."""
+    """Return all floating arrays in the results of a call."""
     if isinstance(results, tuple | list):
         return [array for part in results for array in floating(part)]
     return [results] if "float" in str(results.dtype) or "complex" in str(results.dtype) else []
 
 
 def product(one: Arrays, other: Arrays, xp: Any = np) -> Any:
-    """The real inner product of two lists of arrays."""
+    """Return the real inner product of two lists of arrays."""
     return sum(xp.sum(xp.real(xp.conj(x) * y)) for x, y in zip(one, other, strict=True))
 
 
 class Peer:
-    """Another library that differentiates, and how to call what NumPy has by NumPy's names."""
+    """Another library of derivatives, called by NumPy's names and parameters."""
 
     module: str
     version: str
-    """With which the list of what is not compared was made."""
+    """The version for which `not_compared` was written."""
     not_compared: dict[str, str]
     examples: int
-    """How many calls of a row are worth their time."""
+    """Number of calls of a row to compare."""
 
     places: Sequence[Any]
-    """Where its functions are looked for."""
+    """The modules with its functions."""
     refusals: tuple[type[Exception], ...]
-    """What it raises for parameters that it does not know."""
+    """Exceptions that it raises for parameters it does not support."""
     otherwise: dict[str, Callable[..., Any]]
-    """What it calls by another name, or with other parameters."""
+    """Its functions that have another name or other parameters."""
 
     def function(self, name: str) -> Callable[..., Any]:
-        """Its function for a row."""
+        """Return its function for a row."""
         if name in self.otherwise:
             return self.otherwise[name]
         for place in self.places:
@@ -94,33 +94,33 @@ class Peer:
         raise LookupError(f"{self.module} has no {name}")
 
     def is_the_listed_version(self) -> bool:
-        """Whether `version` is installed."""
+        """Return whether `version` is installed."""
         installed: str = import_module(self.module).__version__
         return installed.startswith(f"{self.version}.")
 
     @classmethod
     def rows(cls) -> list[str]:
-        """The rows that are compared."""
+        """Return the rows that are compared."""
         without = {name for names in cls.not_compared.values() for name in names.split()}
         return [name for name in CASES if name not in without | {"chain"}]
 
     def adapted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """One of its functions, taking NumPy's parameters."""
+        """Return one of its functions with NumPy's parameters."""
         return function
 
     def gradients(self, f: Function, arrays: Arrays, weights: Arrays) -> Arrays:
-        """The first derivatives of a function that takes and returns its own arrays."""
+        """Return the first derivatives of a function of its arrays."""
         raise NotImplementedError
 
     def derivatives(
         self, f: Function, arrays: Arrays, weights: Arrays, directions: Arrays
     ) -> Derivatives:
-        """All that are compared."""
+        """Return all derivatives that are compared."""
         raise NotImplementedError
 
 
 class PyTorch(Peer):
-    """Reverse mode only: the tangent of what is linear in u is a gradient by u."""
+    """Reverse mode only: a tangent is the gradient, by u, of a map that is linear in u."""
 
     module, version, not_compared, examples = "torch", "2.13", NOT_IN_PYTORCH, 10
 
@@ -131,7 +131,7 @@ class PyTorch(Peer):
         self.otherwise = of_pytorch(torch)
 
     def adapted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function under NumPy's names of parameters."""
+        """Return the function with NumPy's parameter names."""
 
         def call(*args: Any, **params: Any) -> Any:
             if params.get("axis", 0) == ():
@@ -216,7 +216,7 @@ class JAX(Peer):
 
 
 def ours(name: str) -> Callable[..., Any]:
-    """Our function for a row: `trace` is something else in `autodiff`."""
+    """Return our function for a row; `autodiff.trace` is another function."""
     return BY_FUNCTION[np.trace] if name == "trace" else attrgetter(name)(ad)
 
 
@@ -236,9 +236,10 @@ def of_ours(f: Function, arrays: Arrays, weights: Arrays, directions: Arrays) ->
 def of_peer(
     peer: Peer, name: str, case: Case, arrays: Arrays, weights: Arrays, directions: Arrays
 ) -> Derivatives:
-    """What a peer says, on arrays made by our functions, as derivatives by what they are made of.
+    """Return a peer's derivatives by `arrays`, which our functions map to its arguments m(x).
 
-    The chain rule, once and twice: H of f(m(x)) along v is mᵀ H m v, and what mᵀ g varies by.
+    By the chain rule, of second order too: H of f(m(x)) along v is mᵀ H m v plus the derivative of
+    mᵀ g along v.
     """
     function = peer.function(name)
     made, pullback = ad.vjp(case.make, *arrays)
@@ -256,25 +257,25 @@ def of_peer(
 
 PEERS = (PyTorch, JAX)
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-"""Whether tests take their time, to compare everything."""
+"""Whether tests compare everything, however long it takes."""
 
 
 @cache
 def installed(kind: type[Peer]) -> Peer:
-    """A peer; if it is not there, the test that asks for it is skipped."""
+    """Return a peer; skip the test if it is not installed."""
     pytest.importorskip(kind.module)
     return kind()
 
 
 CHOOSY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-"""A peer may take few of the calls that we do; if it takes none, Hypothesis says so."""
+"""A peer may accept few of our calls; if it accepts none, Hypothesis raises an error."""
 
 ROOTS = ("std", "nanstd")
-"""Rows that some cases have at a kink, where their result is 0: see tests/kinks.py."""
+"""Rows with cases at a kink, where the result is 0: see tests/kinks.py."""
 
 
 def like(arrays: Arrays, rng: np.random.Generator) -> list[Any]:
-    """Random numbers, complex ones for complex ones."""
+    """Return random numbers of the same shapes, complex where an array is complex."""
     parts = [rng.standard_normal((2, *np.shape(x))) for x in arrays]
     return [
         re + 1j * im if np.iscomplexobj(x) else re
@@ -292,7 +293,7 @@ def assert_alike(found: Derivatives, theirs: Derivatives, what: str) -> None:
 
 
 def compare(peer: Peer, name: str, examples: int | None = None) -> int:
-    """Compare calls of a row, on real and complex numbers; how many there were."""
+    """Compare calls of a row on real and complex numbers; return their number."""
     count = 0
 
     @settings(max_examples=examples or peer.examples, suppress_health_check=CHOOSY)
@@ -310,7 +311,7 @@ def compare(peer: Peer, name: str, examples: int | None = None) -> int:
             theirs = of_peer(peer, name, case, arrays, weights, directions)
         except peer.refusals:
             assume(False)
-        assume([*map(np.shape, theirs.results)] == [*map(np.shape, results)])  # NumPy's are ours
+        assume([*map(np.shape, theirs.results)] == [*map(np.shape, results)])  # as NumPy's
         found = of_ours(lambda x: case(ours(name), x), arrays, weights, directions)
         assert_alike(found, theirs, name)
         count += 1
@@ -320,11 +321,11 @@ def compare(peer: Peer, name: str, examples: int | None = None) -> int:
 
 
 CONSTANTS = {"arange", "array", "nan"}
-"""What programs say of NumPy itself."""
+"""Names that programs take from NumPy itself."""
 
 
 def of_names(source: str, peer: Peer) -> dict[str, Any]:
-    """What a program's names stand for, where a peer is to run it."""
+    """Return the namespace in which a peer runs a program."""
     listed = {name for names in peer.not_compared.values() for name in names.split()}
     found: dict[str, Any] = {place: SimpleNamespace() for place in ("np", "linalg", "fft")}
     for node in ast.walk(ast.parse(source)):
@@ -338,7 +339,7 @@ def of_names(source: str, peer: Peer) -> dict[str, Any]:
                 place, known = None, name
             case _:
                 continue
-        if known in listed | {"nextafter"}:  # whose derivative is a convention where x is y
+        if known in listed | {"nextafter"}:  # its derivative is a convention where x = y
             raise LookupError(f"{known} is not compared")
         function = peer.function(known)
         if place:
@@ -349,7 +350,7 @@ def of_names(source: str, peer: Peer) -> dict[str, Any]:
 
 
 def compare_programs(peer: Peer, examples: int) -> int:
-    """Compare random programs, made of what the peer has too; how many there were."""
+    """Compare random programs of functions that the peer has; return their number."""
     count = 0
 
     @settings(max_examples=examples, suppress_health_check=CHOOSY)
@@ -357,7 +358,7 @@ def compare_programs(peer: Peer, examples: int) -> int:
     def check(program: Any, seed: int) -> None:
         nonlocal count
         rng = np.random.default_rng(seed)
-        source, _, _ = repr(program).partition("\nprogram(")  # which calls it
+        source, _, _ = repr(program).partition("\nprogram(")  # without the call that follows
         try:
             namespace = of_names(source, peer)
         except LookupError:
@@ -380,7 +381,7 @@ def compare_programs(peer: Peer, examples: int) -> int:
 
 
 def compare_all(peer: Peer) -> str:
-    """How many rows, calls of them, and programs were compared (minutes, with JAX)."""
+    """Return the numbers of rows, calls and programs that were compared (minutes, with JAX)."""
     rows = peer.rows()
     calls = sum(compare(peer, name) for name in rows)
     programs = compare_programs(peer, 200)
@@ -388,7 +389,7 @@ def compare_all(peer: Peer) -> str:
 
 
 def main() -> None:
-    import conftest  # noqa: F401  which says how Hypothesis draws
+    import conftest  # noqa: F401  registers the Hypothesis profiles
 
     said = []
     for kind in PEERS:

@@ -1,6 +1,6 @@
 """Random programs over the whole table, checked: `python -m tests.programs 1000` (some minutes).
 
-Both modes and both orders against numerical differentiation, and Tensors against arrays of Values.
+Both modes to order 2 against numerical differentiation, and Tensors against arrays of Values.
 """
 
 import sys
@@ -15,17 +15,17 @@ from autodiff.core.graph import Node, ancestors
 from autodiff.testing import check_grads, expressions
 from autodiff.testing.operations import Program
 
-# Of arrays of Values: a reduction makes a bare Value, and most functions of several arrays a Tensor
+# Errors on arrays of Values: reductions return a Value, most functions of several arrays a Tensor.
 NO_ARRAY = (
     "'Value' object",
     "cannot mix a Tensor with an array of Values",
     "the result has dtype object",
-    "cannot put object",
+    "an end of dtype object",
 )
 
 
 class Checked(NamedTuple):
-    """How many programs, of which operations, and over which rows, their derivatives' included."""
+    """How many programs, their operations, and the rows of them and of their derivatives."""
 
     programs: int
     operations: set[str]
@@ -39,7 +39,7 @@ class Checked(NamedTuple):
 
 
 def check_programs(count: int, seed: int = 0) -> Checked:
-    """Draw so many programs, half of them of numbers and half of arrays, and check each."""
+    """Draw `count` programs, half of numbers and half of arrays, and check each."""
     programs = 0
     operations: set[str] = set()
     rows: set[str] = set()
@@ -65,11 +65,11 @@ def check_programs(count: int, seed: int = 0) -> Checked:
 
 
 def check_program(program: Program) -> set[str]:
-    """The rows that a program, which holds, was recorded with and differentiated by."""
+    """Check a program; return the rows that it and its derivatives were recorded with."""
     check_grads(program, *program.point, order=2)
     tensors = [Tensor(x) for x in program.point]
     output = sum(program(*tensors))
-    if not isinstance(output, Node):  # it reads none of its arguments
+    if not isinstance(output, Node):  # the program reads none of its arguments
         return set()
     slopes = gradients(output, tensors, record=True)
     nodes = [output, *(slope for slope in slopes if isinstance(slope, Node))]
@@ -90,7 +90,7 @@ def check_program(program: Program) -> set[str]:
 
 
 def as_values(x: Any) -> Any:
-    """An array of Values, or one of them in an array."""
+    """Return an array of Values, also for a single number."""
     values = np.empty(np.shape(x), object)
     for index, number in np.ndenumerate(x):
         values[index] = Value(number)

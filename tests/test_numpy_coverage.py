@@ -1,4 +1,4 @@
-"""Every public function of NumPy has a state, and the state is true."""
+"""Every public NumPy function has a state, and the state is correct."""
 
 import io
 import re
@@ -21,7 +21,7 @@ from autodiff.ops.plain import (
 )
 from autodiff.ops.table import BY_FUNCTION
 
-NEWER: dict[str, tuple[int, int]] = {}  # name in our tables: the first NumPy that has it
+NEWER: dict[str, tuple[int, int]] = {}  # name in our tables: first NumPy version with it
 X = np.array([[1.5, -2.0, 0.0], [0.5, np.inf, -1.0]])
 Y = np.array([[1.5, 2.0, 0.0], [-0.5, 1.0, np.nan]])
 SORTED = np.array([-1.0, 0.5, 0.5, 2.0])
@@ -65,7 +65,7 @@ def name_of(function):
 def test_plain_functions_give_what_they_give_on_the_data(function):
     name = name_of(function)
     if name not in EXAMPLES:
-        pytest.fail(f"no example says what {name!r} is to be called with")
+        pytest.fail(f"EXAMPLES has no call of {name!r}")
     expected = EXAMPLES[name](function, X, Y)
     found = EXAMPLES[name](function, Tensor(X), Tensor(Y))
     assert type(found) is type(expected)
@@ -115,7 +115,7 @@ UNASKED_CALLS = {
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize("name", UNASKED)
-def test_what_does_not_ask_a_node_does_not_get_its_numbers(name):
+def test_functions_without_protocols_do_not_get_the_data(name):
     call = UNASKED_CALLS.get(name, lambda f, x: f(x))
     with pytest.raises((TypeError, AttributeError), match=r"Tensor|cannot be written back"):
         call(attrgetter(name)(np), Tensor(X))

@@ -39,7 +39,7 @@ def test_demos_run_from_a_clone():
 
 
 def test_every_command_that_installs_an_extra_is_for_a_clone():
-    """Nobody has put `autodiff-nn` on an index."""
+    """`autodiff-nn` is not on PyPI."""
     extras = PYPROJECT["project"]["optional-dependencies"]
     told = set()
     for folder in ("autodiff", "nn", "demos", "docs", "."):

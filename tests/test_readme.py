@@ -1,4 +1,4 @@
-"""What the README promises about its test command and about adding a primitive, carried out."""
+"""The README's test command and its section on adding a primitive, executed."""
 
 import os
 import re
@@ -22,11 +22,11 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-k", sys.argv[2], sys.arg
 
 
 def with_row(row, name):
-    """Run the table's test of one row, in a process whose table has that row."""
+    """Run the table's test of one row, in a process with that row in its table."""
     return subprocess.run(
         [sys.executable, "-c", RUN, row, name, "tests/autodiff/ops/test_table.py"],
         cwd=ROOT,
-        # no plug-in of whoever runs this: one that warns would fail what it has no part in
+        # without the user's plug-ins, whose warnings would fail the test
         env={**ENVIRONMENT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
@@ -52,7 +52,7 @@ def test_one_row_adds_a_primitive_and_the_table_test_covers_it():
 def test_the_whole_suite_uses_all_cores():
     pytest.importorskip("xdist")
     done = subprocess.run(
-        # a small file stands for the whole suite
+        # a small file instead of the whole suite
         [sys.executable, "-m", "pytest", "-o", "testpaths=tests/test_rooms.py"],
         cwd=ROOT,
         env=ENVIRONMENT,

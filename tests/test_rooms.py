@@ -8,14 +8,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "autodiff"
 ROOMS = ["core", "ops", "nodes", "transforms", "testing", "views", "cli"]
-"""From the ground up."""
+"""In the order of their imports, lowest first."""
 CORE = ["about", "missing", "tracebacks", "graph", "modes", "walks", "copies", "trees", "groups"]
 OPEN_TO_ALL = {"cli", "testing"}
 """Rooms that may use the public names of `autodiff` itself."""
 
 
 def imports(file: Path) -> Iterator[tuple[str, ...]]:
-    """What a file imports from `autodiff` when it runs, as in ("core", "graph")."""
+    """Yield the imports of a file from `autodiff` at run time, as in ("core", "graph")."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

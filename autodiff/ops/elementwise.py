@@ -1,4 +1,4 @@
-"""Rows that act element by element: ∂out/∂argument for each argument."""
+"""Elementwise rows: NumPy's ufuncs and similar functions, with ∂out/∂argument for each argument."""
 
 from __future__ import annotations
 
@@ -144,9 +144,9 @@ reciprocal = elementwise(np.reciprocal, lambda out, x: -square(out), scalar=lamb
 
 power = elementwise(
     np.power,
-    # x**0 is flat in x, also where x**-1 is infinite
+    # x**0 is constant in x, also where x**-1 is infinite
     lambda out, x, y: chain(y, power(x, y - 1)),
-    # 0**y is flat in y for y > 0, where out * log(x) would be 0 * -inf
+    # 0**y is constant in y for y > 0, where out * log(x) would be 0 * -inf
     lambda out, x, y: out * log(where((x == 0) & (y > 0), 1, x)),
     scalar=math.pow,
     symbol="^",
@@ -185,12 +185,12 @@ tan = elementwise(np.tan, lambda out, x: 1 + square(out))
 
 
 def _one_less_square(x: Any) -> Any:
-    """1 - x², without cancellation at either end, nor, once differentiated, at 0."""
+    """Return 1 - x² without cancellation near ±1; its derivative does not cancel near 0."""
     return where(absolute(x) < 0.7, 1 - square(x), (1 - x) * (1 + x))
 
 
 def _cosine(x: Any) -> Any:
-    """√(1 - x²), on complex numbers as two roots: on the branch of arcsin itself."""
+    """Return √(1 - x²); for complex x as a product of two roots, on the branch of arcsin."""
     return sqrt(1 - x) * sqrt(1 + x) if is_complex(x) else sqrt(_one_less_square(x))
 
 
@@ -218,7 +218,7 @@ degrees = alias(elementwise(np.degrees, 180 / math.pi), np.rad2deg)
 
 
 def _over(x: Any, r: Any) -> Any:
-    """x / r, and 0 where the radius is 0."""
+    """Return x / r, and 0 where r is 0."""
     return where(r == 0, 0, x / r)
 
 
@@ -253,7 +253,7 @@ floor = _constant_between_jumps(np.floor, _WHOLE)
 ceil = _constant_between_jumps(np.ceil, _WHOLE)
 trunc = fix = alias(
     _constant_between_jumps(
-        np.trunc, Kink("whole x but 0", lambda out, x: (x == np.rint(x)) & (x != 0))
+        np.trunc, Kink("whole x except 0", lambda out, x: (x == np.rint(x)) & (x != 0))
     ),
     np.fix,
 )
@@ -273,7 +273,7 @@ round = general(
     vjp=lambda g, out, a, decimals=0: None,
     jvp=lambda t, out, a, decimals=0: None,
     kinks=Kink(
-        "a halfway between numbers of so many decimals",
+        "a halfway between two rounded numbers",
         lambda out, a, decimals=0: _halfway(a * 10.0**decimals),
     ),
 )
@@ -281,7 +281,7 @@ around = alias(round, np.around)
 
 
 def _quotient(out: Any, x: Any, y: Any) -> Any:
-    """The whole number -k for which out = x - k y."""
+    """Return the integer -k with out = x - k y."""
     return rint((data_of(out) - data_of(x)) / data_of(y))
 
 
@@ -290,7 +290,7 @@ fmod = elementwise(
     1,
     _quotient,
     kinks=Kink(
-        "whole x / y but 0",
+        "whole x / y except 0",
         lambda out, x, y: (out == 0) & (np.abs(x) >= np.abs(y)),
         by=(0, 1),
     ),
@@ -315,12 +315,12 @@ modf = general(
     np.modf,
     vjp=lambda g, out, x: g[0],
     jvp=lambda t, out, x: (t, None),
-    kinks=Kink("whole x but 0", lambda out, x: (out[0] == 0) & (x != 0)),
+    kinks=Kink("whole x except 0", lambda out, x: (out[0] == 0) & (x != 0)),
 )
 ldexp = linear(
     np.ldexp,
     lambda g, x1, x2=0: ldexp(g, x2=x2),
-    compute=lambda x1, x2=0: np.ldexp(x1, x2),  # which takes the exponent by position only
+    compute=lambda x1, x2=0: np.ldexp(x1, x2),  # np.ldexp takes the exponent by position only
 )
 frexp = general(
     np.frexp,
@@ -331,7 +331,7 @@ frexp = general(
 
 sign = elementwise(
     np.sign,
-    # on complex numbers x / |x|, with 0 at 0
+    # for complex x, sign is x / |x|, and 0 at 0
     lambda out, x: where(x == 0, 0, 0.5 / absolute(x)) if is_complex(x) else 0,
     conjugated=lambda out, x: where(x == 0, 0, -0.5 * square(out) / absolute(x)),
     scalar=lambda x: math.copysign(1.0, x) if x < 0 or x > 0 else x,
@@ -366,18 +366,18 @@ heaviside = elementwise(
 def _choice(
     function: Callable[..., Any], first: Callable[[Any, Any], Any], symbol: str = ""
 ) -> Elementwise:
-    """A row that returns x where `first(x, y)`, else y; those that tie have equal shares."""
+    """Make a row that returns x where `first(x, y)`, else y; the derivative is 0.5 at a tie."""
     return elementwise(
         function,
         lambda out, x, y: where(x == y, 0.5, first(x, y)),
-        lambda out, x, y: where(x == y, 0.5, first(x, y) ^ True),  # not, of arrays too
+        lambda out, x, y: where(x == y, 0.5, first(x, y) ^ True),  # `not`, for arrays too
         scalar=lambda x, y: x if first(x, y) else y,
         symbol=symbol,
         kinks=Kink("x = y", lambda out, x, y: x == y, by=(0, 1)),
     )
 
 
-# a NaN is unlike itself
+# x != x is true of NaN only
 maximum = _choice(np.maximum, lambda x, y: (x >= y) | (x != x), symbol="max")
 minimum = _choice(np.minimum, lambda x, y: (x <= y) | (x != x), symbol="min")
 fmax = _choice(np.fmax, lambda x, y: (x >= y) | (y != y))
@@ -386,7 +386,7 @@ fmin = _choice(np.fmin, lambda x, y: (x <= y) | (y != y))
 
 @composite(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """numpy.clip for numbers, arrays, Values and Tensors: its derivative by `a` is 1 at a bound."""
+    """numpy.clip for numbers, arrays, Values and Tensors; the derivative by `a` is 1 at a bound."""
     if (a_min is not None or a_max is not None) and (min is not None or max is not None):
         raise ValueError("clip takes either a_min and a_max, or min and max")
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
@@ -396,7 +396,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     if high is not None:
         above = np.greater(a, high) | np.not_equal(high, high)
         a = where(compared(above, a, high, ours=True), high, a)
-    return a if shape_of(a) else positive(a)  # a single number, as NumPy's
+    return a if shape_of(a) else positive(a)  # a scalar instead of a 0-d array
 
 
 real = elementwise(np.real, 1, scalar=operator.pos, symbol="Re")
@@ -429,7 +429,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """numpy.nan_to_num for numbers, arrays, Values and Tensors: what it replaces is constant."""
+    """numpy.nan_to_num for numbers, arrays, Values and Tensors; replaced elements are constant."""
     if not copy:
         raise TypeError("nan_to_num(copy=False) would overwrite its argument: leave copy out")
     options = {"nan": nan, "posinf": posinf, "neginf": neginf}
@@ -438,7 +438,7 @@ def nan_to_num(
     if is_complex(x):
         return nan_to_num(real(x), **options) + 1j * nan_to_num(imag(x), **options)
     out = where(np.isfinite(x), x, np.nan_to_num(current(x), **options))
-    return out if shape_of(out) else positive(out)  # a single number, as NumPy's
+    return out if shape_of(out) else positive(out)  # a scalar instead of a 0-d array
 
 
 # NumPy's other names for the same functions.

@@ -1,9 +1,9 @@
-"""Cholesky, QR, eigenvalues and singular values, of stacked and complex matrices too.
+"""Cholesky, QR, eigenvalue and singular value decompositions, also of stacked complex matrices.
 
 Sources: Giles, "An extended collection of matrix derivative results" (2008), for eigenvalues;
 Murray, "Differentiation of the Cholesky decomposition" (2016); Walter and Lehmann, "Algorithmic
 differentiation of linear algebra functions" (2010), for QR; Townsend, "Differentiating the singular
-value decomposition" (2016). Complex ones by the same reasoning.
+value decomposition" (2016). The complex cases are derived in the same way.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from autodiff.ops.table import Kink, composite, conj
 
 
 def _times(x: Any, y: Any) -> Any:
-    """x * y element by element, in whose derivatives zeros do not absorb infinities either."""
+    """Return x * y element by element; in its derivatives 0 * inf is NaN, unlike in multiply's."""
     return einsum("...ij,...ij->...ij", x, y)
 
 
 def _gaps(x: Any, same: Any) -> Any:
-    """1 / (x_j - x_i) at [i, j]; 0 on the diagonal and for pairs that are the same."""
+    """Return 1 / (x_j - x_i) at [i, j], and 0 on the diagonal and for the pairs in `same`."""
     without = same | np.eye(x.shape[-1], dtype=bool)
     return ~without / (row_vector(x) - expand_dims(x, axis=-1) + without)
 
 
 def _free_columns(vectors: Any, free: Any, t: Any) -> Any:
-    """Tangents of vectors, without a derivative in the columns of a mask (..., n)."""
+    """Mark the tangents of the columns in the mask `free` (..., n) as undetermined."""
     if not free.any():
         return vectors
     return where(free[..., None, :], undetermined(t, vectors.shape), vectors)
 
 
 def _half_lower(x: Any) -> Any:
-    """The lower triangle, with half the diagonal."""
+    """Return the lower triangle of x with half the diagonal."""
     n = x.shape[-1]
     return x * (np.tri(n, dtype=x.dtype) - np.eye(n, dtype=x.dtype) / 2)
 
@@ -71,12 +71,13 @@ cholesky = general(
     vjp=_cholesky_vjp,
     jvp=_cholesky_jvp,
     hermitian=True,
-    doc="Lower triangular l with l @ lᴴ = a for positive definite a (..., n, n); `upper`: lᴴ.",
+    doc="Return lower triangular l with l @ lᴴ = a for positive definite a (..., n, n), or lᴴ if "
+    "`upper`.",
 )
 
 
 def _dependent(r: Any, rows: int) -> bool:
-    """Return whether a column of a = q @ r depends on those before it, to rounding."""
+    """Return whether a column of a = q @ r depends linearly on those before, to rounding."""
     columns = np.abs(data_of(r)).swapaxes(-1, -2)
     diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
     size = np.max([rows, columns.shape[-1]])
@@ -89,8 +90,8 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     q, r = qr(a) if mode == "r" else out
     m, k = a.shape[-2], np.min(a.shape[-2:])
     more, q, r = q[..., k:], q[..., :k], r[..., :k, :]
-    # of m columns of a real q the last follows from the others, since LAPACK leaves the last of m
-    # rows as it is, whatever the last column of a; of a complex row it turns the phase
+    # the last of m columns of a real q depends on the others only: LAPACK does not reflect the last
+    # of m rows; of a complex last row it changes the phase
     p = k - (m == k > 0 and r.dtype.kind != "c")
     if _dependent(r[..., :p, :p], m):
         raise np.linalg.LinAlgError(
@@ -121,20 +122,20 @@ qr = general(
     np.linalg.qr,
     jvp=_qr_jvp,
     undetermined="the columns of q that only complete a basis",
-    doc="(q, r) with a = q @ r for a (..., m, n) whose first min(m, n) columns are independent (of "
-    "a real one with m <= n the last of these need not be), or only r (mode='r'). With "
-    "mode='complete' the columns of q beyond have no derivative.",
+    doc="Return (q, r) with a = q @ r for a (..., m, n), or only r (mode='r'). The first min(m, n) "
+    "columns of a must be independent (but for the last of them, if a is real and m <= n). With "
+    "mode='complete' the columns of q after the first min(m, n) have no derivative.",
 )
 
 
 def _same(w: Any) -> Any:
-    """The pairs of eigenvalues of Hermitian matrices that coincide."""
+    """Return a mask of the pairs of coinciding eigenvalues of Hermitian matrices."""
     w = data_of(w)
     return coinciding(w, rounding(w, w.shape[-1]))
 
 
 def _alike_where(same: Any, g: Any) -> bool:
-    """Whether values that coincide have equal cotangents, so that their order is no matter."""
+    """Return whether coinciding values have equal cotangents: then their order does not matter."""
     return g is None or not np.any(same & (g[..., None, :] != g[..., :, None]))
 
 
@@ -170,8 +171,8 @@ eigh = general(
         lambda out, a, UPLO="L": bool(_same(out[0]).any()),
         smooth=lambda g, out: g[1] is None and _alike_where(_same(out[0]), g[0]),
     ),
-    doc="(eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). The eigenvectors of "
-    "eigenvalues that coincide to rounding have no derivative; the others have.",
+    doc="Return (eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). Eigenvectors of "
+    "eigenvalues that coincide to rounding have no derivative; all others have one.",
 )
 
 
@@ -195,7 +196,7 @@ eigvalsh = general(
         lambda out, a, UPLO="L": bool(_same(out).any()),
         smooth=lambda g, out: _alike_where(_same(out), g),
     ),
-    doc="The eigenvalues of Hermitian matrices (..., n, n), in ascending order.",
+    doc="Return the eigenvalues of Hermitian matrices (..., n, n) in ascending order.",
 )
 
 
@@ -205,13 +206,13 @@ def _alike(a: Any, w: Any, v: Any) -> Any:
     Raises
     ------
     LinAlgError
-        If eigenvectors are dependent, to rounding: not even the eigenvalues have a derivative.
+        If the eigenvectors are dependent to rounding: the eigenvalues have no derivative either.
     """
     a, w, v = data_of(a), data_of(w), data_of(v)
     n, spread = w.shape[-1], np.linalg.svd(v, compute_uv=False)
     if np.any(negligible(spread, n)):
         raise np.linalg.LinAlgError("eig has no derivative where the eigenvectors are dependent")
-    # rounding of a matrix changes an eigenvalue by so much at most (Bauer and Fike 1960)
+    # Bauer and Fike (1960) bound the change of an eigenvalue by the rounding of the matrix
     condition = spread[..., :1] / spread[..., -1:]
     return coinciding(w, rounding(np.linalg.norm(a, axis=-1), n) * condition)
 
@@ -221,12 +222,12 @@ def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
     same = _alike(a, w, v)
     inner = solve(v, t @ v)
     change = v @ _times(_gaps(w, same), inner)
-    along = sum(conj(v) * change, axis=-2, keepdims=True)  # the vectors stay of length 1
+    along = sum(conj(v) * change, axis=-2, keepdims=True)  # keeps the vectors at length 1
     return diagonal(inner), _free_columns(change - v * along, same.any(axis=-1), t)
 
 
 def _eig_vjp(g: Any, out: Any, a: Any) -> Any:
-    # cotangents may cancel, as in v @ diag(w) @ inv(v) at the identity, and tell nothing then
+    # decided by the values: cotangents may cancel, as in v @ diag(w) @ inv(v) at the identity
     if g[1] is not None and np.any(_alike(a, *out)):
         raise eig.no_derivative([a])
     return transposed(lambda t: _eig_jvp(t, out, a), a, out, g)
@@ -242,19 +243,20 @@ eig = general(
         lambda out, a: bool(_alike(a, *out).any()),
         smooth=lambda g, out: g[1] is None and _alike_where(_same(out[0]), g[0]),
     ),
-    doc="(eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. The "
-    "eigenvectors of eigenvalues that coincide to rounding have no derivative; the others have.",
+    doc="Return (eigenvalues, eigenvectors) of matrices (..., n, n), complex unless all are real. "
+    "Eigenvectors of eigenvalues that coincide to rounding have no derivative; all others have "
+    "one.",
 )
 
 
 @composite(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    """numpy.linalg.eigvals: the eigenvalues of matrices (..., n, n), in the order of eig's."""
+    """numpy.linalg.eigvals: the eigenvalues of matrices (..., n, n), in the order of eig."""
     return eig(a)[0]
 
 
 def singular_values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
-    """The tangent of singular values; at 0 they have a kink."""
+    """Return the tangents of singular values; 0 where a value is 0 to rounding (a kink)."""
     kept = ~negligible(data_of(s), np.max([u.shape[-2], vh.shape[-1]]))
     return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * kept
 
@@ -265,7 +267,10 @@ def _degenerate(s: Any, a: Any) -> bool:
 
 
 def _smooth_values(g: Any, out: Any) -> bool:
-    """Whether values that coincide have equal cotangents, those that are 0 none, and no vectors."""
+    """Return whether the cotangent of singular values is smooth where they coincide or are 0.
+
+    The vectors and values of 0 must have none, and coinciding values equal cotangents.
+    """
     if isinstance(out, tuple):
         (gu, g, gvh), s = g, out[1]
         if gu is not None or gvh is not None:
@@ -306,7 +311,7 @@ def _svd_jvp(
     gaps = _gaps(s, same) / (row_vector(s) + expand_dims(s, axis=-1) + one + same)  # of the squares
     du = u @ _times(gaps, right + adjoint(right))
     dv = v @ _times(gaps, left + adjoint(left))
-    if complex:  # together the two phases are determined: half to each
+    if complex:  # only the product of the two phases is determined: half for each
         turn = 0.5j * row_vector(imag(diagonal(inner)) / divisor)
         du, dv = du + u * turn, dv - v * turn
     if a.shape[-2] > k:
@@ -329,10 +334,11 @@ svd = general(
         lambda out, a, compute_uv=True, **params: _degenerate(out[1] if compute_uv else out, a),
         smooth=lambda g, out: _smooth_values(g, out),
     ),
-    doc="(u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s (compute_uv=False). The "
-    "vectors of singular values that coincide to rounding have no derivative, nor have those "
-    "that only complete a basis: those beyond the first min(m, n) (use full_matrices=False), and "
-    "those of values that are 0 to rounding if there are such or a is complex.",
+    doc="Return (u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s "
+    "(compute_uv=False). Vectors of singular values that coincide to rounding have no derivative. "
+    "Vectors that only complete a basis have none either: those after the first min(m, n) (use "
+    "full_matrices=False), and, on a side with such vectors or for complex a, those of values that "
+    "are 0 to rounding.",
 )
 
 

@@ -1,4 +1,4 @@
-"""NumPy's functions of functions, which call what they are given on parts of an array of nodes."""
+"""NumPy's functions that call a function on parts of an array: apply_along_axis and others."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = [
 
 
 def _array(x: Any) -> Any:
-    return x if isinstance(x, Node) else np.asanyarray(x)[()]  # a single Value as itself
+    return x if isinstance(x, Node) else np.asanyarray(x)[()]  # [()] unpacks a 0-d array of a Value
 
 
 @composite(np.apply_along_axis)
 def apply_along_axis(
     func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    """`func1d` of every vector along an axis; the axes of its results take that axis's place."""
+    """numpy.apply_along_axis for arrays and Tensors."""
     arr = _array(arr)
     shape = np.shape(arr)
     axis = normalize_axis_index(axis, len(shape))
@@ -39,7 +39,7 @@ def apply_along_axis(
     ]
     if not results:
         raise ValueError(
-            f"apply_along_axis has no vector to call with in an array of shape {shape}"
+            f"apply_along_axis: an array of shape {shape} has no vector to call the function on"
         )
     inner = np.shape(results[0])
     out = reshape(stack(results), around + inner)
@@ -49,7 +49,7 @@ def apply_along_axis(
 
 @composite(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: int | Sequence[int]) -> Any:
-    """`func(a, axis)` over several axes, one after the other, each kept with length 1."""
+    """numpy.apply_over_axes for arrays and Tensors."""
     a = _array(a)
     ndim = np.ndim(a)
     for axis in np.atleast_1d(axes):
@@ -58,29 +58,29 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: int | Sequenc
         a = out if np.ndim(out) == ndim else expand_dims(out, axis=place)
         if np.ndim(a) != ndim:
             raise ValueError(
-                f"apply_over_axes: the function made {np.ndim(out)} dimensions of {ndim}, where "
-                f"{ndim} or {ndim - 1} were expected"
+                f"apply_over_axes: the function returned {np.ndim(out)} dimensions, expected "
+                f"{ndim} or {ndim - 1}"
             )
     return a
 
 
 @composite(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    """A function for each condition (or a constant), called where it is the last that holds.
+    """numpy.piecewise for arrays and Tensors; the last condition that is true decides.
 
-    One function more than conditions is for everywhere else; without it, 0 is there.
+    One function more than conditions is the default; without it, the default is 0.
     """
     x = _array(x)
     conditions = np.asarray(condlist, bool)
     if conditions.ndim == 0 or (conditions.ndim == 1 and np.ndim(x) > 0):
-        conditions = conditions[None]  # of one condition
+        conditions = conditions[None]  # a single condition
     if len(conditions) == len(funclist) - 1:
         elsewhere = ~np.any(conditions, axis=0, keepdims=True)
         conditions = np.concatenate([conditions, elsewhere])
     if len(conditions) != len(funclist):
         raise ValueError(
-            f"piecewise takes a function for each of its {len(conditions)} conditions and, if "
-            f"wanted, one more; got {len(funclist)}"
+            f"piecewise takes a function for each of its {len(conditions)} conditions and "
+            f"optionally a default; got {len(funclist)} functions"
         )
     out = where(False, x, 0)  # a node if x is one, even if all pieces are constant
     for condition, function in zip(conditions, funclist, strict=True):

@@ -1,4 +1,4 @@
-"""Rows whose derivative is told as a map of tangents, or of cotangents, or both."""
+"""Rows with a rule for tangents, for cotangents, or for both."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from autodiff.ops.table import TABLE, Row, Rule, register, rule_signature
 
 
 class General(Row):
-    """Anything that is neither elementwise nor linear.
+    """A row that is neither elementwise nor linear.
 
-    Either direction is linear in what it carries, so one that is not told is the transpose of the
-    other: the rule runs on a fresh variable, and its graph is pulled back.
+    A missing rule is the transpose of the given one: that is linear, so it is run on a fresh
+    variable and its graph is pulled back.
 
-    A function may return a tuple. Its rules are then given, and give, a tuple for it, in which
-    None as a cotangent means that nothing depends on that part.
+    A function may return a tuple. Its cotangents and tangents are tuples then. A cotangent of None
+    means that nothing depends on that part.
     """
 
     vjps: tuple[Rule, ...]
     jvps: tuple[Rule, ...]
     hermitian = False
-    """Whether it takes a matrix for Hermitian, of which it reads one triangle."""
+    """Whether it assumes a Hermitian matrix and reads one triangle only."""
     undetermined = ""
-    """Results that may have no derivative, for which its rules then return NaN."""
+    """Results that may have no derivative, in words; the rules return NaN for them."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.vjps:
@@ -47,7 +47,7 @@ class General(Row):
             raise self.no_derivative(inputs)
 
     def no_derivative(self, inputs: Args) -> np.linalg.LinAlgError:
-        """The error that there is no derivative at these inputs."""
+        """Return the error for inputs without a derivative."""
         shapes = ", ".join(str(arg.shape) for arg in inputs)
         return np.linalg.LinAlgError(
             f"{self.name} has no derivative at this input of shape {shapes}, since the result "
@@ -64,7 +64,7 @@ def _has_nan(x: Any) -> bool:
 
 
 def transposed(linear_map: Callable[[Any], Any], source: Any, target: Any, g: Any) -> Any:
-    """Pull `g` back through a map from what is like `source` to what is like `target`."""
+    """Pull `g` back through a linear map, with an input like `source`, an output like `target`."""
     record = isinstance(source, Node) or isinstance(target, Node) or isinstance(g, Node)
     with recorded():
         points = [
@@ -94,10 +94,10 @@ def general(
     kind: type[General] = General,
     **labels: Any,
 ) -> General:
-    """A row from a rule for each input, `(g, out, *inputs, **parameters)` or `(t, out, ...)`.
+    """Make a row from `vjp` or `jvp`: a rule for each input.
 
-    Told as `vjp`, `jvp`, or both where the transpose of the one that is told would be slow.
-    `kind` is the class of the row.
+    The arguments of a rule are `(g, out, *inputs, **parameters)` or `(t, out, ...)`. Give both if
+    the transpose of one would be slow. `kind` is the class of the row.
     """
     op = kind()
     register(op, function, labels)
@@ -109,7 +109,7 @@ def general(
 
 
 class Item(Row):
-    """One of the results of a function that returns several."""
+    """One result of a function that returns a tuple."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         parts = [None] * len(args[0])
@@ -121,7 +121,7 @@ class Item(Row):
 
 
 class Pack(Row):
-    """Several nodes as one, so that a rule may give their cotangents together."""
+    """Several nodes as one, so that a rule can return their cotangents together."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         return g[k]
@@ -133,7 +133,7 @@ class Pack(Row):
 
 
 def _own(op: Row, name: str, arity: int, function: Callable[..., Any], *parameters: str) -> Row:
-    """A row of the engine's own, which no function of NumPy stands for."""
+    """Register a row without a NumPy function."""
     op.name = op.symbol = name
     op.arity, op.function, op.parameters = arity, function, parameters
     op.__doc__ = type(op).__doc__

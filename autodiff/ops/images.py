@@ -1,9 +1,9 @@
-"""Windows that slide over images: convolution and pooling.
+"""Sliding windows over images: convolution and pooling.
 
 Images are arrays of shape (N, C, H, W): N images of C channels, H rows, W columns. `size`,
-`stride`, `padding` and `dilation` are one integer or a pair, for rows and columns. All of it is the
-arrangement of windows into columns, one matrix product for each image and group, and its transpose,
-which adds the columns up where they came from.
+`stride`, `padding` and `dilation` are one integer or a pair, for rows and columns. A convolution
+copies the windows into columns and takes one matrix product for each image and group. Its transpose
+adds the columns up at the places of their windows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Pair = int | Sequence[int]
 def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
     if len(pair) != 2 or min(pair) < least:
-        raise ValueError(f"{name}={value}: expected an integer from {least} on, or a pair of them")
+        raise ValueError(f"{name}={value}: expected an integer >= {least}, or a pair of them")
     return int(pair[0]), int(pair[1])
 
 
@@ -46,7 +46,7 @@ def _require(fits: bool, function: str, rule: str, *shapes: tuple[int, ...]) -> 
 
 
 class Sliding(NamedTuple):
-    """Windows at all their places: of so many pixels, so far apart, on an image with a border."""
+    """Size, stride, padding and dilation of sliding windows, each (rows, columns)."""
 
     size: tuple[int, int]
     stride: tuple[int, int]
@@ -55,7 +55,7 @@ class Sliding(NamedTuple):
 
     @classmethod
     def of(cls, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair) -> Sliding:
-        """The arguments of a call checked; windows touch each other where no stride is given."""
+        """Check the arguments of a call; the default stride is the window's size."""
         return cls(
             _pair(size, "size", 1),
             _pair(size if stride is None else stride, "stride", 1),
@@ -65,25 +65,25 @@ class Sliding(NamedTuple):
 
     @property
     def extent(self) -> tuple[int, int]:
-        """How many rows and columns a window reaches over."""
+        """Rows and columns that a window spans, its gaps included."""
         (kh, kw), (d, e) = self.size, self.dilation
         return d * (kh - 1) + 1, e * (kw - 1) + 1
 
     def places(self, image: Sequence[int]) -> tuple[int, int]:
-        """How many places a window has along each side of an image of H by W."""
+        """Return the number of places of a window in an image (H, W), along each side."""
         rows, columns = (
             (n + 2 * p - extent) // s + 1
             for n, p, extent, s in zip(image, self.padding, self.extent, self.stride, strict=True)
         )
         if rows < 1 or columns < 1:
             raise ValueError(
-                f"windows of {self.size} with dilation {self.dilation} reach over {self.extent} "
-                f"pixels, more than an image of {tuple(image)} with padding {self.padding} has"
+                f"windows of {self.size} with dilation {self.dilation} span {self.extent} pixels, "
+                f"more than an image of {tuple(image)} with padding {self.padding} has"
             )
         return rows, columns
 
     def image(self, places: Sequence[int]) -> tuple[int, int]:
-        """The smallest image with so many places."""
+        """Return the size of the smallest image with this number of places."""
         h, w = (
             max((n - 1) * s + extent - 2 * p, 0)
             for n, s, extent, p in zip(places, self.stride, self.extent, self.padding, strict=True)
@@ -91,7 +91,7 @@ class Sliding(NamedTuple):
         return h, w
 
     def windows(self, x: Any, border: float = 0) -> Any:
-        """The windows of images (N, C, H, W) as a view (N, C, *size, *places)."""
+        """Return the windows of images (N, C, H, W) as a view (N, C, *size, *places)."""
         _require(x.ndim == 4, "a sliding window", "images (N, C, H, W)", x.shape)
         self.places(x.shape[2:])
         (p, q), (s, t), (d, e) = self.padding, self.stride, self.dilation
@@ -104,13 +104,13 @@ class Sliding(NamedTuple):
         return view[:, :, ::s, ::t, ::d, ::e].transpose(0, 1, 4, 5, 2, 3)
 
     def reduced(self, ufunc: np.ufunc, x: Any, border: float = 0) -> Any:
-        """Every window reduced to a pixel, pixel by pixel: NumPy is slow along two short axes."""
+        """Reduce every window to a pixel, in a loop: NumPy is slow along two short axes."""
         windows = self.windows(x, border)
         first, *others = [windows[:, :, i, j] for i, j in np.ndindex(self.size)]
         return reduce(ufunc, others, first.copy())
 
     def fold(self, columns: Any, image: Sequence[int]) -> Any:
-        """The transpose of `windows`: images in which each window is added where it belongs."""
+        """Apply the transpose of `windows`: add each window to the images at its place."""
         n, c, *shape = columns.shape
         places = self.places(image)
         if (*self.size, *places) != tuple(shape):
@@ -128,14 +128,14 @@ class Sliding(NamedTuple):
 
 
 def _columns(x: Any, sliding: Sliding, groups: int) -> Any:
-    """Every window as a column, in a matrix for each image and group of channels."""
+    """Return every window as a column, in a matrix for each image and group of channels."""
     windows = sliding.windows(x)
     n, c, kh, kw, h, w = windows.shape
     return windows.reshape(n, groups, c // groups * kh * kw, h * w)
 
 
 def _matrices(w: Any, groups: int) -> Any:
-    """Kernels (O, C / groups, KH, KW) as a matrix for each group."""
+    """Return kernels (O, C / groups, KH, KW) as a matrix for each group."""
     return w.reshape(groups, len(w) // groups, w[:1].size)
 
 
@@ -204,7 +204,7 @@ def _conv2d_kernel(
     return products.sum(axis=0).reshape(o, x.shape[1] // groups, *sliding.size)
 
 
-# The three are each other's transposes: Σ conv2d(x, w) y = Σ x conv_transpose2d(y, w)
+# Each is a transpose of the others: Σ conv2d(x, w) y = Σ x conv_transpose2d(y, w)
 # = Σ w conv2d_kernel(x, y).
 conv2d = linear(
     _conv2d,
@@ -214,12 +214,12 @@ conv2d = linear(
     lambda g, x, w, **options: conv2d_kernel(conj(x), g, size=w.shape[2:], **options),
     name="conv2d",
     symbol="∗",
-    doc="""Images (N, C, H, W) seen through O kernels: (N, O, OH, OW).
+    doc="""Convolve images (N, C, H, W) with O kernels: (N, O, OH, OW).
 
     out[n, o, i, j] = Σ w[o, c, k, l] x[n, c, i s + k d - p, j s + l d - p] over c, k and l, with
     stride s, padding p (by zeros) and dilation d, where OH = (H + 2 p - d (KH - 1) - 1) // s + 1.
-    Kernels have shape (O, C / groups, KH, KW): channels and kernels come in so many groups, and
-    those of one have nothing to do with those of another.
+    Kernels have shape (O, C / groups, KH, KW): channels and kernels are divided into groups, and
+    each group of kernels sees its own group of channels only.
     """,
 )
 conv_transpose2d = linear(
@@ -230,12 +230,11 @@ conv_transpose2d = linear(
     lambda g, x, w, size=None, **options: conv2d_kernel(g, conj(x), size=w.shape[2:], **options),
     name="conv_transpose2d",
     symbol="∗ᵀ",
-    doc="""The transpose of conv2d in its images: from (N, O, h, w) to (N, C, H, W).
+    doc="""Apply the transpose of conv2d in its images: from (N, O, h, w) to (N, C, H, W).
 
-    Every pixel adds its multiple of the kernels, of shape (O, C / groups, KH, KW), to the place
-    that `conv2d` with the same options would have computed it from. `size` is (H, W), of which a
-    stride leaves several to choose from; left out, the smallest of them:
-    H = (h - 1) s + d (KH - 1) + 1 - 2 p.
+    Each pixel times the kernels (O, C / groups, KH, KW) is added to the window from which `conv2d`
+    with the same options computes it. With a stride several sizes (H, W) are possible. `size`
+    chooses one; the default is the smallest: H = (h - 1) s + d (KH - 1) + 1 - 2 p.
     """,
 )
 conv2d_kernel = linear(
@@ -245,9 +244,9 @@ conv2d_kernel = linear(
     ),
     lambda g, x, y, size=1, **options: conv2d(conj(x), g, **options),
     name="conv2d_kernel",
-    doc="""The transpose of conv2d in its kernels: (O, C / groups, KH, KW), of `size` (KH, KW).
+    doc="""Apply the transpose of conv2d in its kernels: (O, C / groups, KH, KW), `size` (KH, KW).
 
-    Takes images (N, C, H, W), and y like their `conv2d` with the same options: (N, O, OH, OW).
+    Takes images (N, C, H, W) and y of the shape (N, O, OH, OW) of their `conv2d`, with its options.
     """,
 )
 
@@ -275,7 +274,7 @@ unfold2d = linear(
         g, x.shape[2:], size, stride, padding, dilation
     ),
     name="unfold2d",
-    doc="""The windows of images (N, C, H, W), as (N, C, KH, KW, OH, OW): pixel, then place.
+    doc="""Return the windows of images (N, C, H, W) as (N, C, KH, KW, OH, OW): pixel, then place.
 
     `size` is (KH, KW); see `conv2d` for the rest.
     """,
@@ -286,9 +285,9 @@ fold2d = linear(
         g, size, stride, padding, dilation
     ),
     name="fold2d",
-    doc="""Images of size `image` (H, W) in which windows (N, C, KH, KW, OH, OW) are added in place.
+    doc="""Add windows (N, C, KH, KW, OH, OW) up in images of size `image` (H, W).
 
-    The transpose of `unfold2d`: where windows overlap, their pixels add up.
+    The transpose of `unfold2d`: where windows overlap, their pixels are summed.
     """,
 )
 
@@ -307,7 +306,7 @@ def _max_pool2d(
 def _largest(
     out: Any, x: Any, size: Pair, stride: Pair | None, padding: Pair, dilation: Pair
 ) -> Any:
-    """Equal shares for all pixels of a window that reach its maximum."""
+    """Return equal shares for the pixels of each window that equal its maximum."""
     sliding = Sliding.of(size, stride, padding, dilation)
     windows = sliding.windows(data_of(x), border=-np.inf)
     reached = np.equal(windows, data_of(out)[:, :, None, None], order="C")
@@ -337,10 +336,10 @@ max_pool2d = general(
     ),
     name="max_pool2d",
     symbol="max pool",
-    doc="""The largest pixel of every window of images (N, C, H, W): (N, C, OH, OW).
+    doc="""Return the maximum of each window of images (N, C, H, W): (N, C, OH, OW).
 
-    Windows are `size` apart unless a stride is given; a border of `padding` pixels never wins. As
-    with `max`, pixels that are equally large share the derivative equally.
+    The default stride is `size`. Pixels of the padding are ignored. As with `max`, pixels that tie
+    share the derivative equally.
     """,
 )
 
@@ -364,9 +363,8 @@ avg_pool2d = linear(
     _avg_pool2d_transpose,
     name="avg_pool2d",
     symbol="mean pool",
-    doc="""The mean of every window of images (N, C, H, W): (N, C, OH, OW).
+    doc="""Return the mean of each window of images (N, C, H, W): (N, C, OH, OW).
 
-    Windows are `size` apart unless a stride is given; the zeros of a border of `padding` pixels
-    count like pixels.
+    The default stride is `size`. The zeros of the padding count as pixels.
     """,
 )

@@ -1,4 +1,4 @@
-"""NumPy's `linalg` by its own names: solving, factorisations, determinants, norms, products."""
+"""The namespace of `numpy.linalg`: solving, factorisations, determinants, norms, products."""
 
 from __future__ import annotations
 
@@ -74,8 +74,6 @@ __all__ = [
 ]
 
 
-# Names of this namespace for what stands elsewhere.
-
 alias(matmul, np.linalg.matmul)
 alias(tensordot, np.linalg.tensordot)
 
@@ -106,7 +104,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @composite(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """numpy.linalg.tensorinv: the inverse for tensordot, by the first `ind` axes of a."""
+    """numpy.linalg.tensorinv: the inverse of a under tensordot over its first `ind` axes."""
     a = as_array(a)
     if ind <= 0:
         raise ValueError(f"tensorinv takes ind > 0, got {ind}")
@@ -116,7 +114,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 @composite(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
-    """numpy.linalg.tensorsolve: x of tensordot(a, x, x.ndim) = b; `axes` of a go to its end."""
+    """numpy.linalg.tensorsolve: x with tensordot(a, x, x.ndim) = b; `axes` of a move to its end."""
     a, b = as_array(a), as_array(b)
     if axes is not None:
         moved = [i % a.ndim for i in axes]
@@ -125,19 +123,19 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
     n = math.prod(rest)
     if not b.size == n == math.prod(a.shape[: b.ndim]):
         raise np.linalg.LinAlgError(
-            f"tensorsolve takes as many equations as unknowns, got a of shape {a.shape} (its axes "
-            f"in that order) and b of shape {b.shape}"
+            "tensorsolve takes as many equations as unknowns, got a of shape "
+            f"{a.shape} (after moving its axes) and b of shape {b.shape}"
         )
     return solve(a.reshape(n, n), b.ravel()).reshape(rest)
 
 
 def _kept(a: Any, rcond: Any, rtol: Any) -> tuple[Any, bool]:
-    """Return a mask of the singular values that pinv inverts, and whether all others are 0.
+    """Return a mask of the singular values that pinv inverts, and whether all others are zero.
 
     Raises
     ------
     LinAlgError
-        If a value is equal to the limit, to rounding: at a lower rank, with the default limit.
+        If a value equals the limit to rounding, as at a lower rank with the default limit.
     """
     values, size = np.linalg.svd(a, compute_uv=False), np.max(a.shape[-2:])
     if rcond is None:
@@ -147,18 +145,18 @@ def _kept(a: Any, rcond: Any, rtol: Any) -> tuple[Any, bool]:
     if np.any(np.abs(values - limit) <= rounding(values, size)):
         raise np.linalg.LinAlgError(
             f"pinv has no derivative at matrices of shape {a.shape} whose rank is not full, to "
-            "rounding, where the result jumps: add a row of regularisation (sqrt(λ) I), or keep "
-            "the rank by a limit for the singular values, such as rcond=1e-8"
+            "rounding: the result jumps there. Append regularisation rows (sqrt(λ) I), or fix the "
+            "rank by a limit for the singular values, such as rcond=1e-8"
         )
     kept = values > limit
     return kept, bool(np.all(kept | negligible(values, size)))
 
 
 def _truncated_jvp(t: Any, out: Any, a: Any, kept: Any) -> Any:
-    """The tangent of a pseudo-inverse that takes singular values for 0 which are not.
+    """Return the tangent of a pseudo-inverse that treats nonzero singular values as 0.
 
-    Their vectors turn into those of the others, as the divided differences of a function of
-    singular values say (Noferini 2017).
+    By divided differences of a function of singular values (Noferini 2017): the vectors of the
+    truncated values mix with those of the kept ones.
     """
     u, s, vh = svd(a, full_matrices=False)
     v, back, ahead = adjoint(vh), adjoint(t), adjoint(out)
@@ -178,14 +176,14 @@ def _truncated_jvp(t: Any, out: Any, a: Any, kept: Any) -> Any:
 
 
 ORDERS = 16
-"""Up to which order pinv can be differentiated at a rank that is not full."""
+"""Highest order of pinv's derivatives at a matrix that is not of full rank."""
 
 
 def _with_rest(left: Any, right: Any, t: Any, out: Any, a: Any) -> Any:
-    """Add to two terms of the tangent what is 0 at a lower rank, though its derivatives are not.
+    """Return left + right and terms that are 0 at a lower rank, but have derivatives.
 
-    The rest of `a` beyond its rank enters as a power series, the solution of a Sylvester equation,
-    of which the first ORDERS derivatives are exact.
+    The terms are a power series in the rest of `a` beyond its rank, the solution of a Sylvester
+    equation. Its first ORDERS derivatives are exact.
     """
     rest = a - a @ out @ a
     back, ahead = adjoint(rest), adjoint(out)
@@ -225,9 +223,9 @@ pinv = general(
     np.linalg.pinv,
     jvp=_pinv_jvp,
     symbol="⁺",
-    doc="The pseudo-inverses of matrices (..., m, n) (Golub and Pereyra 1973). No derivative where "
-    "a singular value is equal to the limit `rcond`, to rounding; so at a matrix of lower rank a "
-    "limit other than the default is needed.",
+    doc="Return the pseudo-inverses of matrices (..., m, n) (Golub and Pereyra 1973). There is no "
+    "derivative where a singular value equals the limit `rcond` to rounding: a matrix of lower "
+    "rank needs a limit other than the default.",
 )
 
 
@@ -235,13 +233,13 @@ def _full_rank(out: Any, a: Any) -> None:
     rank, values = int(data_of(out)[2]), data_of(data_of(out)[3])
     if rank < np.min(a.shape) or np.any(negligible(values, np.max(a.shape))):
         raise np.linalg.LinAlgError(
-            f"lstsq has no derivative at a matrix of shape {a.shape} and rank {rank}, where the "
-            "solution jumps: add a row of regularisation (sqrt(λ) I) to make the rank full"
+            f"lstsq has no derivative at a matrix of shape {a.shape} and rank {rank}: the solution "
+            "jumps there. Append regularisation rows (sqrt(λ) I) to make the rank full"
         )
 
 
 def _lstsq_parts(out: Any, b: Any, change: Any, rest: Any, more: Any, values: Any) -> Any:
-    """Tangents of the results, of which the solution changes by `more`."""
+    """Return the tangents of lstsq's results; `more` is that of the solution."""
     squares = None
     if out[1].size:
         squares = 2 * sum(real(conj(rest) * change), axis=0).reshape(out[1].shape)
@@ -266,51 +264,51 @@ def _lstsq_by_b(t: Any, out: Any, a: Any, b: Any, rcond: Any = None) -> Any:
 lstsq = general(
     np.linalg.lstsq,
     jvp=(_lstsq_by_a, _lstsq_by_b),
-    doc="(x, residuals, rank, singular values) of the shortest x that minimises |a @ x - b|, for a "
-    "matrix a (m, n) of full rank and b (m,) or (m, k); differentiated as pinv(a) @ b.",
+    doc="Return (x, residuals, rank, singular values) with the shortest x that minimises "
+    "|a @ x - b|, for a of shape (m, n) and full rank and b of shape (m,) or (m, k).",
 )
 
 
 # Determinants.
 
 
-def _inverse(a: Any, said: str) -> Any:
-    """The inverses of matrices, or an error that says `said` for those singular to rounding."""
+def _inverse(a: Any, message: str) -> Any:
+    """Return the inverses of matrices, or raise a LinAlgError if one is singular to rounding."""
     try:
         inverse = inv(a)
     except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(said) from error
+        raise np.linalg.LinAlgError(message) from error
     if singular(data_of(a), data_of(inverse)):
-        raise np.linalg.LinAlgError(said)
+        raise np.linalg.LinAlgError(message)
     return inverse
 
 
 def _products_of_others(s: Any) -> Any:
-    """The product of all elements but one, for each."""
+    """Return for each element the product of all others along the last axis."""
     one = np.ones_like(s[..., :1])
     before = np.cumprod(np.concatenate([one, s[..., :-1]], axis=-1), axis=-1)
     after = np.cumprod(np.concatenate([one, s[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
     return before * after
 
 
-def _turned(a: Any) -> Any:
-    """The singular value decomposition, and the determinant that is left without the values."""
+def _svd_and_phase(a: Any) -> Any:
+    """Return u, s, vh and det(u) det(vh), so that det(a) is the latter times prod(s)."""
     u, s, vh = np.linalg.svd(a)
     return u, s, vh, np.asarray(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
 
 
 def _cofactor(a: Any) -> Any:
-    u, s, vh, phase = _turned(a)
+    u, s, vh, phase = _svd_and_phase(a)
     return phase * (u.conj() * row_vector(_products_of_others(s))) @ vh.conj()
 
 
 def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
-    if isinstance(a, Node):  # for derivatives of yet higher order
+    if isinstance(a, Node):  # for derivatives of higher order
         inverse = _inverse(a, "det has only two derivatives at a singular matrix")
         inverse = inverse.swapaxes(-1, -2)
         change = sum(out * t, axis=(-2, -1), keepdims=True)
         return change * inverse - inverse @ t.swapaxes(-1, -2) @ out
-    u, s, vh, phase = _turned(a)
+    u, s, vh, phase = _svd_and_phase(a)
     one = np.eye(s.shape[-1], dtype=bool)
     pairs = np.where(one, 0, _products_of_others(np.where(one, s.dtype.type(1), row_vector(s))))
     t = (adjoint(u) @ t @ adjoint(vh)).swapaxes(-1, -2)
@@ -318,25 +316,25 @@ def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
     return phase * (u.conj() @ (own - pairs * t) @ vh.conj())
 
 
-# From the singular values, since det(a) inv(a)ᵀ breaks down where det(a) is 0
+# computed from the singular values, since det(a) inv(a)ᵀ breaks down where det(a) is 0
 cofactor = general(
     _cofactor,
     jvp=_cofactor_jvp,
     name="linalg.cofactor",
     symbol="cof",
-    doc="The cofactors of matrices (..., n, n), singular ones too: the derivative of det. "
-    "Derivatives of theirs beyond the first need regular matrices.",
+    doc="Return the cofactors of matrices (..., n, n), singular ones too: the derivative of det. "
+    "Their derivatives of order 2 and higher need regular matrices.",
 )
 det = general(
     np.linalg.det,
     vjp=lambda g, out, a: expand_dims(g, axis=(-2, -1)) * conj(cofactor(a)),
     jvp=lambda t, out, a: sum(cofactor(a) * t, axis=(-2, -1)),
-    doc="The determinants of matrices (..., n, n): differentiable at singular ones too.",
+    doc="Return the determinants of matrices (..., n, n), differentiable at singular ones too.",
 )
 
 
 def _log_slope(a: Any) -> Any:
-    return _inverse(a, "slogdet has no derivative at a singular matrix: det has one")
+    return _inverse(a, "slogdet has no derivative at a singular matrix: use det, which has one")
 
 
 def _slogdet_vjp(g: Any, out: Any, a: Any) -> Any:
@@ -356,13 +354,13 @@ slogdet = general(
     np.linalg.slogdet,
     vjp=_slogdet_vjp,
     jvp=_slogdet_jvp,
-    doc="(sign, logabsdet) of matrices (..., n, n): det is sign * exp(logabsdet).",
+    doc="Return (sign, logabsdet) of matrices (..., n, n): det is sign * exp(logabsdet).",
 )
 
 
 @composite(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """numpy.linalg.cond: how many times larger matrices (..., n, n) make a relative error."""
+    """numpy.linalg.cond: the condition numbers of matrices (..., n, n)."""
     x = as_array(x)
     x = joined(x) if x.dtype == OBJECT else x
     with np.errstate(all="ignore"):
@@ -371,9 +369,9 @@ def cond(x: Any, p: Any = None) -> Any:
             out = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
         else:
             out = matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
-    spoilt = np.isnan(data_of(out))
-    if spoilt.any():  # a matrix of zeros, and not one of NaN
-        out = where(spoilt & ~np.isnan(data_of(x)).any(axis=(-2, -1)), math.inf, out)
+    undefined = np.isnan(data_of(out))
+    if undefined.any():  # inf for a matrix of zeros, NaN for one that contains NaN
+        out = where(undefined & ~np.isnan(data_of(x)).any(axis=(-2, -1)), math.inf, out)
     return out
 
 
@@ -399,13 +397,13 @@ multi_dot = linear(
     sequence=True,
     jointly=False,
     symbol="@",
-    doc="The product of a list of matrices in the cheapest order; the ends may be vectors.",
+    doc="Return the product of a list of matrices, in the cheapest order; the ends may be vectors.",
 )
 
 
 @composite(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
-    """numpy.linalg.matrix_power: the n-th power of matrices, of their inverses for n < 0."""
+    """numpy.linalg.matrix_power: the n-th power of matrices; of their inverses for n < 0."""
     a = as_array(a)
     if not isinstance(n, int | np.integer):
         raise TypeError(f"matrix_power takes an integer exponent, not {n!r}")

@@ -1,4 +1,4 @@
-"""Arrays to write into: Tensors of constants, which the elements of a node may be assigned to."""
+"""Arrays to write into: Tensors of constants, whose elements may be assigned from nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["empty", "empty_like", "full", "full_like", "ones", "ones_like", "zer
 
 
 class Making(Row):
-    """A row without inputs: it makes an array of one constant."""
+    """A row without inputs that makes a constant array."""
 
     arity = 0
     parameters = ("shape", "fill_value", "dtype")
@@ -26,7 +26,7 @@ class Making(Row):
         TABLE[name] = self
 
     def make(self, shape: Any, value: Any, dtype: Any) -> Any:
-        """Return a Tensor of this value; a plain array if the dtype is no floating one."""
+        """Return a Tensor filled with a value; a plain array if the dtype is not inexact."""
         params = {"shape": shape, "fill_value": value, "dtype": dtype}
         array = np.full(**params)
         if array.dtype.kind not in "fc":
@@ -38,7 +38,7 @@ _ZEROS, _ONES, _EMPTY, _FULL = map(Making, ("zeros", "ones", "empty", "full"))
 
 
 def zeros(shape: Any, dtype: Any = float) -> Any:
-    """Return a Tensor of zeros to write into; integers and truth values come as a plain array.
+    """Return a Tensor of zeros to write into; a plain array for an integer or boolean dtype.
 
     >>> from autodiff import grad, zeros
     >>> def cumulated(x):
@@ -58,7 +58,7 @@ def ones(shape: Any, dtype: Any = float) -> Any:
 
 
 def empty(shape: Any, dtype: Any = float) -> Any:
-    """Return a Tensor to write into, of NaN, so that an element that was not written is seen."""
+    """Return a Tensor of NaN to write into, so that elements that were not written show."""
     return _EMPTY.make(shape, math.nan if np.dtype(dtype).kind in "fc" else 0, dtype)
 
 
@@ -68,30 +68,30 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
         dtype = np.asarray(fill_value).dtype if dtype is None else dtype
         return _FULL.make(shape, fill_value, dtype)
     filled = broadcast_to(fill_value, shape if isinstance(shape, tuple) else (shape,))
-    if dtype is not None and np.dtype(dtype).kind == "O":  # of Values
+    if dtype is not None and np.dtype(dtype).kind == "O":  # an array of Values
         return filled
     return copy(filled if dtype is None else in_dtype(filled, dtype))
 
 
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Return zeros in the shape and dtype of `a`: a Tensor to write into, if `a` is a node."""
+    """Return zeros of the shape and dtype of `a`: a Tensor to write into if `a` is a node."""
     return _like(np.zeros_like, zeros, a, dtype, shape)
 
 
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Return ones in the shape and dtype of `a`: a Tensor to write into, if `a` is a node."""
+    """Return ones of the shape and dtype of `a`: a Tensor to write into if `a` is a node."""
     return _like(np.ones_like, ones, a, dtype, shape)
 
 
 def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Return an array like `prototype` to write into: a Tensor of NaN, if that is a node."""
+    """Return an array like `prototype` to write into: a Tensor of NaN if that is a node."""
     return _like(np.empty_like, empty, prototype, dtype, shape)
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Return an array of one value in the shape and dtype of `a`; the value may be a node.
+    """Return an array of the shape and dtype of `a`, filled with a value, which may be a node.
 
-    It is a Tensor to write into, if `a` or the value is a node.
+    It is a Tensor to write into if `a` or the value is a node.
     """
     if not isinstance(a, Node) and not isinstance(fill_value, Node):
         return np.full_like(a, fill_value, dtype, shape=shape)

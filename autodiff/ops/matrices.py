@@ -1,4 +1,4 @@
-"""What the files of linear algebra share: adjoints, diagonals, `inv` and `solve`."""
+"""Shared by the files of linear algebra: adjoints, diagonals, `inv` and `solve`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autodiff.ops.table import conj, linear
 
 
 def adjoint(x: Any) -> Any:
-    """The conjugate transpose of the last two axes."""
+    """Return the conjugate transpose over the last two axes."""
     return conj(x).swapaxes(-1, -2)
 
 
@@ -21,7 +21,7 @@ def hermitian_part(x: Any) -> Any:
 
 
 def row_vector(x: Any) -> Any:
-    """A vector as something that scales the columns of a matrix."""
+    """Return vectors (..., n) as (..., 1, n), to scale the columns of a matrix."""
     return expand_dims(x, axis=-2)
 
 
@@ -39,7 +39,7 @@ diagonal = linear(
     np.linalg.diagonal,
     lambda g, x, offset=0: setitem(np.zeros(x.shape, g.dtype), g, index=_places(x.shape, offset)),
     name="linalg.diagonal",
-    doc="A diagonal of matrices (..., m, n).",
+    doc="Return a diagonal of matrices (..., m, n).",
 )
 
 inv = general(
@@ -47,12 +47,12 @@ inv = general(
     vjp=lambda g, out, a: -(adjoint(out) @ g @ adjoint(out)),
     jvp=lambda t, out, a: -(out @ t @ out),
     symbol="⁻¹",
-    doc="The inverses of matrices (..., n, n).",
+    doc="Return the inverses of matrices (..., n, n).",
 )
 
 
 def _as_columns(x: Any, b: Any) -> Any:
-    """What is like the solution for b, as matrices: NumPy takes a b of one axis for a vector."""
+    """Return x, of the shape of solve(a, b), as matrices: a b of one axis is a vector."""
     return expand_dims(x, axis=-1) if b.ndim == 1 else x
 
 
@@ -70,5 +70,5 @@ solve = general(
         lambda t, out, a, b: -solve(a, t @ _as_columns(out, b)).reshape(out.shape),
         lambda t, out, a, b: solve(a, t),
     ),
-    doc="x of a @ x = b, for matrices a (..., n, n) and b a vector (n,) or matrices (..., n, k).",
+    doc="Return x with a @ x = b, for a (..., n, n) and b a vector (n,) or matrices (..., n, k).",
 )

@@ -58,7 +58,7 @@ vector_norm = general(
     kinks=(
         Kink("x = 0", lambda out, x, **params: out == 0),
         Kink("ties for the norm of order ±∞", _tied_elements),
-        Kink("an element 0, if the order is 1 or less", _zero_elements),
+        Kink("an element of 0 if the order is 1 or less", _zero_elements),
     ),
     doc="The norm of any order of the vectors along an axis, or several.",
 )

@@ -1,8 +1,8 @@
-"""NumPy's functions that have no derivative: what each does on nodes, or what to write instead.
+"""NumPy functions without a derivative: they compute on data, or raise an error with advice.
 
-Those that have one are rows and composites (`table.BY_FUNCTION`); between them, these tables and
-`tests.numpy_coverage` account for every public function. Names are NumPy's, without `numpy.`; one
-that the installed NumPy does not have is passed over.
+Functions with a derivative are rows and composites (`table.BY_FUNCTION`). Together with
+`tests.numpy_coverage` the tables cover every public function. Names omit `numpy.`; names that the
+installed NumPy does not have are skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def found(names: str) -> list[Callable[..., Any]]:
-    """Those of NumPy's functions that the installed version has."""
+    """Return the functions with these names, if the installed NumPy has them."""
     functions = []
     for name in names.split():
         try:
@@ -42,48 +42,48 @@ PLAIN_NAMES = """
     array2string array_repr array_str
 """
 PLAIN = {*found(PLAIN_NAMES)}
-"""They look at the numbers only, and return what is no function to differentiate: truth values,
-places, shapes, dtypes, text. On nodes they compute with the data."""
+"""Functions that compute with the data of nodes and return truth values, indices, shapes, dtypes or
+text."""
 
 REFUSED_NAMES = {
-    "takes integers, and a node holds none: call it on x.astype(int)": """
+    "takes integers, but the data of a node are floats: call it on x.astype(int)": """
         bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift packbits
         ravel_multi_index right_shift unpackbits unravel_index
     """,
-    "takes dates, and a node holds none": """
+    "takes dates, but the data of a node are floats": """
         busday_count busday_offset datetime_as_string is_busday isnat
     """,
-    "makes indices of integers or truth values, and a node is neither: call it on "
+    "takes integers or truth values, but the data of a node are floats: call it on "
     "x.astype(int), or on a comparison (x > 0)": "ix_",
-    "counts, and no count has a derivative; nor do we follow the weights or the edges of the bins: "
-    "call it on x.data to compute outside the graph": """
+    "returns counts, which have no derivative; weights and bin edges that are nodes are not "
+    "supported either: call it on x.data to compute outside the graph": """
         histogram histogram2d histogram_bin_edges histogramdd
     """,
-    "counts: call it on integers (x.astype(int)). Weights that are nodes are added up by "
-    "autodiff.scatter(weights, index=x, shape=(x.max() + 1,))": "bincount",
-    "returns elements of its argument, which have a derivative, but not as many as one can tell "
-    "beforehand: find their places in x.data, then x[places]; "
-    "places = np.unique(x.data, return_index=True)[1]": """
+    "takes integers, but the data of a node are floats: call it on x.astype(int), and for "
+    "weights that are nodes autodiff.scatter(weights, index=x, shape=(x.max() + 1,))": "bincount",
+    "returns a number of elements that depends on the data: take the indices from x.data, "
+    "i = np.unique(x.data, return_index=True)[1], then write x[i]": """
         unique_all unique_counts unique_inverse unique_values
     """,
-    "returns elements of its arguments, which have a derivative, but not as many as one can tell "
-    "beforehand: join the arguments, find the places in the joined data (np.isin, np.unique), "
-    "then joined[places]": "intersect1d setdiff1d setxor1d union1d",
-    "writes numbers only, not the graph behind them: pass x.data (pickle keeps the graph)": """
+    "returns a number of elements that depends on the data: concatenate the arguments, take the "
+    "indices i from the data (np.isin, np.unique), then write joined[i]": (
+        "intersect1d setdiff1d setxor1d union1d"
+    ),
+    "writes the data without the graph: pass x.data, or keep the graph with pickle": """
         save savetxt savez savez_compressed
     """,
 }
 REFUSED = {function: why for why, names in REFUSED_NAMES.items() for function in found(names)}
-"""What cannot be differentiated: the reason, and what to write instead."""
+"""Functions that raise an error on nodes, with the reason and what to write instead."""
 
 MAKER_NAMES = {
-    "makes an array of what is no node": """
+    "makes an array from constants": """
         arange eye frombuffer fromfile fromfunction fromiter fromstring genfromtxt identity
         loadtxt tri
     """,
-    "makes a plain array, which a node does not turn into by itself": """
+    "makes a plain array, which would lose the derivative": """
         array asanyarray asarray ascontiguousarray asfortranarray require
     """,
 }
 MAKERS = {function for names in MAKER_NAMES.values() for function in found(names)}
-"""They have a parameter `like`, by which alone they can ask what a node makes of them."""
+"""Functions that dispatch on their parameter `like` only."""

@@ -1,7 +1,7 @@
-"""Polynomials by their coefficients, that of the highest power first.
+"""Polynomials as vectors of coefficients, highest power first.
 
-Most are expressions over other rows, as in NumPy, and as long as NumPy makes them: a coefficient
-that NumPy cuts off because it is zero has no derivative.
+Most are expressions over other rows. Results have the length of NumPy's: a leading zero that NumPy
+cuts off has no derivative.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = [
 
 def _array(p: Any, name: str) -> Any:
     if isinstance(p, np.poly1d):
-        raise TypeError(f"{name} takes no np.poly1d here: pass the coefficients, p.coeffs")
+        raise TypeError(f"{name} does not take np.poly1d: pass the coefficients, p.coeffs")
     return as_array(p)
 
 
 def _coefficients(p: Any, name: str) -> Any:
-    """Those of a polynomial, or a number as the only one of a constant."""
+    """Return the coefficients of a polynomial; a number is a constant polynomial."""
     p = _array(p, name)
     return p.reshape(1) if p.ndim == 0 else p
 
 
 def _aligned(a1: Any, a2: Any, name: str) -> list[Any]:
-    """Two polynomials, of which the shorter one is led by zeros."""
+    """Return two polynomials, the shorter one padded with leading zeros."""
     pair = _coefficients(a1, name), _coefficients(a2, name)
     size = max(map(len, pair))
     return [
@@ -56,7 +56,7 @@ def _aligned(a1: Any, a2: Any, name: str) -> list[Any]:
 
 
 def _leading_zeros(p: Any) -> int:
-    """How many coefficients NumPy cuts off: one of a polynomial's stays."""
+    """Return the number of leading zeros that NumPy cuts off; it keeps at least one."""
     (places,) = np.nonzero(data_of(p))
     return int(places[0]) if places.size else len(p) - 1
 
@@ -79,7 +79,7 @@ def polysub(a1: Any, a2: Any) -> Any:
 def polymul(a1: Any, a2: Any) -> Any:
     """numpy.polymul for arrays and Tensors."""
     a1, a2 = _coefficients(a1, "polymul"), _coefficients(a2, "polymul")
-    # a leading zero is cut off the result only: the coefficients that follow depend on it
+    # zeros are cut off the result, not the arguments: the other coefficients depend on them
     return convolve(a1, a2)[_leading_zeros(a1) + _leading_zeros(a2) :]
 
 
@@ -88,7 +88,7 @@ def polydiv(u: Any, v: Any) -> Any:
     """numpy.polydiv for arrays and Tensors: the quotient and the remainder."""
     u, v = _coefficients(u, "polydiv") + 0.0, _coefficients(v, "polydiv") + 0.0
     if u.ndim > 1 or v.ndim > 1:
-        raise ValueError(f"polydiv takes coefficients along one axis: got {u.shape} and {v.shape}")
+        raise ValueError(f"polydiv takes vectors of coefficients: got {u.shape} and {v.shape}")
     dtype = (data_of(u)[:1] + data_of(v)[:1]).dtype
     scale = 1.0 / v[0]
     quotient = []
@@ -106,7 +106,7 @@ def polydiv(u: Any, v: Any) -> Any:
 def polyder(p: Any, m: int = 1) -> Any:
     """numpy.polyder for arrays and Tensors."""
     if int(m) < 0:
-        raise ValueError(f"polyder: {m} is no number of derivatives (see polyint)")
+        raise ValueError(f"polyder: the order m={m} is negative: use polyint")
     p = _array(p, "polyder")
     for _ in range(int(m)):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
@@ -115,15 +115,15 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @composite(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """numpy.polyint for arrays and Tensors, differentiable by the constants k too."""
+    """numpy.polyint for arrays and Tensors; differentiable by the constants k too."""
     m = int(m)
     if m < 0:
-        raise ValueError(f"polyint: {m} is no number of integrals (see polyder)")
+        raise ValueError(f"polyint: the order m={m} is negative: use polyder")
     p, k = _array(p, "polyint"), _coefficients(np.zeros(m) if k is None else k, "polyint")
     if len(k) == 1 and m > 1:
         k = k * np.ones(m)
     if len(k) < m:
-        raise ValueError(f"polyint: k has {len(k)} constants for {m} integrals: give one, or all")
+        raise ValueError(f"polyint: k has {len(k)} constants for {m} integrals: give 1 or {m}")
     for i in range(m):
         p = concatenate([p / np.arange(len(p), 0, -1), k[i : i + 1]])
     return p
@@ -131,7 +131,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 @composite(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
-    """numpy.polyval for arrays and Tensors: Horner's rule, by the coefficients and by x."""
+    """numpy.polyval for arrays and Tensors, by Horner's rule."""
     p, x = _array(p, "polyval"), _array(x, "polyval")
     y = np.zeros_like(data_of(x))
     for coefficient in p:
@@ -145,8 +145,8 @@ def poly(seq_of_zeros: Any) -> Any:
     zeros = _coefficients(seq_of_zeros, "poly")
     if zeros.ndim != 1:
         raise ValueError(
-            f"poly takes a vector of roots here, not shape {zeros.shape}: for the characteristic "
-            "polynomial of a matrix pass its eigenvalues, poly(linalg.eigvals(a))"
+            f"poly takes a vector of roots, not shape {zeros.shape}: for the characteristic "
+            "polynomial of a matrix write poly(linalg.eigvals(a))"
         )
     if zeros.dtype != object:
         zeros = astype(zeros, dtype=np.dtype(np.mintypecode(zeros.dtype.char)))
@@ -162,15 +162,15 @@ def poly(seq_of_zeros: Any) -> Any:
 
 def _roots(p: Any) -> Any:
     p = np.asarray(p)
-    if p.dtype == object:  # NumPy would look for nodes among the elements, and come back here
-        raise TypeError("roots takes no array of Values: join them with autodiff.stack first")
+    if p.dtype == object:  # NumPy would dispatch on the elements and call this again
+        raise TypeError("roots does not take an array of Values: join them with autodiff.stack")
     return np.roots(p)
 
 
 roots = general(
     np.roots,
     compute=_roots,
-    # from p(r) = 0; a multiple root has no derivative
+    # differentiate p(r) = 0; a multiple root has no derivative
     jvp=lambda t, out, p: -polyval(t, out) / polyval(polyder(p), out),
 )
 
@@ -197,7 +197,7 @@ def polyfit(
     w: Any = None,
     cov: Any = False,
 ) -> Any:
-    """numpy.polyfit for arrays and Tensors: by x, y and the weights."""
+    """numpy.polyfit for arrays and Tensors; differentiable by x, y and w."""
     x, y = (joined(p) if is_object(p) else _array(p, "polyfit") for p in (x, y))
     if x.ndim != 1 or y.ndim not in (1, 2) or len(x) != len(y) or not len(x):
         raise TypeError(

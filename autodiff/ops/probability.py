@@ -1,4 +1,4 @@
-"""Rows around the softmax, none of which overflows."""
+"""The softmax and related functions, without overflow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 
 class _Exponentials(NamedTuple):
-    """exp(x) over an axis, without overflow: exp(x) is powers * exp(top)."""
+    """exp(x) as powers * exp(top), without overflow."""
 
-    top: Any  # the largest x, in x's dimensions
+    top: Any  # the maximum of x, with keepdims
     rest: Any  # x - top
     powers: Any  # exp(rest)
-    total: Any  # their sum, in x's dimensions
+    total: Any  # the sum of powers, with keepdims
 
 
 def _exponentials(x: Any, axis: Axes) -> _Exponentials:
@@ -35,13 +35,13 @@ def _exponentials(x: Any, axis: Axes) -> _Exponentials:
     if x.dtype.kind in "iub":
         x = x.astype(float)
     if type(x) is np.ndarray and x.ndim == 2 and axis in (1, -1) and x.shape[1] <= 32:
-        # NumPy is slow along many short rows: several times as fast across a transposed copy
+        # NumPy is slow along many short rows; on a transposed copy it is several times faster
         return _Exponentials(*[part.T for part in _exponentials(x.T.copy(), 0)])
     top = x.max(axis=axis, keepdims=True)
     if np.vdot(top, top) < math.inf:
         rest = x - top
     else:
-        with np.errstate(invalid="ignore"):  # those who share an infinity are no distance apart
+        with np.errstate(invalid="ignore"):  # inf - inf counts as 0 here
             rest = np.where(x == top, x.dtype.type(0), x - top)
     powers = np.exp(rest)
     return _Exponentials(top, rest, powers, powers.sum(axis=axis, keepdims=True))
@@ -67,14 +67,14 @@ logsumexp = weighted(
     _logsumexp,
     lambda out, x, axis: softmax(x, axis=axis),
     name="logsumexp",
-    doc="log(sum(exp(x))) over an axis, without overflow for any x.",
+    doc="Return log(sum(exp(x))) over an axis, without overflow for any x.",
 )
 softmax = general(
     _softmax,
     vjp=lambda g, out, x, axis=None: conj(out) * (g - sum(g * conj(out), axis=axis, keepdims=True)),
     jvp=lambda t, out, x, axis=None: out * (t - sum(t * out, axis=axis, keepdims=True)),
     name="softmax",
-    doc="exp(x) / sum(exp(x)) over an axis, without overflow for any x; infinities that tie share.",
+    doc="Return exp(x) / sum(exp(x)) over an axis, without overflow. Equal infinities share.",
 )
 log_softmax = general(
     _log_softmax,
@@ -82,7 +82,7 @@ log_softmax = general(
     jvp=lambda t, out, x, axis=None: t - sum(exp(out) * t, axis=axis, keepdims=True),
     name="log_softmax",
     symbol="log softmax",
-    doc="x - logsumexp(x) over an axis, exact however large x is.",
+    doc="Return x - logsumexp(x) over an axis, accurate for any x.",
 )
 
 
@@ -97,7 +97,7 @@ def _cross_entropy(x: Any, labels: Any = ()) -> Any:
 
 
 def _excess(x: Any, labels: Any) -> Any:
-    """The probabilities less what they should be."""
+    """Return softmax(x) minus the one-hot labels."""
     return softmax(x, axis=-1) - (np.reshape(labels, (-1, 1)) == np.arange(x.shape[-1]))
 
 
@@ -107,5 +107,5 @@ cross_entropy = general(
     jvp=lambda t, out, x, labels=(): sum(t * _excess(x, labels)) / len(labels),
     name="cross_entropy",
     symbol="cross entropy",
-    doc="The mean of -log_softmax(x)[i, labels[i]] over the n rows of x; labels: n integers.",
+    doc="Return the mean of -log_softmax(x)[i, labels[i]] over n rows of x; labels: n integers.",
 )

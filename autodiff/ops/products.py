@@ -1,4 +1,4 @@
-"""Rows that multiply and contract."""
+"""Products and contractions."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ __all__ = [
 ]
 
 
-# In the order of their numbers in einsum's other form of call.
+# in the order of the integer labels of einsum's second calling convention
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def _dense(g: Any) -> Any:
-    """What a sum has spread over axes, as an array in memory: in NumPy 2.0 @ needs one."""
+    """Copy a broadcast array: `@` of NumPy 2.0 cannot take strides of 0."""
     return g.copy() if type(g) is np.ndarray and 0 in g.strides else g
 
 
 def _left(g: Any, x: Any, y: Any) -> Any:
-    """The cotangent of x in x @ y, where either may be a vector or a stack of matrices."""
+    """Return the cotangent of x in x @ y; each may be a vector or a stack of matrices."""
     g, y = _dense(g), conj(y)
     if x.ndim == y.ndim == 1:
         return g * y
@@ -50,7 +50,7 @@ def _left(g: Any, x: Any, y: Any) -> Any:
 
 
 def _right(g: Any, x: Any, y: Any) -> Any:
-    """The cotangent of y: that of the left operand in yᵀ @ xᵀ."""
+    """Return the cotangent of y in x @ y: that of the left operand in yᵀ @ xᵀ."""
     g, x = _dense(g), conj(x)
     if x.ndim == y.ndim == 1:
         return g * x
@@ -91,17 +91,17 @@ affine = general(
         lambda t, out, x, W, b: t,
     ),
     name="affine",
-    doc="x @ W + b in one operation: (..., inputs) @ (inputs, outputs) + (outputs,).",
+    doc="Return x @ W + b in one operation: (..., inputs) @ (inputs, outputs) + (outputs,).",
 )
 
 
-# Sums over axes of a paired with axes of b. `pairs` lists those of a and those of b.
+# Sums over pairs of axes: `pairs` lists the axes of a, and the axes of b that they are paired with.
 
 Pairs = tuple[list[int], list[int]]
 
 
 def _pairs(a: Any, b: Any, axes: Any) -> Pairs:
-    """What NumPy's `axes` of a tensordot stand for."""
+    """Return the pairs for NumPy's `axes` of tensordot."""
     if isinstance(axes, int | np.integer):
         return list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
     ours, theirs = ([int(i) for i in np.atleast_1d(side)] for side in axes)
@@ -113,19 +113,19 @@ def _free(x: Any, paired: list[int]) -> list[int]:
 
 
 def _arranged(g: Any, axes: list[int]) -> Any:
-    """g, whose axes are to become these."""
+    """Transpose g such that its axis i becomes axis axes[i]."""
     return g.transpose(tuple(int(i) for i in np.argsort(axes)))
 
 
 def _contracted_left(g: Any, a: Any, b: Any, pairs: Pairs) -> Any:
-    """The cotangent of a: its free axes come first in g, and b's axes that are paired follow."""
+    """Return the cotangent of a; the axes of a that are not paired come first in g."""
     free = _free(a, pairs[0])
     g = tensordot(g, conj(b), axes=(list(range(len(free), g.ndim)), _free(b, pairs[1])))
     return _arranged(g, free + [pairs[0][i] for i in np.argsort(pairs[1])])
 
 
 def _contracted_right(g: Any, a: Any, b: Any, pairs: Pairs) -> Any:
-    """The cotangent of b: its free axes come last in g."""
+    """Return the cotangent of b; the axes of b that are not paired come last in g."""
     free = _free(a, pairs[0])
     g = tensordot(conj(a), g, axes=(free, list(range(len(free)))))
     return _arranged(g, [pairs[1][i] for i in np.argsort(pairs[0])] + _free(b, pairs[1]))
@@ -140,12 +140,12 @@ tensordot = linear(
 
 
 def _last_with(b_axis: int, a: Any, b: Any) -> Pairs:
-    """The last axis of a with one of b; none if either is a number, which multiplies."""
+    """Pair the last axis of a with one of b; no axes if either is a number, which multiplies."""
     return ([a.ndim - 1], [max(b.ndim + b_axis, 0)]) if a.ndim and b.ndim else ([], [])
 
 
 def _is_matmul(a: Any, b: Any) -> bool:
-    """Whether the dot product is what `@` does too, whose rules are faster."""
+    """Return whether dot is the same as `@`, whose rules are faster."""
     return a.ndim > 0 and b.ndim in (1, 2)
 
 
@@ -169,7 +169,7 @@ outer = linear(
     lambda g, a, b: (g @ conj(b).ravel()).reshape(a.shape),
     lambda g, a, b: (conj(a).ravel() @ g).reshape(b.shape),
 )
-# antilinear in a, whose cotangent is therefore not conjugated once more
+# antilinear in a, so the cotangent of a is not conjugated again
 vdot = linear(
     np.vdot,
     lambda g, a, b: conj(g) * b.reshape(a.shape),
@@ -177,18 +177,18 @@ vdot = linear(
 )
 
 
-# Products of stacked vectors, along an axis.
+# Products of stacked vectors along an axis.
 
 
 def _last(x: Any, axis: int) -> Any:
-    """x with this axis moved to the end, whose others broadcast."""
+    """Move an axis of x to its end; the others broadcast."""
     axes = list(range(x.ndim))
     axes.append(axes.pop(normalize_axis_index(axis, x.ndim)))
     return x.transpose(tuple(axes))
 
 
 def _along(g: Any, x: Any, like: Any, axis: int) -> Any:
-    """The cotangent of `like` in the sum over `axis` of its product with x."""
+    """Return the cotangent of `like` in sum(like * x, axis)."""
     like = _last(like, axis)
     g = unbroadcast(expand_dims(g, axis=-1) * _last(x, axis), like.shape)
     axes = list(range(like.ndim - 1))
@@ -221,14 +221,14 @@ if hasattr(np, "matvec"):  # since NumPy 2.2
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """numpy.cross for vectors of three elements, in stacks along any axes."""
+    """numpy.cross for vectors of three elements along any axes."""
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = _last(as_array(a), axisa), _last(as_array(b), axisb)
     if not a.shape[-1] == b.shape[-1] == 3:
         raise ValueError(
             f"cross takes vectors of 3 elements, got {a.shape[-1]} and {b.shape[-1]}: "
-            "of 2 there is a0 * b1 - a1 * b0"
+            "for 2 write a0 * b1 - a1 * b0"
         )
     a0, a1, a2 = (a[..., i] for i in range(3))
     b0, b1, b2 = (b[..., i] for i in range(3))
@@ -237,11 +237,11 @@ def cross(
 
 @composite(np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """numpy.kron: every element of a times the whole of b, in any number of dimensions."""
+    """numpy.kron: each element of a times the whole of b, in any number of dimensions."""
     a, b = as_array(a), as_array(b)
     n = max(a.ndim, b.ndim)
     rows, columns = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
-    # a's axes and b's take turns: those of length 1 are the other's
+    # interleave the axes of a with those of b
     blocks = a.reshape([m for size in rows for m in (size, 1)])
     blocks = blocks * b.reshape([m for size in columns for m in (1, size)])
     return reshape(blocks, tuple(m * size for m, size in zip(rows, columns, strict=True)))
@@ -255,7 +255,7 @@ def _on_diagonal(g: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
     return expand_dims(g, axis=(axis1, axis2)) * ones.reshape(sizes)
 
 
-# `autodiff.trace` is the evaluation trace: this one is reached as np.trace and linalg.trace
+# reached as np.trace and linalg.trace; `autodiff.trace` is the evaluation trace
 trace = linear(
     np.trace,
     lambda g, a, offset=0, axis1=0, axis2=1: _on_diagonal(g, a, offset, axis1, axis2),
@@ -267,7 +267,7 @@ trace = linear(
 
 
 def _written_out(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str]:
-    """The labels of the operands' axes and of the result's, without ellipses."""
+    """Return the axis labels of the operands and of the result, with ellipses expanded."""
     left, arrow, output = subscripts.replace(" ", "").partition("->")
     spare = [letter for letter in LETTERS if letter not in left]
     terms, most = [], 0
@@ -282,7 +282,7 @@ def _written_out(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], s
 
 
 def _einsum_transposed(g: Any, k: int, operands: Any, subscripts: str, optimize: Any) -> Any:
-    """The sum of products with g in the place of the k-th operand, and its labels as result."""
+    """Return the cotangent of the k-th operand: an einsum of g and the other operands."""
     terms, output = _written_out(subscripts, operands)
     x, wanted = operands[k], terms[k]
     factors = [g, *[conj(other) for i, other in enumerate(operands) if i != k]]
@@ -295,13 +295,13 @@ def _einsum_transposed(g: Any, k: int, operands: Any, subscripts: str, optimize:
     spare = (letter for letter in LETTERS if letter not in "".join([output, *terms]))
     result = ""
     for label, size in zip(wanted, x.shape, strict=True):
-        if label in result:  # only the diagonal was read
+        if label in result:  # a repeated label reads the diagonal only
             result += next(spare)
             factors.append(np.eye(size, dtype=g.dtype))
             labels.append(label + result[-1])
         else:
             result += label
-            if (label, size) not in spans:  # all along which the same was added
+            if (label, size) not in spans:  # the operand was summed over this axis
                 factors.append(np.ones(size, g.dtype))
                 labels.append(label)
     return einsum(f"{','.join(labels)}->{result}", *factors, optimize=bool(optimize))
@@ -325,7 +325,7 @@ def _letters(labels: Sequence[Any]) -> str:
 
 @composite(np.einsum)
 def einsum(*operands: Any, **options: Any) -> Any:
-    """numpy.einsum: subscripts in a string before the operands, or in a list behind each."""
+    """numpy.einsum: subscripts as a string before the operands, or as a list after each."""
     if isinstance(operands[0], str):
         subscripts, arrays = operands[0], operands[1:]
     else:
@@ -334,6 +334,6 @@ def einsum(*operands: Any, **options: Any) -> Any:
         if len(operands) % 2:
             subscripts += "->" + _letters(operands[-1])
     inputs = list(map(as_array, arrays))
-    if options.get("optimize"):  # in steps of NumPy's own, which do not all take Values
+    if options.get("optimize"):  # not all of NumPy's steps accept arrays of Values
         inputs = [joined(x) if x.dtype == OBJECT else x for x in inputs]
     return _einsum(inputs, subscripts=subscripts, **options)

@@ -1,4 +1,4 @@
-"""Numbers between two ends that may be nodes."""
+"""Sequences between two ends that may be nodes: linspace, logspace, geomspace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def _way(num: int, endpoint: bool, axis: int, ndim: int) -> Any:
-    """How far each of the numbers is from start to stop, along one of `ndim` axes."""
+    """Return the fractions of the way from start to stop, along one of `ndim` axes."""
     way = np.arange(num) / (num - endpoint or 1)
     shape = [1] * ndim
     shape[axis] = num
@@ -39,7 +39,7 @@ linspace = linear(
 
 
 def _abreast(axis: int, *arrays: Any) -> list[Any]:
-    """Arrays broadcast against each other, with a new axis."""
+    """Broadcast arrays against each other and insert a new axis."""
     shape = np.broadcast_shapes(*map(np.shape, arrays))
     return [expand_dims(broadcast_to(array, shape=shape), axis=axis) for array in arrays]
 
@@ -54,7 +54,7 @@ def logspace(
     *,
     axis: int = 0,
 ) -> Any:
-    """`base` to the powers in `linspace(start, stop, num)`."""
+    """numpy.logspace for numbers, arrays, Values and Tensors."""
     if np.ndim(base):
         shape = np.broadcast_shapes(np.shape(start), np.shape(stop), np.shape(base))
         start, stop = broadcast_to(start, shape=shape), broadcast_to(stop, shape=shape)
@@ -64,9 +64,9 @@ def logspace(
 
 @composite(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0) -> Any:
-    """Numbers from start to stop, each the same multiple of the one before."""
+    """numpy.geomspace for numbers, arrays, Values and Tensors."""
     if not (np.all(start) and np.all(stop)):
         raise ValueError("a geometric sequence does not include zero")
     start, stop = _abreast(axis, start, stop)
-    factor = stop / (start * np.ones(()))  # in double precision, as NumPy's
+    factor = stop / (start * np.ones(()))  # in double precision, as in NumPy
     return start * power(factor, _way(num, endpoint, axis, np.ndim(start)))

@@ -1,9 +1,9 @@
 """Rank, dependence and multiplicity, decided relative to the rounding of a factorisation.
 
-Whether a singular value is 0 or two eigenvalues are equal is never decided by exact equality: which
-digits beyond rounding a factorisation returns depends on the processor. The backward error of
-LAPACK's factorisations is of the order of size · eps · scale (Higham, "Accuracy and Stability of
-Numerical Algorithms", 2002; Anderson et al., "LAPACK Users' Guide", 1999, chapter 4).
+Singular values and eigenvalues are never compared exactly: the digits below rounding depend on the
+processor. The backward error of LAPACK's factorisations is of the order of size · eps · scale
+(Higham, "Accuracy and Stability of Numerical Algorithms", 2002; Anderson et al., "LAPACK Users'
+Guide", 1999, chapter 4).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from autodiff.ops.table import scaled
 
 
 def rounding(values: Any, size: int) -> Any:
-    """Return size · eps · the largest |value| along the last axis, which stays with length 1.
+    """Return size · eps · max |values| along the last axis, with keepdims.
 
-    A size below 10 counts as 10: a small matrix has been rounded as well, before it came here.
+    A size below 10 counts as 10, since the elements of a small matrix are rounded too.
     """
     values = np.abs(values)
     return (
@@ -35,9 +35,9 @@ def negligible(values: Any, size: int) -> Any:
 
 
 def coinciding(values: Any, rounding: Any) -> Any:
-    """Return a mask (..., n, n) of the pairs among the values (..., n) that are equal to rounding.
+    """Return a mask (..., n, n) of the pairs of values (..., n) that are equal to rounding.
 
-    No value makes a pair with itself.
+    Its diagonal is False.
     """
     gaps = np.abs(values[..., None, :] - values[..., :, None])
     return (gaps <= rounding[..., None]) & ~np.eye(values.shape[-1], dtype=bool)
@@ -46,18 +46,18 @@ def coinciding(values: Any, rounding: Any) -> Any:
 def singular(a: Any, inverse: Any) -> bool:
     """Return whether any of the matrices (..., n, n) is singular to rounding.
 
-    Skeel's condition number ‖|a⁻¹| |a|‖ (1979) bounds how much a relative rounding of the elements
-    is amplified. The scale of a row does not change it.
+    Skeel's condition number ‖|a⁻¹| |a|‖ (1979) bounds the amplification of a relative rounding of
+    the elements. The scale of a row does not change it.
     """
     condition = (np.abs(inverse) @ np.abs(a)).sum(axis=-1)
     return bool(np.any(rounding(condition, a.shape[-1]) >= 1))
 
 
 def undetermined(carried: Any, shape: tuple[int, ...]) -> Any:
-    """Return matrices of NaN for what has no derivative; of 0 where `carried` is all 0.
+    """Return matrices of NaN, for results without a derivative, and of 0 where `carried` is all 0.
 
-    As a linear map of `carried` (..., m, n) it has the same property as its own transpose: only
-    cotangents of 0 are carried back as 0. So it does no harm to what does not depend on it.
+    The transpose of this linear map of `carried` (..., m, n) does the same to cotangents: one that
+    is all 0 is pulled back to 0. So NaN spreads only to gradients that depend on these results.
     """
     found = sum(scaled(carried, math.nan), axis=(-2, -1), keepdims=True)
     return scaled(broadcast_to(found, shape), math.nan)

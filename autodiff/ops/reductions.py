@@ -40,15 +40,15 @@ Axes = int | tuple[int, ...] | None
 
 
 def axes_of(x: Any, axis: Axes) -> list[int]:
-    """The axes that are reduced, counted from the front."""
+    """Return the reduced axes as non-negative numbers."""
     if axis is None:
         return list(range(x.ndim))
-    # the only axis that NumPy lets a number of no dimensions have is none at all
+    # NumPy accepts some axes for a 0-d array, which has none to reduce
     return [i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,)) if x.ndim]
 
 
 def kept_shape(x: Any, axis: Axes) -> tuple[int, ...]:
-    """The shape that is left after reducing with `keepdims`."""
+    """Return the shape of the result with `keepdims`."""
     kept = list(x.shape)
     for i in axes_of(x, axis):
         kept[i] = 1
@@ -56,22 +56,22 @@ def kept_shape(x: Any, axis: Axes) -> tuple[int, ...]:
 
 
 def _aligned(g: Any, x: Any, axis: Axes) -> Any:
-    """Something of the result's shape, in dimensions that broadcast against x."""
+    """Return g, of the result's shape, reshaped to broadcast against x."""
     return g.reshape(kept_shape(x, axis)) if g.shape else g
 
 
 def _masked(x: Any, where: Any) -> Any:
-    """x, with exact zeros for what is left out."""
+    """Return x with exact zeros where the mask is False."""
     return x if where is True else elementwise.where(where, x, 0)
 
 
 def _spread(g: Any, x: Any, axis: Axes, where: Any) -> Any:
-    """The transpose of summing x over `axis`."""
+    """Apply the transpose of summing x over `axis`."""
     return _masked(broadcast_to(_aligned(g, x, axis), shape=x.shape), where)
 
 
 def _count(x: Any, axis: Axes, where: Any) -> Any:
-    """How many elements of x (one at least) become one, in dimensions that broadcast against x."""
+    """Return the number of elements per result (at least 1), broadcastable against x."""
     if where is True:
         return math.prod(x.shape[i] for i in axes_of(x, axis)) or 1
     count = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=True)
@@ -79,7 +79,7 @@ def _count(x: Any, axis: Axes, where: Any) -> Any:
 
 
 def _by_method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's function as an array's own method, which takes half the time for a small array."""
+    """Compute a NumPy function by the array's method: half the time for a small array."""
     name = function.__name__
 
     @wraps(function)
@@ -107,7 +107,7 @@ mean = linear(
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of what a function takes besides its array."""
+    """Return the parameter names of a function, without its array and `out`."""
     code = inspect.unwrap(function).__code__  # ten times as fast as inspect.signature
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     return tuple(name for name in names if name != "out")
@@ -118,10 +118,10 @@ def weighted(
     weights: Callable[..., Any],
     **labels: Any,
 ) -> General:
-    """A row whose partial derivatives are `weights(out, x, axis, **further parameters)`.
+    """Make a row with the partials `weights(out, x, axis, **further parameters)`.
 
-    They are given `out` in x's dimensions. Where they are zero nothing comes through at all, as in
-    the chain rule of elementwise rows.
+    `out` is reshaped to broadcast against x. A partial of 0 gives exactly 0, as in elementwise
+    rows.
     """
 
     def partials(out: Any, x: Any, axis: Axes = None, keepdims: bool = False, **params: Any) -> Any:
@@ -141,13 +141,13 @@ def weighted(
 
 
 def shares(chosen: Any, x: Any, axis: Axes, others: Any = 0) -> Any:
-    """Equal shares for the chosen elements (and for `others` besides them)."""
+    """Return equal shares for the chosen elements, of which `others` more are not in x."""
     count = np.sum(chosen, axis=axis, keepdims=True) + others
     return np.divide(chosen, np.maximum(count, 1), dtype=x.dtype)
 
 
 def _ties(out: Any, x: Any, axis: Axes, initial: Any = None, where: Any = True) -> Any:
-    """Equal shares for all elements that reach the extreme, and for `initial` if that does."""
+    """Return equal shares for the elements equal to the extreme; `initial` counts as one."""
     return shares((x == out) & where, x, axis, 0 if initial is None else out == initial)
 
 
@@ -167,7 +167,7 @@ def _tied(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    """Whether an extreme is reached more than once, `initial` included."""
+    """Return whether the extreme occurs more than once, `initial` included."""
     of_each = _ties(_aligned(out, x, axis), x, axis, initial, where)
     return np.any((of_each > 0) & (of_each < 1), axis=axis, keepdims=keepdims)
 
@@ -183,25 +183,25 @@ amin = alias(min, np.amin)
 
 @composite(np.ptp)
 def ptp(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Any:
-    """numpy.ptp for arrays and Tensors: the largest element less the smallest."""
+    """numpy.ptp for arrays and Tensors: the maximum minus the minimum."""
     return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
 
 
 def _split(x: Any, axis: Axes) -> tuple[list[int], list[int]]:
-    """The axes that are kept, and those that are reduced."""
+    """Return the kept axes and the reduced axes."""
     reduced = axes_of(x, axis)
     return [i for i in range(x.ndim) if i not in reduced], reduced
 
 
 def lined_up(x: Any, axis: Axes) -> Any:
-    """x as a matrix, with a row of all that is reduced into one."""
+    """Return x as a matrix, with a row for each result."""
     kept, reduced = _split(x, axis)
     sides = tuple(math.prod(x.shape[i] for i in axes) for axes in (kept, reduced))
     return x.transpose(kept + reduced).reshape(sides)
 
 
 def put_back(lined: Any, x: Any, axis: Axes) -> Any:
-    """The inverse of lining x up."""
+    """Undo `lined_up` for a matrix of its shape."""
     kept, reduced = _split(x, axis)
     order = kept + reduced
     return lined.reshape([x.shape[i] for i in order]).transpose(tuple(np.argsort(order)))
@@ -210,7 +210,7 @@ def put_back(lined: Any, x: Any, axis: Axes) -> Any:
 def _others(
     out: Any, x: Any, axis: Axes, dtype: Any = None, initial: Any = 1, where: Any = True
 ) -> Any:
-    """For every element the product of all others, without dividing: any may be zero."""
+    """Return for each element the product of all others, without division by zeros."""
     used = x if where is True else elementwise.where(where, x, 1)
     lined = lined_up(used, axis)
     before = cumprod(delayed(lined, 1), axis=-1)
@@ -247,7 +247,7 @@ def _deviations(out: Any, x: Any, axis: Axes, where: Any = True, **params: Any) 
 
 
 def _of_numbers(weights: Callable[..., Any]) -> Callable[..., Any]:
-    """The same weights, of those elements only that are no NaN."""
+    """Restrict weights to the elements that are not NaN."""
 
     def of_numbers(out: Any, x: Any, axis: Axes, where: Any = True, **params: Any) -> Any:
         return weights(out, x, axis, where=(x == x) & where, **params)

@@ -1,4 +1,4 @@
-"""Rows that run along an axis: cumulative sums and products, differences, integrals."""
+"""Scans along an axis: cumulative sums and products, differences, integrals."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
 
 
 def without_nans(x: Any, value: float) -> Any:
-    """x with `value` in the place of every NaN."""
+    """Return x with every NaN replaced by `value`."""
     x = as_array(x)
     return where(x != x, value, x)
 
 
 def backwards(x: Any) -> Any:
-    """x from last to first along the last axis."""
+    """Reverse x along the last axis."""
     return x[..., ::-1]
 
 
 def delayed(x: Any, first: float) -> Any:
-    """x one place later along the last axis: `first` comes in, the last element falls out."""
+    """Shift x by one along the last axis: prepend `first`, drop the last element."""
     return concatenate([np.full_like(data_of(x)[..., :1], first), x[..., :-1]], axis=-1)
 
 
@@ -57,7 +57,7 @@ def _recurrence(a: Any, b: Any) -> Any:
 
 
 def _gathered(a: Any, g: Any) -> Any:
-    """The recurrence's transpose in b: what every later g passes back through the a between."""
+    """Apply the transpose of the recurrence in b: a recurrence that runs backwards."""
     a = broadcast_to(conj(a), shape=g.shape)
     return backwards(recurrence(delayed(backwards(a), 0), backwards(g)))
 
@@ -73,12 +73,12 @@ recurrence = general(
         lambda t, out, a, b: recurrence(a, t),
     ),
     name="recurrence",
-    doc="h[j] = a[j] * h[j - 1] + b[j] along the last axis, from nothing: h[0] = b[0].",
+    doc="Return h[j] = a[j] * h[j - 1] + b[j] along the last axis, with h[0] = b[0].",
 )
 
 
 def _scanned(x: Any, axis: int | None) -> Any:
-    """x with the axis of a scan as its last, and back again; all in one line for None."""
+    """Swap the axis of a scan with the last one (also back); flatten x if it is None."""
     return x.ravel() if axis is None else x.swapaxes(axis, -1) if x.ndim else x.reshape(1)
 
 
@@ -119,7 +119,7 @@ def _cumulative(
 ) -> Any:
     x = as_array(x)
     if x.ndim > 1 and axis is None:
-        raise ValueError(f"a cumulative {scan.name[3:]} over shape {x.shape} needs an axis=")
+        raise ValueError(f"cumulative_{scan.name[3:]} of shape {x.shape}: pass axis=")
     axis = 0 if axis is None else axis
     out = scan(x, axis=axis, dtype=dtype)
     if include_initial:
@@ -128,7 +128,7 @@ def _cumulative(
     return out
 
 
-# NumPy has them from 2.1 on
+# since NumPy 2.1
 @composite(*filter(None, [getattr(np, "cumulative_sum", None)]))
 def cumulative_sum(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
@@ -146,7 +146,7 @@ def cumulative_prod(
 
 
 def _cumulative_extreme_jvp(t: Any, out: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
-    """Equal shares for all elements so far that reach the extreme so far."""
+    """Share the tangent equally among the elements equal to the extreme so far."""
     out, x, t = _scanned(data_of(out), axis), _scanned(data_of(x), axis), _scanned(t, axis)
     stays = (out == delayed(out, math.nan)).astype(out.dtype)
     reached = (x == out).astype(out.dtype)
@@ -165,14 +165,14 @@ cummax = general(
     jvp=_cumulative_extreme_jvp,
     name="cummax",
     kinks=_AT_TIES,
-    doc="numpy.maximum.accumulate: the largest element so far along an axis.",
+    doc="numpy.maximum.accumulate: the cumulative maximum along an axis.",
 )
 cummin = general(
     np.minimum.accumulate,
     jvp=_cumulative_extreme_jvp,
     name="cummin",
     kinks=_AT_TIES,
-    doc="numpy.minimum.accumulate: the smallest element so far along an axis.",
+    doc="numpy.minimum.accumulate: the cumulative minimum along an axis.",
 )
 
 
@@ -190,7 +190,7 @@ def _half_a_period_apart(
     return bool(np.any((np.abs(steps) == limit) | (np.mod(steps, period) == period / 2)))
 
 
-# What it adds is a whole number of periods.
+# the derivative is 1: unwrap adds multiples of the period
 unwrap = general(
     np.unwrap,
     vjp=_same,
@@ -200,7 +200,7 @@ unwrap = general(
 
 
 def _along(x: Any, axis: int, part: slice) -> Any:
-    """The index that takes a part along one axis."""
+    """Return the index for a slice along one axis."""
     return (slice(None),) * normalize_axis_index(axis, x.ndim) + (part,)
 
 
@@ -210,9 +210,9 @@ def _differences(x: Any, axis: int) -> Any:
 
 @composite(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """numpy.diff for arrays and Tensors; what is put before or after may be a node too."""
+    """numpy.diff for arrays and Tensors; `prepend` and `append` may be nodes."""
     if n < 0:
-        raise ValueError(f"diff takes differences of order n >= 0, not n={n}")
+        raise ValueError(f"diff takes an order n >= 0, not n={n}")
     a = as_array(a)
     axis = normalize_axis_index(axis, a.ndim, "diff")
     if n == 0:
@@ -232,7 +232,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 @composite(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """numpy.ediff1d for arrays and Tensors; what is put at the ends may be a node too."""
+    """numpy.ediff1d for arrays and Tensors; `to_end` and `to_begin` may be nodes."""
     ary = as_array(ary).ravel()
     between = _differences(ary, 0)
     if to_end is None and to_begin is None:
@@ -241,14 +241,14 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     for end in (to_begin, to_end):
         end = np.empty(0, ary.dtype) if end is None else as_array(end).ravel()
         if not np.can_cast(end.dtype, ary.dtype, "same_kind"):
-            raise TypeError(f"ediff1d cannot put {end.dtype} at the end of {ary.dtype}")
+            raise TypeError(f"ediff1d cannot join an end of dtype {end.dtype} to {ary.dtype}")
         ends.append(end if end.dtype == ary.dtype else astype(end, dtype=ary.dtype))
     return concatenate([ends[0], between, ends[1]])
 
 
 @composite(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """numpy.trapezoid for arrays and Tensors, differentiable by the points too."""
+    """numpy.trapezoid for arrays and Tensors; differentiable by x and dx too."""
     y = as_array(y)
     along = normalize_axis_index(axis, y.ndim, "trapezoid")
     if x is not None:
@@ -261,31 +261,31 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 
 def _lengthwise(x: Any, axis: int) -> tuple[int, ...]:
-    """The shape of a vector that runs along that axis of x."""
+    """Return the shape of a vector that broadcasts along one axis of x."""
     return tuple(-1 if i == axis else 1 for i in range(x.ndim))
 
 
 def _spacing(distances: Any, f: Any, axis: int) -> Any:
-    """The distance between neighbours, or the distances if they differ, running along the axis."""
+    """Return the one distance between neighbours, or all of them along the axis if they differ."""
     if not np.ndim(distances):
         return distances
     distances = as_array(distances)
     if distances.shape != (f.shape[axis],):
         raise ValueError(
-            f"gradient along an axis of length {f.shape[axis]} needs as many coordinates, or one "
-            f"distance, not an array of shape {distances.shape}"
+            f"gradient along an axis of length {f.shape[axis]} takes one distance or "
+            f"{f.shape[axis]} coordinates, not an array of shape {distances.shape}"
         )
     if distances.dtype.kind in "iu":
         distances = distances.astype(float)
     steps = _differences(distances, 0)
-    # coordinates that are nodes must all stay in the expression, equal distances or not
+    # nodes must all stay in the expression, even if their distances are equal
     if not isinstance(steps, Node) and (steps == steps[:1]).all():
         return steps[0]
     return steps.reshape(_lengthwise(f, axis))
 
 
 def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
-    """Second differences inside and one-sided ones of that order at the edges, as NumPy's."""
+    """Return central differences inside and one-sided ones of `edge_order` at the edges."""
 
     def at(x: Any, start: int | None, stop: int | None) -> Any:
         return x[_along(f, axis, slice(start, stop))]
@@ -323,7 +323,7 @@ def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 def gradient(
     f: Any, *varargs: Any, axis: int | tuple[int, ...] | None = None, edge_order: int = 1
 ) -> Any:
-    """numpy.gradient for arrays and Tensors, differentiable by distances and coordinates too."""
+    """numpy.gradient for arrays and Tensors; differentiable by distances and coordinates too."""
     f = as_array(f)
     if f.dtype.kind in "iub":
         f = f.astype(float)
@@ -340,7 +340,7 @@ def gradient(
         varargs *= len(axes)
     if len(varargs) != len(axes):
         raise TypeError(
-            f"gradient along {len(axes)} axes takes one distance, or one or an array of "
+            f"gradient along {len(axes)} axes takes one distance for all, or a distance or "
             f"coordinates for each axis; got {len(varargs)}"
         )
     slopes = tuple(

@@ -1,4 +1,4 @@
-"""Rows and functions that choose elements, or move them to other places."""
+"""Functions that select elements or move them."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ __all__ = [
 
 
 def positions(shape: tuple[int, ...], first: int = 0) -> Any:
-    """Consecutive whole numbers in an array of this shape."""
+    """Return consecutive integers in an array of this shape."""
     return np.arange(first, first + math.prod(shape)).reshape(shape)
 
 
 class Moving(Row):
-    """Puts elements of its argument in other places, and constants in those that are left.
+    """A row that moves elements of its argument and fills other places with constants.
 
-    It needs no derivative told: the function itself, run on the positions of the elements, says
-    where each of them goes. Positions count from 1, and 0 stands for a constant.
+    It needs no rule: the function itself, run on the positions of the elements, gives the position
+    of each element of the result. Positions count from 1, and 0 marks a constant.
     """
 
     rule: Callable[..., Any] | None
@@ -79,7 +79,7 @@ class Moving(Row):
         return self.names if self.rule else self.signature[1:]
 
     def places(self, x: Any, params: Params) -> Any:
-        """For each element of the result its position in x."""
+        """Return for each element of the result its position in x."""
         numbered = positions(x.shape, 1)
         if self.rule:
             return self.rule(numbered, data_of(x), **params)
@@ -106,10 +106,9 @@ class Moving(Row):
 def moving(
     function: Callable[..., Any], places: Callable[..., Any] | None = None, **labels: Any
 ) -> Moving:
-    """A row for a function that only moves elements.
+    """Make a row for a function that only moves elements.
 
-    Where it looks at the numbers to do so, `places(positions, x, **parameters)` says what becomes
-    of the positions.
+    If the moves depend on the data, `places(positions, x, **parameters)` moves the positions.
     """
     op = Moving()
     register(op, function, labels)
@@ -119,7 +118,7 @@ def moving(
     return op
 
 
-# Moves whose transpose is a move that has a name
+# Moves whose transpose is another NumPy function.
 
 roll = linear(
     np.roll,
@@ -146,7 +145,7 @@ take = linear(
     lambda g, a, indices=(), axis=None, mode="raise": _untake(g, a, indices, axis, mode),
 )
 
-# Moves that tell where the elements go when they are run on positions
+# Moves that do not depend on the data.
 
 diag = moving(np.diag)
 diagflat = moving(np.diagflat)
@@ -159,7 +158,7 @@ tile = moving(np.tile)
 
 
 def _sorted(places: Any, x: Any, axis: int | None) -> Any:
-    """The positions in the order of the numbers: of equal ones, the first comes first."""
+    """Return the positions in the stable order of the data."""
     if axis is None:
         places, x, axis = places.ravel(), x.ravel(), -1
     return np.take_along_axis(places, np.argsort(x, axis, kind="stable"), axis)
@@ -181,7 +180,7 @@ def _unique(places: Any, x: Any, axis: int | None, equal_nan: bool) -> Any:
 
 
 def _repeated(out: Any, x: Any, axis: int | None = -1, **params: Any) -> bool:
-    """Whether there are equal elements along an axis."""
+    """Return whether elements along an axis are equal."""
     x = np.sort(x, axis).swapaxes(-1 if axis is None else axis, -1)
     return bool(np.any(x[..., 1:] == x[..., :-1]))
 
@@ -241,10 +240,10 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
 
 
 def pooled(arrays: Any, dtype: Any = None) -> tuple[Any, list[Any]]:
-    """All elements of some arrays in one vector, and for each array the places of its own there."""
+    """Return the elements of arrays in one vector, and for each array their positions in it."""
     parts = [ravel(x) for x in arrays]
     pairs = list(zip(arrays, parts, strict=True))
-    numbers = (int, float, complex)  # they adapt to the dtype of the others
+    numbers = (int, float, complex)  # Python numbers adapt to the dtype of the others
     common = np.result_type(*[x if type(x) in numbers else part.dtype for x, part in pairs])
     places, first = [], 0
     for x, part in pairs:
@@ -255,7 +254,7 @@ def pooled(arrays: Any, dtype: Any = None) -> tuple[Any, list[Any]]:
 
 @composite(np.choose)
 def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
-    """numpy.choose, where the choices may be numbers, arrays, Values and Tensors."""
+    """numpy.choose; the choices may be numbers, arrays, Values and Tensors."""
     refuse_nodes(a)
     elements, places = pooled(list(choices))
     return elements[np.choose(a, places, mode=mode)]  # type: ignore[call-overload]
@@ -263,7 +262,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 
 @composite(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """numpy.select, where the choices may be numbers, arrays, Values and Tensors."""
+    """numpy.select; the choices may be numbers, arrays, Values and Tensors."""
     refuse_nodes(condlist)
     elements, places = pooled([*choicelist, default])
     chosen = np.select(condlist, places[:-1], places[-1])
@@ -286,7 +285,7 @@ STATISTICS: dict[Any, Callable[..., Any]] = {
 
 
 def _before(x: Any, axis: int, width: int, mode: str, option: Any) -> Any:
-    """What `pad` computes to put before x along an axis."""
+    """Return the elements that `pad` puts before x along an axis, in a mode that computes them."""
 
     def part(start: int, stop: int | None) -> Any:
         return getitem(x, along(axis, x.ndim, slice(start, stop)))
@@ -301,8 +300,8 @@ def _before(x: Any, axis: int, width: int, mode: str, option: Any) -> Any:
     first = 0 if mode == "symmetric" else 1
     if first + width > x.shape[axis]:
         raise ValueError(
-            f"pad(reflect_type='odd') of {width} elements beyond {x.shape[axis]} would reflect "
-            "more than once: pad in several steps"
+            f"pad(reflect_type='odd') of {x.shape[axis]} elements by {width} reflects more than "
+            "once: pad in several steps"
         )
     return 2 * edge - flip(part(first, first + width), axis)
 
@@ -312,13 +311,13 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     """numpy.pad for arrays and Tensors. `mode="empty"` fills with zeros."""
     if callable(mode):
         raise TypeError(
-            "pad takes no function as its mode, which would have to fill in a plain array: "
-            "concatenate the array with what it computes"
+            "pad does not take a function as its mode, since that writes into a plain array: "
+            "concatenate the array with its padding"
         )
     x = as_array(array)
     shape = x.shape
     one = np.ones([1] * len(shape), int)
-    np.pad(one, 0, mode, **kwargs)  # for its complaints
+    np.pad(one, 0, mode, **kwargs)  # raises NumPy's errors
     padded = np.pad(one, pad_width)
     before = np.argwhere(padded)[0].tolist()
     if mode in ("constant", "empty"):
@@ -341,7 +340,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 
 def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> None:
-    """`function(target, *args)`, of which args[k] is what it puts in place, also on a Tensor."""
+    """Call `function(target, *args)`, which writes args[k], on a plain array or a Tensor."""
     value = args[k]
     if isinstance(target, Node.tensor):
         refuse_nodes(*args[:k], *args[k + 1 :])
@@ -351,8 +350,8 @@ def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> N
         target[written] = getitem(ravel(value), places[written] - 1)
     elif any(isinstance(x, Node) for x in (target, *args)):
         raise TypeError(
-            f"{function.__name__} would write into a {type(target).__name__}, which cannot hold "
-            "what a derivative needs: make it a Tensor"
+            f"{function.__name__} cannot write nodes into a {type(target).__name__}, which has no "
+            "derivative: make the target a Tensor, with autodiff.zeros, ones, empty or full"
         )
     else:
         function(target, *args)
@@ -360,35 +359,35 @@ def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> N
 
 @composite(np.copyto)
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
-    """numpy.copyto, which may write into a Tensor."""
+    """numpy.copyto into an array or a Tensor."""
     _assign(np.copyto, dst, 0, src, casting, where)
 
 
 @composite(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """numpy.fill_diagonal, which may write into a Tensor."""
+    """numpy.fill_diagonal of an array or a Tensor."""
     _assign(np.fill_diagonal, a, 0, val, wrap)
 
 
 @composite(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    """numpy.place, which may write into a Tensor."""
+    """numpy.place into an array or a Tensor."""
     _assign(np.place, arr, 1, mask, vals)
 
 
 @composite(np.put)
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
-    """numpy.put, which may write into a Tensor."""
+    """numpy.put into an array or a Tensor."""
     _assign(np.put, a, 1, ind, v, mode)
 
 
 @composite(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    """numpy.put_along_axis, which may write into a Tensor."""
+    """numpy.put_along_axis into an array or a Tensor."""
     _assign(np.put_along_axis, arr, 1, indices, values, axis)
 
 
 @composite(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
-    """numpy.putmask, which may write into a Tensor."""
+    """numpy.putmask into an array or a Tensor."""
     _assign(np.putmask, a, 1, mask, values)

@@ -1,4 +1,4 @@
-"""Convolution and interpolation along a line."""
+"""Convolution and interpolation in one dimension."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def _full(g: Any, a: Any, v: Any, swapped: bool = False) -> Any:
-    """A cotangent in the length of mode "full", of which the other modes keep the middle."""
+    """Pad a cotangent to the length of mode "full"; the other modes keep its middle."""
     size = a.size + v.size - 1
     start = (size - g.size + swapped) // 2
     if size == g.size:
@@ -38,7 +38,7 @@ convolve = linear(
     lambda g, a, v, mode="full": correlate(_full(g, a, v), _vector(a), mode="valid"),
     symbol="∗",
 )
-# where v is the longer one, NumPy rounds the middle the other way
+# if v is longer than a, NumPy rounds the start of the middle up
 correlate = linear(
     np.correlate,
     lambda g, a, v, mode="valid": convolve(_full(g, a, v, a.size < v.size), v, mode="valid"),
@@ -48,18 +48,18 @@ correlate = linear(
 
 
 class _Pieces(NamedTuple):
-    """The straight pieces on which points of an interpolation lie."""
+    """For each point of an interpolation, the linear piece it lies on."""
 
     lower: Any
-    """Index of the knot at the left end of each point's piece; beyond the knots, of the nearest."""
+    """Index of the knot at the left end of the piece; outside the knots, of the nearest knot."""
     upper: Any
-    """Index of the knot at its right end; beyond the knots the same as `lower`."""
+    """Index of the knot at the right end; outside the knots, the same as `lower`."""
     weight: Any
-    """How far the point is on the way from one to the other: 0 to 1."""
+    """Fraction of the way from the left to the right end, 0 to 1."""
     slope: Any
 
     def between(self, t: Any) -> Any:
-        """What is given at the knots, interpolated at the points."""
+        """Interpolate values at the knots, t, at the points."""
         start = getitem(t, index=self.lower)
         return start + self.weight * (getitem(t, index=self.upper) - start)
 
@@ -81,7 +81,7 @@ def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
     low, high = np.maximum(following - 1, 0), np.minimum(following, last)
     flat: Any = False
     if last:
-        # the subgradient of least norm at a knot, and at the ends the slope of what is inside
+        # the subgradient of least norm at an inner knot, the slope of the only piece at an end
         with np.errstate(all="ignore"):
             slopes = np.diff(values[order]) / np.diff(knots)
         before, after = np.append(slopes[:1], slopes)[low], np.append(slopes, slopes[-1:])[low]
@@ -89,9 +89,9 @@ def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
         flat = knot & ((before * after.conj()).real <= 0)
         back = knot & ((low == last) | (abs(before) < abs(after)))
         low, high = low - back, np.where(back, low, high)
-    beyond = low == high  # a piece without a length; what cancels there would still cost digits
+    beyond = low == high  # a piece of length 0: masked, since its terms cancel only to rounding
     lower, upper = order[low], order[high]
-    # what the period adds to differences, and 1 for the length of a piece that has none
+    # add the period to differences across it, and give a piece of length 0 the length 1
     run = getitem(xp, index=upper) - getitem(xp, index=lower)
     run = run + (knots[high] - knots[low] - data_of(run) + beyond)
     way = x - getitem(xp, index=lower)
@@ -102,7 +102,7 @@ def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
 
 
 def _replaced(x: Any, xp: Any, left: Any, right: Any, period: float | None) -> Any:
-    """Where the result is `left` or `right`, whatever the values at the knots are."""
+    """Return a mask of the results that are `left` or `right`."""
     x, xp = data_of(x), data_of(xp)
     beyond = (left is not None) & (x < xp[0]) | (right is not None) & (x > xp[-1])
     return beyond & (period is None)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _DEFAULTS = {"keepdims": False, "where": True}
-"""What NumPy's functions mean where their signatures have a placeholder."""
+"""Defaults of NumPy's functions whose signatures show a placeholder."""
 
 
 class OfRow:
@@ -24,7 +24,7 @@ class OfRow:
 
 
 def of_operands(op: Elementwise) -> Signature:
-    """Return the signature of an elementwise row: operands by position, a ufunc's options."""
+    """Return the signature of an elementwise row: positional operands and a ufunc's options."""
     codes = [rule.__code__ for rule in op.partials if inspect.isfunction(rule)]
     names = [code.co_varnames[1 : code.co_argcount] for code in codes]
     ours = ("x",) if op.arity == 1 else tuple(f"x{k + 1}" for k in range(op.arity))
@@ -39,16 +39,16 @@ def of_operands(op: Elementwise) -> Signature:
 
 
 def of_function(op: Row) -> Signature:
-    """Return the signature of any other row: that of its function, without what it refuses."""
+    """Return the signature of any other row: its function's, without unsupported parameters."""
     leading = 1 if op.arity < 0 else op.arity
     try:
         given: dict[str, Any] = dict(inspect.signature(op.function).parameters)
-    except ValueError:  # of a builtin
+    except ValueError:  # a builtin
         given = {}
     known, by_position = [], True
     for i, name in enumerate(dict.fromkeys([*op.signature, *op.parameters])):
         if i >= leading and name not in op.parameters and name != "out":
-            by_position = False  # as those after it, once it is left out
+            by_position = False  # parameters after one left out are keyword-only
             continue
         kind = Parameter.POSITIONAL_OR_KEYWORD if by_position else Parameter.KEYWORD_ONLY
         default = Parameter.empty if i < leading else op.defaults.get(name, _DEFAULTS.get(name))

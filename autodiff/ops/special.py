@@ -1,4 +1,4 @@
-"""Elementwise rows that need care over their whole range: logaddexp, sigmoid, sinc, i0."""
+"""Special functions, accurate over their whole range: logaddexp, sigmoid, sinc, i0."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _relu(x: Any) -> Any:
 
 
 def _sigmoid(x: Any) -> Any:
-    # exp of a negative number only: no overflow at either end
+    # exp of a negative number cannot overflow
     decay = np.exp(-np.abs(x))
     return np.where(np.less(x, 0), decay, 1) / (1 + decay)
 
@@ -54,7 +54,7 @@ relu = elementwise(
     scalar=lambda x: x if x > 0 or math.isnan(x) else 0.0,
     kinks=Kink("x = 0", lambda out, x: x == 0),
     name="relu",
-    doc="max(x, 0), element by element; its derivative at 0 is 0.",
+    doc="Return max(x, 0), element by element; the derivative at 0 is 0.",
 )
 sigmoid = elementwise(
     _sigmoid,
@@ -63,25 +63,25 @@ sigmoid = elementwise(
     scalar=_sigmoid_scalar,
     name="sigmoid",
     symbol="σ",
-    doc="1 / (1 + exp(-x)), element by element, without overflow for any x.",
+    doc="Return 1 / (1 + exp(-x)), element by element, without overflow for any x.",
 )
 softplus = elementwise(
     _softplus,
     lambda out, x: sigmoid(x),
     name="softplus",
-    doc="log(1 + exp(x)), element by element, without overflow for any x.",
+    doc="Return log(1 + exp(x)), element by element, without overflow for any x.",
 )
 log_sigmoid = elementwise(
     _log_sigmoid,
     lambda out, x: sigmoid(-x),
     name="log_sigmoid",
     symbol="log σ",
-    doc="log(sigmoid(x)), element by element, exact however negative x is.",
+    doc="Return log(sigmoid(x)), element by element, accurate for any x.",
 )
 
 
 def _gap(x: Any, y: Any) -> Any:
-    """x - y, and 0 where both are the same infinity."""
+    """Return x - y, and 0 where both are the same infinity."""
     return where(np.isinf(x) & (x == y), 0, x - y)
 
 
@@ -92,22 +92,22 @@ logaddexp = elementwise(
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
-    # not sigmoid(log(2) * (x - y)), whose product's rounding grows with the exponent
+    # not sigmoid(log(2) * (x - y)): the rounding of the product grows with the exponent
     lambda out, x, y: 1 / (1 + exp2(_gap(y, x))),
     lambda out, x, y: 1 / (1 + exp2(_gap(x, y))),
 )
 
 
 def _sinc_derivative(x: Any, n: int = 0) -> Any:
-    """The n-th derivative of sin(u)/u at u = πx, times π^n.
+    """Return the n-th derivative of sin(u)/u at u = πx, times π^n.
 
-    Multiplied by u and differentiated k times, sin(u)/u gives S_k u + k S_(k-1) = sin(u + kπ/2).
-    Solved for S_k this loses digits where |u| < k, and solved for S_(k-1) where |u| > k, so either
-    is used where it gains digits; downwards from so far above n that S may be taken for 0 there.
+    The k-th derivatives S_k of sin(u)/u satisfy u S_k + k S_(k-1) = sin(u + kπ/2). Solving for S_k
+    is stable where |u| > k, and solving for S_(k-1) where |u| < k. The downward recurrence starts
+    at S = 0, far enough above n.
     """
     x = np.asarray(x)
     with np.errstate(invalid="ignore"):
-        phase = math.pi * (x - 2 * np.rint(x.real / 2))  # πx less whole turns, exactly reduced
+        phase = math.pi * (x - 2 * np.rint(x.real / 2))  # πx modulo 2π, reduced exactly
         sine, cosine = np.sin(phase), np.cos(phase)
     cycle = (sine, cosine, -sine, -cosine)
     u = math.pi * x
@@ -134,18 +134,19 @@ sinc_derivative = general(
     jvp=lambda t, out, x, n=0: t * sinc_derivative(x, n=n + 1),
     name="sinc_derivative",
     symbol="sinc⁽ⁿ⁾",
-    doc="The n-th derivative of numpy.sinc, element by element, to rounding near 0 too.",
+    doc="Return the n-th derivative of numpy.sinc, element by element, accurate near 0 too.",
 )
 
 
 def _bessel_i(x: Any, n: int = 0) -> Any:
-    """The power series near 0, all of whose terms have one sign, and the asymptotic one far off.
+    """Compute I_n(x) by its power series for small |x| and its asymptotic series for large |x|.
 
-    M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 9.6.10 and 9.7.1.
+    The terms of the power series have one sign, so nothing cancels. M. Abramowitz and I. Stegun,
+    Handbook of Mathematical Functions, 9.6.10 and 9.7.1.
     """
     x = np.asarray(x)
-    size = np.where(x < 0, -x, x)  # which has a slope at 0 where x is an array of Values
-    bound = max(40, n * n)  # from where on the asymptotic series reaches rounding
+    size = np.where(x < 0, -x, x)  # unlike abs, differentiable at 0 for an array of Values
+    bound = max(40, n * n)  # above it the asymptotic series is accurate to rounding
     far = size > bound
     near = np.logical_not(far)
     out = np.empty_like(x)
@@ -163,7 +164,7 @@ def _bessel_i(x: Any, n: int = 0) -> Any:
     for k in range(1, 60):
         term = term * ((2 * k - 1) ** 2 - 4 * n * n) / (k * eighth)
         total = total + term
-    root = np.exp(size[far] / 2)  # e^x alone would overflow before the result does
+    root = np.exp(size[far] / 2)  # e^x would overflow before the result does
     out[far] = root * (root / np.sqrt(2 * math.pi * size[far])) * total
     return np.where(x < 0, (-1) ** n * out, out)
 
@@ -175,7 +176,7 @@ bessel_i = general(
     jvp=lambda t, out, x, n=0: t * _bessel_slope(x, n),
     name="bessel_i",
     symbol="Iₙ",
-    doc="The modified Bessel function of the first kind of integer order n, element by element.",
+    doc="Return the modified Bessel function of the first kind, of integer order n, per element.",
 )
 
 

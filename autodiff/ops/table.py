@@ -1,15 +1,15 @@
 """The kinds of row, and the table that collects them.
 
-`elementwise`, `linear` and `general` (in a file of its own, since it needs some rows itself) each
-make a row from one statement of the derivative, and both modes follow from it. A rule is an
-ordinary expression over this package's functions: on floats and arrays it computes, on nodes it
-records. `composite` is for functions of NumPy that are such expressions themselves.
+`elementwise`, `linear` and `general` (in `general.py`) each make a row from one statement of the
+derivative, and both modes follow from it. A rule is an ordinary expression over this package's
+functions: on floats and arrays it computes, on nodes it records. `composite` registers NumPy
+functions that are themselves expressions over other rows.
 
-Complex numbers: a tangent is what one expects; a cotangent is ∂L/∂(Re z) + i ∂L/∂(Im z) for a real
-L, so that `z -= rate * z.grad` descends. The inner product that makes the two modes each other's
-transpose is Re Σ conj(g) t, a `linear` row's transpose is the conjugate one, and an elementwise
-partial p of a function with real results on complex numbers stands for t ↦ Re(p t). A function
-that is not holomorphic, with complex results, has a second partial q: t ↦ p t + q conj(t).
+Complex numbers: the tangent of z is ∂z/∂t for a real t. The cotangent is ∂L/∂(Re z) + i ∂L/∂(Im z)
+for a real L, so that `z -= rate * z.grad` descends. The two modes are adjoint under Re Σ conj(g) t,
+so the transpose of a `linear` row is the conjugate transpose. For a real function of complex
+numbers an elementwise partial p means t ↦ Re(p t). A complex function that is not holomorphic has a
+second partial q: t ↦ p t + q conj(t).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TABLE: dict[str, Op] = {}
 """Every row by its name."""
 
 BY_FUNCTION: dict[Any, Callable[..., Any]] = {}
-"""Every row and composite by the NumPy function it stands for: what NumPy's protocols look up."""
+"""Every row and composite by its NumPy function; NumPy's protocols look functions up here."""
 
 
 def row(name: str) -> Op:
-    """The row of that name."""
+    """Return the row of this name."""
     return TABLE[name]
 
 
@@ -42,12 +42,12 @@ Rule = Callable[..., Any]
 
 
 def ieee(function: Callable[..., Any], *args: Any) -> float:
-    """`function` in IEEE arithmetic where Python's floats would raise: NumPy's warning instead."""
+    """Compute `function` in IEEE arithmetic: warn as NumPy does where Python floats would raise."""
     return float(function(*map(np.float64, args)))
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
-    """The shape of a number, array or node (a number and a Value have the shape ())."""
+    """Return the shape of a number, array or node; () for a number or Value."""
     return getattr(x, "shape", ())
 
 
@@ -67,7 +67,10 @@ def register(op: Row, function: Callable[..., Any], labels: dict[str, Any]) -> N
 
 
 def rule_signature(op: Row, rule: Rule, skip: int) -> None:
-    """Read from a rule what its row takes: after `skip`, names without a default are inputs."""
+    """Set a row's arity and parameters from the signature of its rule.
+
+    After the first `skip` arguments, those without a default are inputs.
+    """
     code, defaults = rule.__code__, rule.__defaults__ or ()
     op.names = code.co_varnames[skip : code.co_argcount]
     op.arity = len(op.names) - len(defaults)
@@ -84,20 +87,20 @@ def _as_objects(arg: Any) -> Any:
 
 
 class Kink(NamedTuple):
-    """Points where a row has no derivative, though a value: what its rule says is a convention.
+    """Points where a row has a value but no derivative; its rule returns a convention there.
 
     Attributes
     ----------
     where : str
         The points in words, with the names of the arguments.
     at : callable
-        `at(out, *inputs, **params)` is a mask of them, on plain data: of the result's shape, or a
-        single truth value for the result as a whole.
+        `at(out, *inputs, **params)` is a mask of these points, from plain data: an array of the
+        result's shape, or one truth value for the whole result.
     by : tuple of int
-        Numbers of the inputs by which there is no derivative.
+        Indices of the inputs without a derivative.
     smooth : callable, optional
-        `smooth(g, out)` is true of cotangents for which there is a derivative nevertheless, as for
-        the sum of eigenvalues that coincide.
+        `smooth(g, out)` is true if there is a derivative for the cotangent g, as for the sum of
+        eigenvalues that coincide.
     """
 
     where: str
@@ -111,20 +114,20 @@ OBJECT = np.dtype(object)
 
 
 class Row(Op):
-    """An op that stands in the table, to which copies and pickles of it refer."""
+    """An op in the table; its copies and pickles refer to the table by name."""
 
     __name__: str
     __signature__ = signatures.OfRow()
     names: tuple[str, ...] = ()
-    defaults: Params = {}  # noqa: RUF012 (of no row; never written)
+    defaults: Params = {}  # noqa: RUF012 (never modified)
     kinks: tuple[Kink, ...] = ()
-    """Where it has no derivative: for `detect_kinks`, `check_grads` and the documentation."""
+    """Where the row has no derivative: for `detect_kinks`, `check_grads` and the documentation."""
     spreads = False
-    """Whether its `out` may have a larger shape than the result, as that of a ufunc."""
+    """Whether `out` may have a larger shape than the result, as for a ufunc."""
 
     @cached_property
     def signature(self) -> tuple[str, ...]:
-        """The argument names of the function, or of the rule where a function tells none."""
+        """The argument names of the function, or of the rule if the function has no signature."""
         try:
             return tuple(inspect.signature(self.function).parameters)
         except ValueError:
@@ -158,7 +161,7 @@ class Row(Op):
         return self(args, **params) if self.arity < 0 else self(*args, **params)
 
     def on_objects(self, args: Args, params: Params) -> Any:
-        """Arrays of Values: the scalar engine where NumPy lets it, or else one Tensor of them."""
+        """Compute on arrays of Values: element by element if NumPy can, else as one Tensor."""
         try:
             return self.function(*args, **params)
         except (AttributeError, TypeError, ValueError):
@@ -173,7 +176,7 @@ class Row(Op):
 
 
 def gives_out(out: Any) -> bool:
-    """Whether an argument `out` names an array."""
+    """Return whether an `out` argument contains an array."""
     return any(array is not None for array in (out if isinstance(out, tuple) else [out]))
 
 
@@ -186,10 +189,10 @@ def written(
     exact: bool = True,
     fresh: bool = False,
 ) -> Any:
-    """Write what a call computes to its `out`: Tensors, arrays, None, or a tuple of these.
+    """Write the result of a call to its `out`: Tensors, arrays, None, or a tuple of these.
 
-    Elements for which `where` is False stay what they were. `exact` says that the shape must be
-    that of the result, `fresh` that nobody else holds the result.
+    Elements where `where` is False are left unchanged. With `exact`, `out` must have the shape of
+    the result. With `fresh`, the result has no other reference.
 
     Raises
     ------
@@ -225,7 +228,7 @@ def written(
 
 
 def misfit(name: str, made: Any, out: Any) -> str:
-    """What to say of a result that its `out` cannot hold."""
+    """Return the error message for a result that does not fit its `out`."""
     return (
         f"{name}(out=...): a result of shape {shape_of(made)} and dtype {np.result_type(made)} "
         f"does not fit into an array of shape {shape_of(out)} and dtype {out.dtype}"
@@ -233,17 +236,17 @@ def misfit(name: str, made: Any, out: Any) -> str:
 
 
 def is_object(arg: Any) -> bool:
-    """Whether this is an array of objects: of Values."""
+    """Return whether `arg` is an array of Values."""
     return getattr(arg, "dtype", None) is OBJECT
 
 
 def joined(values: Any) -> Any:
-    """An object array of Values and numbers as one Tensor."""
+    """Return an object array of Values and numbers as one Tensor."""
     return row("reshape")(row("stack")(list(values.ravel())), values.shape)
 
 
 def is_complex(x: Any) -> bool:
-    """Whether a number, array or node is complex by its type."""
+    """Return whether a number, array or node has a complex type."""
     dtype = getattr(x, "dtype", None)
     return type(x) is complex if dtype is None else dtype.kind == "c"
 
@@ -266,8 +269,8 @@ def floating(dtype: Any, name: str) -> np.dtype[Any]:
 
 
 def conj(x: Any) -> Any:
-    """The complex conjugate; something real is its own, and costs nothing."""
-    if type(x) is complex:  # stays a Python number, which is weak
+    """Return the complex conjugate, and a real x unchanged."""
+    if type(x) is complex:  # must stay a Python number, which does not change the dtype
         return x.conjugate()
     return row("conjugate")(x) if is_complex(x) else x
 
@@ -275,7 +278,7 @@ def conj(x: Any) -> Any:
 class over:
     """The partial derivative 1 / root, or 1 / root² if squared.
 
-    A cotangent is divided at once, which is one rounding and one pass over memory less.
+    A cotangent is divided by the root directly, which saves a rounding and a pass over memory.
     """
 
     def __init__(self, root: Rule, squared: bool = False) -> None:
@@ -291,7 +294,7 @@ class over:
 
 
 class Elementwise(Row):
-    """out[i] depends on element i of each argument only: a partial derivative per argument."""
+    """A row whose out[i] depends only on element i of each argument: one partial per argument."""
 
     partials: tuple[Rule | float, ...]
     conjugated: Rule | float = 0
@@ -307,7 +310,7 @@ class Elementwise(Row):
                 if isinstance(arg, Node):
                     return arg.apply(self, args, params)
                 arrays = False
-        # arrays throughout, as in most rules: no time to lose
+        # fast path: all operands are plain arrays
         return self.function(*args) if arrays else self.plain(args, params)
 
     def plain(self, args: Args, params: Params) -> Any:
@@ -319,7 +322,7 @@ class Elementwise(Row):
                 if kind is list or kind is tuple:
                     return self.plain([np.asarray(a) if a is arg else a for a in args], params)
                 if kind is np.ndarray and arg.dtype is OBJECT:
-                    # of Values: the scalar engine at work on each
+                    # an array of Values: one scalar operation per element
                     return np.frompyfunc(self, self.arity, 1)(*map(_as_objects, args))
         return self.on_floats(*args) if numbers else self.function(*args, **params)
 
@@ -329,12 +332,12 @@ class Elementwise(Row):
         return args, params
 
     def with_options(self, args: Args, params: Params) -> Any:
-        """A call with a ufunc's options, which say where and in which dtype it computes."""
+        """Call with a ufunc's options `where` and `dtype`."""
         if not any(isinstance(arg, Node) for arg in args):
             return self.plain(args, params)
         params = dict(params)
         dtype, where = params.pop("dtype", None), current(params.pop("where", True))
-        params.pop("order", None)  # of the result in memory
+        params.pop("order", None)  # memory layout only
         if (
             params.pop("subok", True) is not True
             or params.pop("casting", "same_kind") != "same_kind"
@@ -353,28 +356,28 @@ class Elementwise(Row):
             return self(*args)
         with np.errstate(all="ignore"):
             out = self(*args)
-        # NumPy leaves the other elements as the memory happened to be
+        # in NumPy the other elements are uninitialised memory
         return row("where")(where, out, math.nan)
 
     def described(self) -> inspect.Signature:
         return signatures.of_operands(self)
 
     def on_floats(self, *args: float) -> float:
-        """The function on Python numbers, in IEEE arithmetic at the points where `math` raises."""
+        """Compute on Python numbers, in IEEE arithmetic at points where `math` raises."""
         try:
             return self.scalar(*args)
         except (ArithmeticError, ValueError):
             return ieee(self.function, *args)
 
     def partial(self, k: int, out: Any, args: Args) -> Any:
-        """The local partial derivative ∂out/∂args[k]."""
+        """Return the local partial derivative ∂out/∂args[k]."""
         rule = self.partials[k]
         return self._evaluated(rule, out, args) if callable(rule) else rule
 
     def _evaluated(self, rule: Rule, out: Any, args: Args) -> Any:
         try:
             return rule(out, *args)
-        except ArithmeticError:  # of Python's numbers; NumPy's follow IEEE
+        except ArithmeticError:  # Python numbers raise; NumPy's follow IEEE
             given = [np.float64(a) if type(a) in _PYTHON_NUMBERS else a for a in (out, *args)]
             partial = rule(*given)
             return float(partial) if type(out) is float else partial
@@ -398,7 +401,7 @@ class Elementwise(Row):
         return self._with_conjugated(share, t, out, args) if self.conjugated else share
 
     def _with_conjugated(self, share: Any, x: Any, out: Any, args: Args) -> Any:
-        """The term q conj(x), which is its own transpose, added."""
+        """Return share + q conj(x); this term is its own transpose."""
         if not is_complex(args[0]):
             return share
         q = self.conjugated
@@ -407,9 +410,9 @@ class Elementwise(Row):
 
 
 class Linear(Row):
-    """Linear in each input: forward mode is the function itself, the transpose must be told.
+    """A row that is linear in its inputs: forward mode is the function, reverse its transpose.
 
-    The row of a function of a sequence (`concatenate`) has one rule for the k-th of its inputs.
+    A function of a sequence (`concatenate`) has one transpose, for its k-th input.
     """
 
     transposes: tuple[Rule, ...]
@@ -434,11 +437,11 @@ def elementwise(
     conjugated: Rule | float = 0,
     **labels: Any,
 ) -> Elementwise:
-    """A row from ∂out/∂argument for each argument, as a number or a rule `(out, *args)`.
+    """Make a row from ∂out/∂argument for each argument, as a number or a rule `(out, *args)`.
 
-    `conjugated` is, on a complex argument, the derivative by its conjugate (of one argument only).
-    `scalar` computes on Python floats; left out, it is the function of the same name in `math`,
-    or else `function` itself.
+    `conjugated` is the derivative by the conjugate of a complex argument (of one argument only).
+    `scalar` computes on Python floats. The default is the function of the same name in `math`, or
+    else `function` itself.
     """
     op = Elementwise()
     register(op, function, labels)
@@ -457,11 +460,11 @@ def linear(
     kind: type[Linear] = Linear,
     **labels: Any,
 ) -> Linear:
-    """A row from the transpose for each input: a rule `(g, *inputs, **parameters)`.
+    """Make a row from a transpose for each input: a rule `(g, *inputs, **parameters)`.
 
-    With `sequence`, inputs come as one sequence and the one rule is `(g, k, inputs, **parameters)`.
-    With `jointly`, which a sequence has unless told False, the function is linear in all inputs
-    taken together, as a sum is, and not in each while the others stay, as a product is.
+    With `sequence`, the inputs are one sequence and the only rule is `(g, k, inputs,
+    **parameters)`. With `jointly` (the default for a sequence), the function is linear in all
+    inputs together, like a sum; otherwise it is linear in each one separately, like a product.
     `kind` is the class of the row.
     """
     op = kind()
@@ -478,16 +481,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def alias(op: Function, *functions: Callable[..., Any]) -> Function:
-    """Have more of NumPy's functions mean a row: those that are another name for the same."""
+    """Register other NumPy functions for `op`: aliases of the same function."""
     for function in functions:
         BY_FUNCTION[function] = op
     return op
 
 
 def composite(*functions: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Have NumPy's functions, called on nodes, mean this expression over the table's functions.
+    """Register an expression over the table's functions for these NumPy functions on nodes.
 
-    It takes what NumPy's takes, and needs no derivative of its own: those of its parts are enough.
+    It takes the arguments of the NumPy function. It needs no rule: its parts have theirs.
     """
 
     exact = not any(isinstance(function, np.ufunc) for function in functions)
@@ -515,8 +518,8 @@ def _absorbing_product(g: Any, partial: Any) -> Any:
     return np.where(zero, product.dtype.type(0), product)
 
 
-# The product of the chain rule. A zero on either side absorbs: the branch that `where` did not
-# take contributes exactly 0, even if its own derivative is infinite or NaN.
+# The product of the chain rule. A zero factor gives zero: the branch that `where` did not take
+# contributes exactly 0, even if its own derivative is infinite or NaN.
 chain = elementwise(
     _absorbing_product,
     lambda out, g, partial: partial,
@@ -524,12 +527,12 @@ chain = elementwise(
     scalar=lambda g, partial: g * partial if g and partial else 0.0,
     name="chain",
     symbol="×",
-    doc="g * partial, where a zero on either side absorbs an infinity or NaN on the other.",
+    doc="Return g * partial, and 0 if either is 0, even where the other is infinite or NaN.",
 )
 
 
 def scaled(g: Any, partial: Any) -> Any:
-    """The chain rule's product of a cotangent (or tangent) and a local partial; None for zero."""
+    """Return the product of a cotangent (or tangent) and a local partial; None for zero."""
     if type(partial) is np.ndarray and type(g) is np.ndarray:
         return g * partial if hasty.get() else _absorbing_product(g, partial)
     if isinstance(partial, (float, int)) and math.isfinite(partial):

@@ -1,4 +1,4 @@
-"""Masks that know where a comparison was decided by a tie, while someone looks for kinks."""
+"""Masks that record ties of a comparison, for `detect_kinks`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LOGICAL |= {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 
 
 class Mask(np.ndarray):
-    """A read-only boolean array, and another one that says where it might as well be otherwise."""
+    """A read-only boolean array with a second one, `ties`: True where a tie decided."""
 
     ties: Any
 
     @staticmethod
     def of(mask: Any, ties: Any) -> Mask:
         """Return a mask with its ties."""
-        made = Mask(np.shape(mask), bool)  # which owns its memory, so that views refer to it
+        made = Mask(np.shape(mask), bool)  # owns its memory, so that it is the base of its views
         made[...] = mask
         made.ties = np.broadcast_to(ties, made.shape)
         made.setflags(write=False)
@@ -33,13 +33,13 @@ class Mask(np.ndarray):
 
 
 class Tied(float):
-    """The outcome of comparing two equal numbers."""
+    """The result of comparing two equal numbers."""
 
     __slots__ = ()
     ties = True
 
 
 def ties_of(condition: Any) -> Any:
-    """Return where a condition was decided by a tie, as far as it is known."""
+    """Return where a tie decided a condition; False if unknown."""
     owner = condition if isinstance(condition, Mask | Tied) else getattr(condition, "base", None)
     return getattr(owner, "ties", False)

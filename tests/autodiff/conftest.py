@@ -1,4 +1,4 @@
-"""Rows for one test."""
+"""A fixture for tests that add rows."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from autodiff.ops.table import BY_FUNCTION, TABLE
 
 @pytest.fixture
 def own_rows():
-    """The test may add rows: the table is afterwards as it was."""
+    """Restore the table after a test that adds rows."""
     before = dict(TABLE), dict(BY_FUNCTION)
     yield
     for table, old in zip((TABLE, BY_FUNCTION), before, strict=True):

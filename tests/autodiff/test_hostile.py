@@ -1,4 +1,4 @@
-"""Hostile and unlucky input: each case works as it does in NumPy, or is refused clearly."""
+"""Hostile input: each case works as in NumPy, or raises a clear error."""
 
 import decimal
 import math
@@ -11,7 +11,7 @@ from autodiff import Tensor, Value, custom_rule, grad, gradients
 
 
 class Own(np.ndarray):
-    """A subclass, which may compute by rules of its own, as np.matrix does."""
+    """A subclass of ndarray, which may override arithmetic as np.matrix does."""
 
 
 NOT_NUMBERS = {
@@ -39,7 +39,7 @@ NOT_NUMBERS = {
 
 
 @pytest.mark.parametrize("what", NOT_NUMBERS)
-def test_what_is_no_number_is_refused(what):
+def test_values_other_than_numbers_are_refused(what):
     bad, t, v = NOT_NUMBERS[what], Tensor([1.0, 2.0]), Value(2.0)
     refused = pytest.raises((TypeError, ValueError, OverflowError))
     for use in (
@@ -63,7 +63,7 @@ def test_what_is_no_number_is_refused(what):
     assert t.grad is v.grad is None
 
 
-# As a variable and as a constant: what NumPy makes of the array itself.
+# As a variable and as a constant: like the plain array that NumPy makes of it.
 ARRAYS = {
     "byte-swapped": np.array([1.0, 2.0, 4.0], ">f8"),
     "byte-swapped complex": np.array([1.0, 2.0j, 4.0], ">c16"),
@@ -133,9 +133,9 @@ def test_the_payload_of_a_nan_is_kept():
         lambda x: (x * 1.0).backward(np.ma.ones((2, 2))),
     ],
 )
-def test_sizes_and_places_beyond_reason_are_refused(use):
+def test_absurd_sizes_and_indices_are_refused(use):
     x = Tensor(np.ones((2, 2)))
-    # no MemoryError: a machine that overcommits would grant what it cannot hold
+    # no MemoryError: a machine that overcommits memory would not raise it
     with pytest.raises((ValueError, TypeError, IndexError, OverflowError)):
         use(x)
     x.sum().backward()

@@ -1,7 +1,7 @@
-"""Every row, and random programs, beside PyTorch and JAX where they are installed.
+"""Every row and random programs against PyTorch and JAX, where they are installed.
 
-How their functions are called is said in `tests/peers.py` and `tests/peer_names.py`. All rows with
-HYPOTHESIS_PROFILE=thorough; otherwise one here and there, since JAX compiles each.
+Their functions are in `tests/peers.py` and `tests/peer_names.py`. HYPOTHESIS_PROFILE=thorough
+compares all rows; the default is a few of them, since JAX compiles each.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ def some(kind, step):
 
 
 @pytest.mark.parametrize(("kind", "name"), some(PyTorch, 4) + some(JAX, 40))
-def test_a_peer_says_the_same_of_a_row(kind, name):
+def test_a_row_agrees_with_a_peer(kind, name):
     peer = installed(kind)
     try:
         peer.function(name)
@@ -28,12 +28,12 @@ def test_a_peer_says_the_same_of_a_row(kind, name):
 
 
 @pytest.mark.parametrize(("kind", "programs"), [(PyTorch, 10), (JAX, 1)])
-def test_a_peer_says_the_same_of_programs(kind, programs):
+def test_programs_agree_with_a_peer(kind, programs):
     assert compare_programs(installed(kind), programs * (20 if THOROUGH else 1))
 
 
 @pytest.mark.parametrize("kind", [PyTorch, JAX])
-def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
+def test_not_compared_lists_only_existing_functions(kind):
     peer = installed(kind)
     if not peer.is_the_listed_version():
         pytest.skip(f"the lists were made with {kind.version}")
@@ -49,7 +49,7 @@ def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
     assert set(every) <= set(CASES)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes its time (and more with JAX)")
+@pytest.mark.skipif(not THOROUGH, reason="takes long, with JAX above all")
 @pytest.mark.parametrize(
     "name",
     [
@@ -59,7 +59,7 @@ def test_the_lists_of_what_is_not_compared_are_of_these_functions(kind):
         for name in names.split()
     ],
 )
-def test_what_is_not_compared_would_fail(name):
+def test_rows_that_are_not_compared_would_fail(name):
     with pytest.raises((AssertionError, ExceptionGroup, Unsatisfiable, UserWarning)):
         compare(installed(PyTorch), name, 50)
 
@@ -67,7 +67,7 @@ def test_what_is_not_compared_would_fail(name):
 @pytest.mark.parametrize(
     ("kind", "some"), [(PyTorch, every()), (JAX, every()[:: 1 if THOROUGH else 40])]
 )
-def test_the_peers_say_at_kinks_what_is_recorded(kind, some):
+def test_peers_agree_with_the_record_at_kinks(kind, some):
     peer = installed(kind)
     if not peer.is_the_listed_version():
         pytest.skip(f"recorded of {kind.version}")

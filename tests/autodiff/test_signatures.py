@@ -29,7 +29,7 @@ def test_every_public_function_has_a_signature_and_help(name):
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if hasattr(TABLE[name], "function")])
-def test_what_a_signature_names_a_row_takes(name):
+def test_a_row_takes_the_parameters_in_its_signature(name):
     op = TABLE[name]
     parameters = list(inspect.signature(op).parameters.values())
     leading = 1 if op.arity < 0 else op.arity

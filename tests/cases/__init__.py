@@ -1,4 +1,4 @@
-"""What every row and composite of the table is tried with, a file a family."""
+"""Test cases of every row and composite of the table, a file a family."""
 
 from cases import (
     elementwise,
@@ -41,4 +41,4 @@ FAMILIES = [
 ]
 
 CASES = {name: cases for family in FAMILIES for name, cases in family.CASES.items()}
-"""By name of the row (`linalg.norm` for NumPy's `np.linalg.norm`): a strategy for a `Case`."""
+"""A strategy for a `Case` by the name of the row (`linalg.norm` for `np.linalg.norm`)."""

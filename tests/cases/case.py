@@ -1,4 +1,4 @@
-"""One call to try a function with, and strategies for the kinds of call that many share."""
+"""The test case of a function: one call; and strategies for common kinds of call."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """How to call a function: what arrays it takes, and what else.
+    """One call of a function.
 
-    `shapes` are those of its differentiable arguments, whose numbers are drawn from `domain`, all
-    different. `make` turns the numbers into what the function is defined for (into a positive
-    definite matrix, say): it must be smooth, and written in functions that take nodes. `call`
-    passes them on where they are not the leading arguments.
+    `shapes` are the shapes of its differentiable arguments. Their elements are drawn from `domain`,
+    without repetition. `make` maps them to the function's domain (positive definite matrices, say).
+    It must be smooth, and written in functions that take nodes. `call` passes arguments that do not
+    come first.
     """
 
     shapes: Sequence[Shape]
@@ -29,14 +29,14 @@ class Case:
     make: Callable[..., Sequence[Any]] = lambda *arrays: arrays
     call: Callable[..., Any] = lambda function, arrays, params: function(*arrays, **params)
     complex: bool = False
-    """Whether it is tried on complex numbers too."""
+    """Whether it is tried on complex numbers."""
     order: int = 2
-    """Up to which derivative it is compared with numerical differentiation."""
+    """Highest derivative that is compared with numerical differentiation."""
     slack: float = 0.0
-    """How far from NumPy's the result may be, in units of the dtype's precision."""
+    """Tolerance against NumPy's result, in units of the dtype's precision."""
 
     def arrays(self, rng: np.random.Generator, dtype: Any = np.float64) -> list[Any]:
-        """Numbers to fill the shapes with: any two of them differ by some hundredths at least."""
+        """Return arrays of distinct numbers, some hundredths apart, to fill the shapes."""
         low, high = self.domain
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         grid = np.linspace(low, high, max(2 * sum(sizes), 20))
@@ -54,26 +54,26 @@ def sequence(function: Callable[..., Any], arrays: Sequence[Any], params: dict[s
 
 
 def listed(*cases: Case) -> st.SearchStrategy[Case]:
-    """These cases, each as likely."""
+    """Draw one of these cases."""
     return st.sampled_from(cases)
 
 
-def telling(shape: Shape, others: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
-    """Shapes of which the first to be tried, and now and then others, tells axes apart."""
+def preferring(shape: Shape, others: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
+    """Prefer `shape`, whose axes differ in length, and sometimes draw from `others`."""
     return st.one_of(st.just(shape), others, others)
 
 
-SHAPES = telling((2, 3), hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3))
+SHAPES = preferring((2, 3), hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3))
 
 
 def axis_of(shape: Sequence[int], extra: int = 0) -> st.SearchStrategy[int]:
-    """An axis, by either of its numbers, the last one first."""
+    """An axis, counted from either end, the last one first."""
     ndim = len(shape) + extra
     return st.sampled_from([*range(-1, -ndim - 1, -1), *range(ndim)])
 
 
 def elementwise(arity: int, **options: Any) -> st.SearchStrategy[Case]:
-    """Shapes that broadcast together, empty ones and 0-d ones among them."""
+    """Shapes that broadcast together, also empty and 0-d ones."""
     shapes = hnp.mutually_broadcastable_shapes(
         num_shapes=arity, min_dims=0, max_dims=3, min_side=0, max_side=3
     )
@@ -84,7 +84,7 @@ def elementwise(arity: int, **options: Any) -> st.SearchStrategy[Case]:
 def reduction(
     draw: Any, *, axes: bool = True, none: bool = True, keepdims: bool = True, **options: Any
 ) -> Case:
-    """A shape and an axis, or several (`axes`), or None (`none`), with keepdims or not."""
+    """A shape with an axis, several (`axes`) or None (`none`), with and without keepdims."""
     shape = draw(SHAPES)
     kinds: list[Any] = []
     if shape:

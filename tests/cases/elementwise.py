@@ -1,5 +1,5 @@
-"""Elementwise rows need nothing said about them, except a domain if they are not smooth on (-2, 2)
-and whether they are tried on complex numbers.
+"""Test cases of elementwise rows: a domain if they are not smooth on (-2, 2), and whether they are
+tried on complex numbers.
 """
 
 from inspect import signature
@@ -46,7 +46,7 @@ if "min" in signature(np.clip).parameters:
 
 @st.composite
 def clipped(draw: Any) -> Case:
-    """Bounds on either side or both, which broadcast against the array, under either name."""
+    """Bounds on one side or both that broadcast against the array, by either name."""
     low, high = draw(st.sampled_from(BOUNDS))
     names = draw(st.sampled_from([[low], [high], [low, high]]))
     case = draw(elementwise(1 + len(names)))

@@ -1,17 +1,17 @@
-"""What Fourier transforms are tried with."""
+"""Test cases of Fourier transforms."""
 
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cases.case import Case, axis_of, telling
+from cases.case import Case, axis_of, preferring
 
-SHAPES = telling((4, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+SHAPES = preferring((4, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
 NORMS = st.sampled_from([None, "backward", "ortho", "forward"])
 
 
 @st.composite
 def along_one_axis(draw, *, halved=False, **options):
-    """Lengths that pad and that crop; with `halved`, of the output, which an input of 1 lacks."""
+    """Lengths that pad and that crop; `halved`: of the output, since an input of 1 has none."""
     shape = draw(SHAPES)
     axis = draw(axis_of(shape))
     params = {"axis": axis, "norm": draw(NORMS)}
@@ -23,7 +23,7 @@ def along_one_axis(draw, *, halved=False, **options):
 
 @st.composite
 def along_several(draw, *, two=False, **options):
-    """Any axes in any order, the same one several times too."""
+    """Any axes in any order, also repeated ones."""
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=3))
     params = {"norm": draw(NORMS)}
     if draw(st.booleans()):
@@ -32,7 +32,7 @@ def along_several(draw, *, two=False, **options):
         params["axes"] = draw(st.lists(axis, min_size=size, max_size=size))
         if draw(st.booleans()):
             length = st.integers(1, 4) | st.just(-1)
-            # one for an axis: NumPy 2.0 goes along several in another order than NumPy 2.4
+            # one for each axis: NumPy 2.0 uses another order of axes than NumPy 2.4
             lengths = draw(st.lists(length, min_size=len(shape), max_size=len(shape)))
             params["s"] = [lengths[axis] for axis in params["axes"]]
     return Case([shape], params, slack=8, **options)

@@ -1,4 +1,4 @@
-"""What functions of functions are tried with."""
+"""Test cases of functions that take functions."""
 
 import numpy as np
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What convolution and pooling of images are tried with."""
+"""Test cases of convolution and pooling of images."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ def both(value):
 
 @st.composite
 def sliding(draw, *, dilated=True, stride=PAIRS):
-    """Sizes of window and image, the places of the window, and how it slides."""
+    """Sizes of window and image, the number of places, stride, padding and dilation."""
     size, places = draw(st.tuples(SMALL, SMALL)), draw(st.tuples(SMALL, SMALL))
     padding = tuple(draw(st.integers(0, n - 1)) for n in size)
     if padding[0] == padding[1]:
@@ -25,7 +25,7 @@ def sliding(draw, *, dilated=True, stride=PAIRS):
     if dilated:
         options["dilation"] = draw(PAIRS)
     image = tuple(
-        # and now and then pixels at the end that no window reaches
+        # sometimes with pixels at the end outside all windows
         max((n - 1) * s + d * (k - 1) + 1 - 2 * p, 1) + draw(st.integers(0, s - 1))
         for n, s, d, k, p in zip(
             places,
@@ -41,7 +41,7 @@ def sliding(draw, *, dilated=True, stride=PAIRS):
 
 @st.composite
 def convolution(draw, shapes):
-    """Arrays of the three that conv2d ties together: x its images, w its kernels, y its result."""
+    """Arrays for conv2d and its transposes: images x, kernels w and a result y."""
     size, image, options = draw(sliding())
     n, groups, c, o = draw(st.tuples(SMALL, SMALL, SMALL, SMALL))
     x, w = (n, groups * c, *image), (groups * o, c, *size)
@@ -78,7 +78,7 @@ CASES = {
     "conv2d_kernel": convolution("xy"),
     "conv_transpose2d": convolution("yw"),
     "fold2d": windows(folded=True),
-    # a dilated window can lie on the border with all its pixels
+    # a dilated window can lie in the padding with all its pixels
     "max_pool2d": pooling().filter(
         lambda case: np.isfinite(ad.max_pool2d(np.zeros(*case.shapes), **case.params)).all()
     ),

@@ -1,4 +1,4 @@
-"""What functions that join arrays, and those that split them, are tried with."""
+"""Test cases of functions that join and split arrays."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def nested(function: Any, arrays: Any, params: Any) -> Any:
 
 
 def inserted(function: Any, arrays: Any, params: Any) -> Any:
-    """A `call` in NumPy's order: what is inserted comes last."""
+    """A `call` in NumPy's order: the inserted values come last."""
     return function(arrays[0], params["obj"], arrays[1], params["axis"])
 
 

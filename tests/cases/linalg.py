@@ -1,6 +1,6 @@
-"""What the functions of NumPy's `linalg` are tried with.
+"""Test cases of the functions of NumPy's `linalg`.
 
-Those that are products of vectors and matrices, as in NumPy's main namespace, are among `products`.
+Products that NumPy's main namespace has too are in `products`.
 """
 
 import math
@@ -21,7 +21,7 @@ def adjoint(x: Any) -> Any:
     return np.conjugate(x).swapaxes(-1, -2)
 
 
-# Numbers made into matrices of a kind.
+# Arrays mapped to matrices of a kind.
 
 
 def as_they_are(*arrays: Any) -> Sequence[Any]:
@@ -29,7 +29,7 @@ def as_they_are(*arrays: Any) -> Sequence[Any]:
 
 
 def separated(x: Any, *others: Any) -> Sequence[Any]:
-    """Matrices of full rank whose eigenvalues and singular values lie apart: near diagonal ones."""
+    """Return nearly diagonal matrices: of full rank, eigenvalues and singular values apart."""
     m, n = x.shape[-2:]
     ladder = (np.eye(m, n) * (2 + 2 * np.arange(n))).astype(np.float32)
     return x / 4 + ladder, *others
@@ -45,13 +45,13 @@ def positive(x: Any) -> Sequence[Any]:
 
 
 def rotating(x: Any) -> Sequence[Any]:
-    """Matrices with complex eigenvalues, in pairs."""
+    """Return matrices with pairs of complex eigenvalues."""
     n = x.shape[-1]
     return [separated(x)[0] + 4 * (np.eye(n, k=1) - np.eye(n, k=-1)).astype(np.float32)]
 
 
 def folded(shape: tuple[int, ...], ind: int) -> Callable[..., Sequence[Any]]:
-    """Arrays that tensorinv takes for matrices of full rank."""
+    """Return arrays that are matrices of full rank for tensorinv."""
 
     def make(x: Any, *others: Any) -> Sequence[Any]:
         n = math.prod(shape[:ind])
@@ -60,11 +60,11 @@ def folded(shape: tuple[int, ...], ind: int) -> Callable[..., Sequence[Any]]:
     return make
 
 
-# What can be said of vectors with a free sign or phase.
+# Results without the free sign or phase of vectors.
 
 
 def freed(function: Any, arrays: Any, params: Any) -> Any:
-    """Of (w, v): w, and the v without their phases."""
+    """Return w, and a product of v and its adjoint, for a result (w, v)."""
     w, v = function(*arrays, **params)
     weights = np.arange(1, v.shape[-1] + 1, dtype=np.float32)
     return w, (v * weights) @ adjoint(v)
@@ -86,7 +86,7 @@ def matrices(
     sizes: Any = SIZES,
     **options: Any,
 ) -> Case:
-    """One stack of matrices, wide, tall or square."""
+    """A stack of wide, tall or square matrices."""
     n = draw(sizes)
     shape = (*draw(STACKS), n if square else draw(sizes), n)
     chosen = {name: draw(st.sampled_from(values)) for name, values in (params or {}).items()}
@@ -132,7 +132,7 @@ def norm(draw: Any) -> Case:
     elif kind == 2:
         params["axis"] = tuple(draw(st.permutations(range(len(shape))))[:2])
         params["ord"] = draw(st.sampled_from(MATRIX_ORDERS))
-        # orders by singular values need these apart
+        # orders by singular values need distinct ones
         return Case([tuple(shape)], params, make=apart(params["axis"]), complex=True, slack=16)
     elif len(shape) == 1:
         params["ord"] = draw(st.sampled_from(ORDERS))
@@ -163,7 +163,7 @@ def vector_norm(draw: Any) -> Case:
 
 
 def reached(case: Case) -> bool:
-    """NumPy takes an empty tuple of axes for none, which leaves it without a vector."""
+    """Return whether there is an axis: NumPy takes an empty tuple, but finds no vector."""
     return case.params["axis"] != ()
 
 

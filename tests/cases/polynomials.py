@@ -1,4 +1,4 @@
-"""What polynomials are tried with."""
+"""Test cases of polynomials."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ def product(draw):
 
 
 def far_from_zero(u, v):
-    """A divisor with a first coefficient by which one can divide."""
+    """Move the first coefficient of the divisor away from 0."""
     return u, v + 3 * np.eye(1, len(v), dtype=v.dtype)[0]
 
 

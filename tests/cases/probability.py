@@ -1,4 +1,4 @@
-"""What the rows around the softmax are tried with."""
+"""Test cases of the softmax and related functions."""
 
 import numpy as np
 

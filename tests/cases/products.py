@@ -1,4 +1,4 @@
-"""What products are tried with."""
+"""Test cases of products."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 from cases.case import Case, listed, sequence
 
-EXACT = {"complex": True, "slack": 40}  # but for the order in which BLAS sums
+EXACT = {"complex": True, "slack": 40}  # the order of summation in BLAS varies
 
 SIZES = st.sampled_from([2, 3, 1])
 
@@ -25,7 +25,7 @@ def gufunc(draw: Any, signature: str, **options: Any) -> Case:
 
 @st.composite
 def matmul(draw: Any) -> Case:
-    """Stacks of matrices, or a vector in place of either; without an element, too."""
+    """Stacks of matrices, or a vector for either; also without elements."""
     left, right = draw(gufunc("(m,n),(n,k)->(m,k)")).shapes
     kind = draw(st.sampled_from(["matrices", "left", "right", "both", "empty"]))
     if kind == "empty":
@@ -37,7 +37,7 @@ def matmul(draw: Any) -> Case:
 
 @st.composite
 def tensordot(draw: Any) -> Case:
-    """Any axes of one with any of the other, or the last n with the first n."""
+    """Any pairs of axes, or the last n with the first n."""
     shared = draw(st.lists(SIZES, max_size=2))
     a, b = (draw(st.lists(SIZES, max_size=2)) for _ in range(2))
     n = len(shared)
@@ -57,7 +57,7 @@ def tensordot(draw: Any) -> Case:
 
 @st.composite
 def dot(draw: Any, place: int) -> Case:
-    """Two arrays of which the last axis of one fits the axis at `place` of the other."""
+    """Two arrays: the last axis of one has the length of the axis at `place` of the other."""
     size = draw(SIZES)
     a, b = (tuple(draw(st.lists(SIZES, max_size=2))) for _ in range(2))
     kind = draw(st.integers(0, 4))
@@ -78,7 +78,7 @@ def vecdot(draw: Any) -> Case:
 
 
 def _moved(shape: Any, axis: int) -> tuple[int, ...]:
-    """The shape with its last axis moved to `axis`."""
+    """Return the shape with its last axis moved to `axis`."""
     rest = list(shape[:-1])
     rest.insert(axis if axis >= 0 else len(shape) + axis, shape[-1])
     return tuple(rest)
@@ -114,14 +114,14 @@ def trace(draw: Any) -> Case:
 
 @st.composite
 def einsum(draw: Any) -> Case:
-    """Any subscripts of one to three operands, in a string or in lists."""
+    """Any subscripts of one to three operands, as a string or as lists."""
     sizes = dict(zip("aBcD", draw(st.lists(SIZES, min_size=4, max_size=4)), strict=True))
     terms = draw(st.lists(st.text("aBcD", max_size=3), min_size=1, max_size=3))
     dots = draw(hnp.mutually_broadcastable_shapes(num_shapes=len(terms), max_dims=2, max_side=2))
     dotted = draw(st.booleans())
     shapes, spelled = [], []
     for term, extra in zip(terms, dots.input_shapes, strict=True):
-        ones = draw(st.sets(st.sampled_from("aBcD"), max_size=1))  # that broadcast
+        ones = draw(st.sets(st.sampled_from("aBcD"), max_size=1))  # axes of length 1 broadcast
         shape = [1 if label in ones else sizes[label] for label in term]
         place = draw(st.integers(0, len(term)))
         if dotted:

@@ -1,4 +1,4 @@
-"""What numbers between two ends are tried with."""
+"""Test cases of linspace, logspace and geomspace."""
 
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -8,7 +8,7 @@ from cases.case import Case
 
 @st.composite
 def ranges(draw, arity=2, **options) -> Case:
-    """Ends (and a base) that broadcast together, how many numbers, and along which axis."""
+    """Ends (and a base) that broadcast together, a number of points, and an axis."""
     drawn = draw(
         hnp.mutually_broadcastable_shapes(num_shapes=arity, min_dims=0, max_dims=2, max_side=3)
     )

@@ -1,4 +1,4 @@
-"""What reductions are tried with."""
+"""Test cases of reductions."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from cases.case import reduction
 
 
 def first_of_each(shape, axis):
-    """The index of one element of everything that is reduced into one."""
+    """Return the index of one element for each result."""
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     reduced = {i % len(shape) for i in axes} if shape else ()
     return tuple(0 if i in reduced else slice(None) for i in range(len(shape)))
@@ -23,7 +23,7 @@ def kept(shape, axis):
 
 @st.composite
 def mask(draw, shape, axis):
-    """Booleans of that shape, among which at least one of each reduction is true."""
+    """A boolean mask, true for at least one element of each result."""
     chosen = draw(hnp.arrays(bool, shape))
     chosen[first_of_each(shape, axis)] = True
     return chosen
@@ -31,13 +31,13 @@ def mask(draw, shape, axis):
 
 @st.composite
 def reducing(draw, *, initial=(), masked=True, ddof=False, nans=False, **options):
-    """A reduction with any of NumPy's further parameters, on arrays with NaNs in them."""
+    """A reduction with any of NumPy's parameters, on arrays that may contain NaN."""
     case = draw(reduction(**options))
     (shape,), params = case.shapes, dict(case.params)
     axis = params["axis"]
     if masked and draw(st.booleans()):
         params["where"] = draw(mask(shape, axis))
-    # what has no identity takes where= with an initial element only
+    # a function without identity takes where= only with an initial element
     if initial and (draw(st.booleans()) or (initial is EXTREMES and "where" in params)):
         params["initial"] = draw(st.sampled_from(initial))
     if ddof:

@@ -1,16 +1,16 @@
-"""What scans are tried with."""
+"""Test cases of scans."""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autodiff import where
-from cases.case import SHAPES, Case, axis_of, listed, telling
+from cases.case import SHAPES, Case, axis_of, listed, preferring
 
 
 @st.composite
 def scan(draw, *, nans=False, none=True, include_initial=False, shapes=SHAPES, **options):
-    """A shape and an axis, or None, and NaNs here and there."""
+    """A shape and an axis or None, with some NaNs."""
     shape = draw(shapes)
     axes = axis_of(shape) if shape else st.none()
     axis = draw(st.one_of(axes, st.none()) if none or len(shape) < 2 else axes)
@@ -28,7 +28,7 @@ NOT_0D = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
 
 @st.composite
 def along_an_axis(draw, **options):
-    shape = draw(telling((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)))
+    shape = draw(preferring((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)))
     return Case([shape], {"axis": draw(axis_of(shape))}, **options)
 
 
@@ -38,7 +38,7 @@ def resized(shape, axis, size):
 
 @st.composite
 def diffs(draw):
-    """Differences of an order, with arrays or numbers put before and after."""
+    """Differences of an order, with arrays or numbers to prepend and append."""
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
     axis = draw(st.integers(0, len(shape) - 1))
     ends = st.sampled_from([None, (), resized(shape, axis, 2)])
@@ -48,14 +48,14 @@ def diffs(draw):
     def call(function, arrays, params):
         return function(**dict(zip(names, arrays, strict=True)), **params)
 
-    # differences of order 0 are the array, whatever is put at its ends
+    # differences of order 0 are the array, without its prepended and appended parts
     params = {"n": draw(st.integers(0 if names == ["a"] else 1, 3)), "axis": axis}
     return Case([shapes[name] for name in names], params, complex=True, call=call)
 
 
 @st.composite
 def gradients(draw):
-    """Distances and coordinates, given or to be differentiated by."""
+    """Distances and coordinates, as constants or as variables."""
     edge_order = draw(st.sampled_from([1, 2]))
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=2, min_side=3, max_side=4))
     axes = draw(st.permutations(range(len(shape))))[: draw(st.integers(1, len(shape)))]
@@ -82,7 +82,7 @@ def gradients(draw):
 
 
 def ascending(f, *spacings):
-    """Coordinates as sums of distances."""
+    """Return coordinates as cumulative sums of distances."""
     return [f, *[s if not np.ndim(s) else np.cumsum(s) for s in spacings]]
 
 

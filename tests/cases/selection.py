@@ -1,4 +1,4 @@
-"""What functions that choose or move elements are tried with."""
+"""Test cases of functions that select or move elements."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def last(function: Any, arrays: Any, params: Any) -> Any:
 
 
 def in_place(function: Any, arrays: Any, params: Any) -> Any:
-    """A `call` that returns what became of the first array."""
+    """A `call` that returns the first array after the change."""
     target, value = arrays
     target = target * 1
     if isinstance(value, Tensor | Value) and isinstance(target, np.ndarray):
@@ -122,7 +122,7 @@ def partitioned(draw: Any) -> Case:
     case = draw(ordered())
     (shape,), axis = case.shapes, case.params["axis"]
     n = int(np.prod(shape)) if axis is None else shape[axis]
-    kth = draw(st.permutations(range(n)))  # or the order of the rest would be anything
+    kth = draw(st.permutations(range(n)))  # the other elements would have no defined order
     return Case([shape], {"kth": kth, "axis": axis})
 
 
@@ -146,7 +146,7 @@ def extracted(draw: Any) -> Case:
 
 
 def masked(*rows: Any) -> Case:
-    """An array with zeros where the mask has them."""
+    """An array with zeros outside the mask."""
     mask = np.array(rows, bool)
     return Case([mask.shape], make=lambda x: [x * mask], complex=True)
 

@@ -1,4 +1,4 @@
-"""What functions for the shape of an array, and for indexing it, are tried with."""
+"""Test cases of functions for shapes and indexing."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cases.case import SHAPES, Case, axis_of, elementwise, listed, sequence, telling
+from cases.case import SHAPES, Case, axis_of, elementwise, listed, preferring, sequence
 
-ARRAYS = telling((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
-MATRICES = telling((2, 3), hnp.array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=3))
+ARRAYS = preferring((2, 3), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3))
+MATRICES = preferring((2, 3), hnp.array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=3))
 
 
 def spread(function: Any, arrays: Any, params: Any) -> Any:
@@ -24,7 +24,7 @@ def reshaped(draw: Any) -> Case:
     if draw(st.booleans()):
         target[draw(st.integers(0, len(target) - 1))] = -1
     params = {"shape": tuple(target), "order": draw(st.sampled_from("FC"))}
-    # by position, since NumPy 2.0 says newshape
+    # by position: the name differs in NumPy 2.0
     return Case([shape], params, call=spread, complex=True)
 
 
@@ -119,7 +119,7 @@ def assigned(draw: Any) -> Case:
     value = draw(st.sampled_from([value, value[1:], [1, *value], [1, 1, *value]]))
     try:
         np.empty(shape)[index] = np.empty(value)
-    except (TypeError, ValueError):  # NumPy does not take it there
+    except (TypeError, ValueError):  # NumPy refuses this index
         value = place
     return Case([shape, value], {"index": index}, complex=True)
 

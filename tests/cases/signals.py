@@ -1,4 +1,4 @@
-"""What convolution and interpolation are tried with."""
+"""Test cases of convolution and interpolation."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ def sliding(draw, *, scalars=False):
 
 
 def increasing(x, xp, fp):
-    """Knots some distance apart, whatever the numbers are; of these only values are complex."""
+    """Map x, xp, fp to increasing knots some distance apart; only fp may be complex."""
     if fp.dtype.kind == "c":
         x, xp = real(x), real(xp)
     return x, np.arange(len(xp)) + 0.2 * xp - len(xp) / 2, fp
@@ -25,7 +25,7 @@ def increasing(x, xp, fp):
 
 @st.composite
 def interpolation(draw):
-    """Points on all pieces and beyond; with a period the knots may come in any order."""
+    """Points on all pieces and outside; with a period the knots have any order."""
     knots = draw(st.sampled_from([3, 4, 2, 1]))
     shape = draw(st.sampled_from([(), (3,), (2, 2)]))
     ends = st.floats(-1, 1) | st.none()

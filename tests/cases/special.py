@@ -1,4 +1,4 @@
-"""What the functions of `autodiff.ops.special` are tried with if they take a parameter."""
+"""Test cases of special functions with a parameter."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""What order statistics and averages are tried with."""
+"""Test cases of order statistics and averages."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ METHODS = [
 
 @st.composite
 def quantiles(draw, whole=1, nans=False):
-    """A reduction at one part of the whole, or several, by any method, on arrays with NaNs."""
+    """A reduction at one quantile or several, by any method, on arrays that may contain NaN."""
     case = draw(reduction())
     parts = st.sampled_from([5, *range(17)]).map(lambda k: whole * k / 16)
     # half precision goes with any other
@@ -74,7 +74,7 @@ def nanmedians(draw):
 
 @st.composite
 def averages(draw):
-    """With weights to be differentiated by too, of the array's shape or of its axes'."""
+    """Averages, also with weights as variables, of the array's shape or of its axes'."""
     if draw(st.booleans()):
         return replace(draw(reduction()), complex=True)
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=3))
@@ -92,7 +92,7 @@ def averages(draw):
 
 
 def in_its_precision(function, arrays, params):
-    """A call that keeps float32, of which NumPy would make float64 here."""
+    """A call that keeps float32, where NumPy would return float64."""
     dtype = np.float32 if arrays[0].dtype == np.float32 else None
     return function(*arrays, dtype=dtype, **params)
 

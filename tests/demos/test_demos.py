@@ -1,4 +1,4 @@
-"""Every demo, run as `python -m demos` runs it: what it prints, writes, and says when it cannot."""
+"""Every demo, run as `python -m demos` runs it: output, files, errors."""
 
 import math
 import os
@@ -32,7 +32,7 @@ def _no_network(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, capsys):
-    """Runs a demo; its output, and the names of the files it wrote, each found to be sound."""
+    """Run a demo; return its output and the names of its files, each checked."""
 
     def run(name, *options):
         assert command.main([name, *options, "--out", str(tmp_path)]) == 0
@@ -50,7 +50,7 @@ def run(tmp_path, capsys):
 
 @pytest.fixture
 def plotted(monkeypatch):
-    """The figures that a demo writes, by the names of their files."""
+    """The figures that a demo writes, by file name."""
     figures = {}
     savefig = Figure.savefig
 
@@ -63,13 +63,13 @@ def plotted(monkeypatch):
 
 
 def texts(path):
-    """All the words in an SVG file."""
+    """Return all the words in an SVG file."""
     words = "".join(ElementTree.parse(path).getroot().itertext()).split()
     return " ".join(words).replace("−", "-")
 
 
 def columns(printed, name):
-    """The numbers in the line that starts with a name."""
+    """Return the numbers in the line that starts with a name."""
     line = next(line for line in printed.splitlines() if line.startswith(name))
     return [float(number) for number in line.removeprefix(name).split()]
 
@@ -135,7 +135,7 @@ def test_relu_fit(run, tmp_path):
     assert files == {"relu_fit.png", "relu_fit_graph.svg"}
     drawn = texts(tmp_path / "relu_fit_graph.svg")
     for text in ("w1", "w2", "b1", "b2", "3.0598", "2.9161", "-0.37", "0.628"):
-        assert text in drawn  # the parameters at the end, in the picture too
+        assert text in drawn  # the picture shows the final parameters too
 
 
 def test_newton(run, plotted):
@@ -259,7 +259,7 @@ def test_gradient_check_fails_if_the_derivatives_are_wrong(run, monkeypatch):
         run("gradient_check")
 
 
-def test_what_is_computed_must_be_what_is_expected(capsys):
+def test_a_deviation_from_the_expected_number_is_an_error(capsys):
     show.compare([("a", 1.0, 1.0), ("b", 0.126, 0.13)], decimals=2)
     for wrong in (0.1303, float("nan"), float("inf")):
         with pytest.raises(AssertionError, match="b: computed"):
@@ -363,7 +363,7 @@ def test_mnist_goes_on_to_the_same_end(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_ctrl_c_from_the_keyboard(tmp_path):
-    """The real signal, to a real process, once its first row has appeared."""
+    """Send the real signal to a process once its first row has appeared."""
     program = (
         "import os, signal, sys, threading\n"
         "from demos.__main__ import main\n"
@@ -401,7 +401,7 @@ def test_ctrl_c_from_the_keyboard(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"mnist_accuracy.png", "mnist_graph.svg"}
 
 
-def test_the_subset_is_announced_in_plain_words(monkeypatch, capsys):
+def test_the_subset_is_announced(monkeypatch, capsys):
     def offline():
         raise data._Unavailable("no network")
 
@@ -521,8 +521,8 @@ def python(*arguments, **environment):
     )
 
 
-def test_trouble_ends_a_demo_without_a_traceback(tmp_path):
-    """Also one that is run as a file of its own."""
+def test_errors_end_a_demo_without_a_traceback(tmp_path):
+    """Also for a demo that is run as a file."""
     taken = tmp_path / "taken"
     taken.touch()
     done = python("-m", "demos.log_sin", "--out", str(taken))
@@ -530,7 +530,7 @@ def test_trouble_ends_a_demo_without_a_traceback(tmp_path):
     assert done.stderr.startswith("cannot write to the folder")
 
 
-def test_a_terminal_that_knows_no_mathematics_gets_the_numbers(tmp_path):
+def test_a_terminal_without_unicode_shows_the_numbers(tmp_path):
     done = python("-m", "demos", "log_sin", "--out", str(tmp_path), PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert columns(done.stdout, "?f/?x1") == [5.5] * 2

@@ -1,4 +1,4 @@
-"""nn.book: code written for the book, with its imports changed, against closed forms."""
+"""nn.book: the book's code, with its imports changed, against closed forms."""
 
 from collections import OrderedDict
 
@@ -84,7 +84,7 @@ def test_mul_and_add_of_arrays():
     dx, dy = add.backward(dout)
     np.testing.assert_array_equal(dx, dout)
     np.testing.assert_array_equal(dy, dout)
-    dx += 1  # each is the caller's own
+    dx += 1  # the caller may change results
     np.testing.assert_array_equal(dy, dout)
 
 
@@ -161,7 +161,7 @@ def test_affine_sees_changes_of_its_arrays_at_the_next_forward():
     np.testing.assert_allclose(layer.backward(np.ones((4, 2))), np.ones((4, 2)) @ W.T)
 
 
-def test_backward_belongs_to_the_last_forward_whatever_happened_to_the_arrays():
+def test_backward_belongs_to_the_last_forward_after_changes_of_arrays():
     W, b, x = random(3, 2), random(2), random(4, 3)
     layer, dout = Affine(W, b), np.ones((4, 2))
     layer.forward(x)
@@ -172,7 +172,7 @@ def test_backward_belongs_to_the_last_forward_whatever_happened_to_the_arrays():
     np.testing.assert_array_equal(layer.dW, expected[1])
 
 
-def test_what_layers_return_is_the_callers_to_change():
+def test_the_caller_may_change_results_of_layers():
     layer = Relu()
     out = layer.forward(np.ones(3))
     out -= 5
@@ -245,7 +245,7 @@ def test_softmax_with_loss(dout):
         np.testing.assert_allclose(dout * layer.backward(), layer.backward(dout), rtol=1e-14)
 
 
-def test_softmax_with_loss_needs_no_small_number():
+def test_softmax_with_loss_is_finite_without_an_epsilon():
     layer = SoftmaxWithLoss()
     assert layer.forward(np.array([[1e4, -1e4]]), np.array([1])) == 2e4
     np.testing.assert_array_equal(layer.backward(), [[1, -1]])
@@ -281,7 +281,7 @@ def test_shapes_that_do_not_fit():
         MulLayer().forward(np.ones(2), np.ones(3))
 
 
-def test_what_is_no_number_is_refused():
+def test_only_real_numbers_are_accepted():
     with pytest.raises(TypeError, match="one real number, not str"):
         MulLayer().forward("100", 2)
     with pytest.raises(TypeError, match=r"x\.data"):
@@ -350,7 +350,7 @@ def test_numerical_gradient_needs_an_array_that_can_be_moved(x, found):
 
 
 class BooksNet:
-    """A network put together from layers, in the manner of chapter 5."""
+    """A network assembled from layers, as in chapter 5."""
 
     def __init__(self, input_size, hidden_size, output_size, seed=0):
         rng = np.random.default_rng(seed)
@@ -419,9 +419,9 @@ def test_training_the_assembled_network_in_place():
 @pytest.mark.parametrize("in_place", [True, False])
 def test_the_books_training_loop(in_place):
     x_train, t_train = random(30, 6), np.arange(30) % 3
-    x_train += 2 * np.eye(3)[t_train].repeat(2, axis=1)  # so that there is something to learn
+    x_train += 2 * np.eye(3)[t_train].repeat(2, axis=1)  # so that training improves it
     network = TwoLayerNet(input_size=6, hidden_size=8, output_size=3, rng=2)
-    # the differences hold only where no step of 1e-4 in a weight takes a ReLU over its kink
+    # differences are right only if no step of 1e-4 in a weight crosses the kink of a ReLU
     assert np.abs(x_train[:4] @ network.params["W1"]).min() > 1e-4 * np.abs(x_train[:4]).max()
     numerical = network.numerical_gradient(x_train[:4], t_train[:4])
     for key, slope in network.gradient(x_train[:4], t_train[:4]).items():

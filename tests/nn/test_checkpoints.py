@@ -1,6 +1,6 @@
-"""nn.checkpoints: a run stopped anywhere goes on to the very result of one that was not.
+"""nn.checkpoints: a run that was stopped anywhere ends with the result of an uninterrupted one.
 
-`python tests/nn/test_checkpoints.py 100` kills it that often.
+`python tests/nn/test_checkpoints.py 100` kills a run 100 times.
 """
 
 import os
@@ -39,7 +39,7 @@ def bits(network):
 
 
 class Killed(BaseException):
-    """Stands in for what ends a process, and is caught by nobody."""
+    """An exception for a killed process, which no code catches."""
 
 
 def killed_before(step):
@@ -74,7 +74,7 @@ def test_a_run_stopped_before_any_step_goes_on_to_the_same_end(tmp_path, stop):
     network, history = learn(whole, rng=rngs[0])
     with pytest.raises(Killed):
         learn(broken, progress=killed_before(stop), rng=rngs[1])
-    resumed = fresh(5)  # whose own parameters do not matter
+    resumed = fresh(5)  # its own parameters are replaced
     arrays = dict(resumed.params)
     first = []
 
@@ -83,7 +83,7 @@ def test_a_run_stopped_before_any_step_goes_on_to_the_same_end(tmp_path, stop):
         return iter(iterations)
 
     _, other = learn(broken, resumed, progress=progress, rng=rngs[2])
-    if stop:  # before, there is no checkpoint
+    if stop:  # there is no checkpoint before the first step
         assert first == [(stop - 1) // 3 * 3 + 1]
         assert bits(resumed) == bits(network)
         assert other == history
@@ -132,7 +132,7 @@ def test_the_state_of_any_random_numbers_is_kept(path, kind):
 
 def test_a_learning_rate_that_changes_on_the_way_is_kept(path):
     def settings():
-        optimiser = SGD(np.float64(0.3))  # which could raise the precision
+        optimiser = SGD(np.float64(0.3))  # a float64 rate must not raise the precision
 
         def slower(row):
             optimiser.learning_rate *= 0.9
@@ -161,7 +161,7 @@ def test_a_run_without_a_seed_goes_on_with_its_own_random_numbers(path):
 
 def test_a_finished_run_is_not_run_again(path):
     network, history = learn(path)
-    again, other = learn(path, fresh(5), report=None)  # so that a row would be an error
+    again, other = learn(path, fresh(5), report=None)  # a row would raise an error
     assert bits(again) == bits(network)
     assert other == history
 
@@ -204,7 +204,7 @@ network.save(weights)
 
 
 def training(folder, iterations):
-    """A process that trains; after each step it waits to be told to go on."""
+    """Start a process that trains; after each step it waits for a line of input."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(iterations), "run.npz", "weights.npz"],
         cwd=folder,
@@ -223,7 +223,7 @@ def survive(kills, directory):
     whole, broken = directory / "whole", directory / "broken"
     whole.mkdir()
     broken.mkdir()
-    iterations = 10 * kills  # more than it is allowed before the last of them
+    iterations = 10 * kills  # more than all killed processes together can reach
     uninterrupted = training(whole, iterations)
     random = np.random.default_rng(4)
     for _ in range(kills):
@@ -231,7 +231,7 @@ def survive(kills, directory):
         with training(broken, iterations) as process:
             process.stdin.write("\n" * allowed)
             process.stdin.flush()
-            for _ in range(random.integers(2, allowed + 1)):  # it is somewhere beyond this
+            for _ in range(random.integers(2, allowed + 1)):  # the process runs on meanwhile
                 assert process.stdout.readline()
             process.kill()
         assert process.returncode != 0
@@ -240,7 +240,7 @@ def survive(kills, directory):
     for process in (uninterrupted, training(broken, iterations)):
         process.communicate()
         assert process.returncode == 0
-    for name in ("run.npz", "weights.npz"):  # history and random numbers included
+    for name in ("run.npz", "weights.npz"):  # with history and random numbers
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""nn.data: reading, checking, finding, downloading and storing MNIST, without the network."""
+"""nn.data: MNIST read, checked, found, downloaded and stored, without the network."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 REPOSITORY = Path(data.__file__).parents[1]
 MIRRORS, TIMEOUT = data.MIRRORS, data._TIMEOUT
-PATIENCE = 120  # seconds: a busy machine takes long, and nothing waits for what never comes
+PATIENCE = 120  # seconds, enough for a busy machine; tests that succeed do not wait
 NAMES = [file.name for file in data.FILES]
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES
 FOLDERS = (os.environ.get("MNIST_DIR"), REPOSITORY.parent / "shared" / "mnist")
@@ -54,7 +54,7 @@ needs_originals = pytest.mark.skipif(ORIGINALS is None, reason="needs the origin
 
 
 def idx(array):
-    """An IDX file, written by other means than the code under test."""
+    """Return an IDX file, written independently of the code under test."""
     header = bytes([0, 0, 8, array.ndim])
     header += b"".join(length.to_bytes(4, "big") for length in array.shape)
     return header + array.tobytes()
@@ -89,7 +89,7 @@ def names_in(folder):
 
 @pytest.fixture
 def closed_port():
-    """A port that refuses connections; it is kept, lest another process open it meanwhile."""
+    """A port that refuses connections; it stays bound, so that no process opens it."""
     with socket.socket() as kept:
         kept.bind(("127.0.0.1", 0))
         yield kept.getsockname()[1]
@@ -97,7 +97,7 @@ def closed_port():
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path, closed_port):
-    """A cache of the test's own; no environment, no proxy, no mirror."""
+    """An empty cache, without environment variables, proxy or mirrors."""
     folder = tmp_path / "cache" / "autodiff-nn"
 
     def user_cache_dir(appname, appauthor):
@@ -114,7 +114,7 @@ def cache(monkeypatch, tmp_path, closed_port):
 
 @pytest.fixture
 def originals(monkeypatch, tmp_path):
-    """A folder of small files that pass for the original ones, and their arrays."""
+    """A folder of small files that replace the original ones, and their arrays."""
     arrays = digits(12, 5)
     folder = write(tmp_path / "originals", arrays)
     files = []
@@ -127,7 +127,7 @@ def originals(monkeypatch, tmp_path):
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """Serves the folder's files as the first part of the path says: /good/NAME, /corrupt/NAME."""
+    """A server of the folder's files; the path says how: /good/NAME, /corrupt/NAME."""
 
     daemon_threads = True
     block_on_close = False
@@ -141,7 +141,7 @@ class Site(http.server.ThreadingHTTPServer):
         self.both = threading.Barrier(2)
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exception(), ConnectionError):  # a client that went away
+        if not isinstance(sys.exception(), ConnectionError):  # the client went away
             super().handle_error(request, client_address)
 
     def mirror(self, manner):
@@ -155,7 +155,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = (self.server.folder / name).read_bytes()
         half = content[: len(content) // 2]
         if self.headers["Accept-Encoding"] != "identity":
-            manner = "406"  # some servers would unpack the file on the way
+            manner = "406"  # a server might unpack the file on the way
         if manner.isdigit():
             self.send_error(int(manner))
             return
@@ -200,7 +200,7 @@ def site(originals):
 
 
 def child(cache, mirror, before="", after=""):
-    """A process that calls mnist() with this cache and mirror."""
+    """Start a process that calls mnist() with this cache and mirror."""
     code = f"""
 import os, pathlib, platformdirs
 from nn import data
@@ -240,7 +240,7 @@ def read(path, content):
     array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)),
     wrap=st.sampled_from([bytes, gzip.compress]),
 )
-def test_read_idx_gives_back_what_was_written(a_file, array, wrap):
+def test_read_idx_returns_the_written_array(a_file, array, wrap):
     found = read(a_file, wrap(idx(array)))
     assert found.dtype == np.uint8
     assert found.shape == array.shape
@@ -284,7 +284,7 @@ def test_read_idx_never_takes_flipped_gzip_for_other_data(a_file, position, mask
         found = read(a_file, bytes(flipped))
     except DataError:
         return
-    assert np.array_equal(found, array)  # a flip in gzip's own notes, such as the time
+    assert np.array_equal(found, array)  # a flip in gzip's metadata, such as the time
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_mnist_reads_a_folder(tmp_path):
     assert found.is_subset
 
 
-def test_what_was_read_is_an_object_of_its_own_that_cannot_be_rebound(tmp_path):
+def test_results_are_frozen_and_compared_by_identity(tmp_path):
     found = mnist(write(tmp_path, digits(7, 3)))
     assert len({found, found, mnist(tmp_path)}) == 2
     assert found != mnist(tmp_path)
@@ -418,7 +418,7 @@ def test_look_up_order(originals, site, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("MNIST_DIR", str(write(tmp_path / "theirs", theirs)))
     write(cache, originals[1])
 
-    assert same(mnist(write(tmp_path / "mine", mine)), mine)  # the argument first,
+    assert same(mnist(write(tmp_path / "mine", mine)), mine)  # first the argument,
     assert same(mnist(), theirs)  # then the environment,
     monkeypatch.setenv("MNIST_DIR", "")
     found = mnist()  # then the cache,
@@ -429,7 +429,7 @@ def test_look_up_order(originals, site, cache, tmp_path, monkeypatch):
 
     (cache / TRAIN_LABELS).write_bytes(b"damaged")
     (cache / TEST_LABELS).unlink()
-    assert same(mnist(), originals[1])  # then the mirrors, only for what is missing or damaged,
+    assert same(mnist(), originals[1])  # then the mirrors, for missing or damaged files only,
     assert site.asked == [("good", TRAIN_LABELS), ("good", TEST_LABELS)]
     assert same(mnist(), originals[1])
     assert len(site.asked) == 2
@@ -466,7 +466,7 @@ def unknown_host(monkeypatch):
 
 
 def hurry(monkeypatch):
-    """Let the wait for a silent mirror end at once, and no other."""
+    """End the wait for a silent mirror at once, and no other."""
     real = pooch.HTTPDownloader.__call__
 
     def download(self, url, output_file, pooch):
@@ -504,7 +504,10 @@ def test_the_second_mirror_serves_when_the_first_fails(
     assert not found.is_subset
     assert names_in(cache) == sorted(NAMES)
     assert all((cache / n).read_bytes() == (originals[0] / n).read_bytes() for n in NAMES)
-    assert capfd.readouterr() == ("", "")  # no bar where nobody watches, no library's chatter
+    assert capfd.readouterr() == (
+        "",
+        "",
+    )  # no progress bar without a terminal, no output of libraries
 
 
 @pytest.mark.parametrize("bad_mirror", BAD_MANNERS, indirect=True)
@@ -525,7 +528,7 @@ def test_without_a_good_mirror_the_subset_is_used_and_said_to_be(
     assert "MNIST_DIR=DIR" in said
     assert found.source == "the subset shipped with the package"
     assert same(found, [read_idx(data.SUBSET / name) for name in NAMES])
-    assert len(site.asked) <= 2 or "loop" in bad_mirror  # one file's failure is enough
+    assert len(site.asked) <= 2 or "loop" in bad_mirror  # it stops at the first file that fails
 
 
 def test_the_subset_is_announced_once():
@@ -571,7 +574,7 @@ print(*[warning.category.__name__ for warning in caught])
 """
 
 
-def test_a_notebook_without_ipywidgets_is_not_warned_of_it(tmp_path):
+def test_a_notebook_without_ipywidgets_gets_no_warning(tmp_path):
     found = subprocess.run(
         [sys.executable, "-c", NOTEBOOK],
         cwd=REPOSITORY,
@@ -613,11 +616,11 @@ def test_the_progress_bar_names_the_file(originals, site, monkeypatch):
     mnist()
     drawn = sys.stderr.getvalue()
     assert all(name in drawn for name in NAMES)
-    assert drawn.endswith("\r")  # every bar is wiped
+    assert drawn.endswith("\r")  # every bar is erased
     assert "\n" not in drawn
 
 
-def test_nobody_waits_long_for_a_silent_mirror():
+def test_the_timeout_is_short():
     assert 0 < min(TIMEOUT) <= max(TIMEOUT) <= 15
 
 
@@ -678,7 +681,7 @@ def test_a_process_killed_while_storing_is_cleaned_up_after(originals, site, cac
     (part,) = cache.iterdir()
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     assert same(mnist(), originals[1])
-    assert names_in(cache) == sorted([*NAMES, part.name])  # it may be another's, at work just now
+    assert names_in(cache) == sorted([*NAMES, part.name])  # another process may be writing it now
     (cache / "another's").mkdir()
     for path in cache.iterdir():
         os.utime(path, (0, 0))
@@ -722,9 +725,7 @@ def folder_in_the_way(cache, monkeypatch):
 
 
 @pytest.mark.parametrize("spoil", [file_in_the_way, not_permitted, disk_full, folder_in_the_way])
-def test_a_cache_that_cannot_be_written_costs_no_more_than_a_warning(
-    originals, site, cache, monkeypatch, spoil
-):
+def test_a_cache_that_cannot_be_written_is_a_warning(originals, site, cache, monkeypatch, spoil):
     spoil(cache, monkeypatch)
     monkeypatch.setattr(data, "MIRRORS", (site.mirror("good"),))
     with pytest.warns(DataWarning) as caught:
@@ -766,7 +767,7 @@ def test_the_script_makes_the_shipped_subset(tmp_path):
     for name in NAMES:
         made, shipped = (tmp_path / name).read_bytes(), (data.SUBSET / name).read_bytes()
         assert gzip.decompress(made) == gzip.decompress(shipped)
-        if "ng" not in zlib.ZLIB_RUNTIME_VERSION:  # zlib-ng packs the same data otherwise
+        if "ng" not in zlib.ZLIB_RUNTIME_VERSION:  # zlib-ng compresses differently
             assert made == shipped
 
 
@@ -782,7 +783,7 @@ def test_the_subset_is_part_of_the_originals_in_their_order():
             )
             for digits in (full, subset)
         )
-        assert all(one in everything for one in few)  # `in` uses up the iterator on its way
+        assert all(one in everything for one in few)  # `in` consumes the iterator
 
 
 def test_the_script_spreads_over_the_whole_file():
@@ -839,6 +840,6 @@ def test_to_one_hot_takes_a_list_and_has_ten_classes():
         (np.array([9, 10], np.uint8), 10, ValueError, r"labels\[1\] is 10"),
     ],
 )
-def test_to_one_hot_refuses_what_is_no_label(labels, classes, error, problem):
+def test_to_one_hot_refuses_invalid_labels(labels, classes, error, problem):
     with pytest.raises(error, match=problem):
         to_one_hot(labels, classes)

@@ -1,4 +1,4 @@
-"""nn.files: files are whole or not there, and a bad one is refused before it does anything."""
+"""nn.files: files are complete or absent; a bad file is refused before anything changes."""
 
 import io
 import os
@@ -66,7 +66,7 @@ def test_arrays_come_back_bit_for_bit(one_path, arrays):
     with np.load(one_path, allow_pickle=False) as file:
         assert sorted(file.files) == sorted(arrays)
     write_arrays(one_path, arrays)
-    assert one_path.read_bytes() == content  # no time, no chance
+    assert one_path.read_bytes() == content  # the same bytes at any time
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,7 +98,7 @@ def test_numpy_writes_files_that_can_be_loaded(path):
 
 
 class Bomb:
-    """Leaves a trace if it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, trace):
         self.trace = str(trace)
@@ -108,7 +108,7 @@ class Bomb:
 
 
 def zipped(entries, compression=zipfile.ZIP_STORED):
-    """The entries in an archive; those that are None are left out."""
+    """Return an archive of the entries that are not None."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in entries:
@@ -123,7 +123,7 @@ def with_entry(name, content):
 
 
 def header(shape, dtype="<f8"):
-    """An array's beginning, and nothing of its data."""
+    """Return the header of an array file, without data."""
     start = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         start, {"descr": dtype, "fortran_order": False, "shape": shape}
@@ -220,7 +220,7 @@ def test_a_flipped_bit_never_gives_other_weights(path):
         except DataError:
             refused += 1
             assert bits(loading) == before
-        else:  # a flip in what zip files say besides, such as the time
+        else:  # a flip in zip metadata, such as the time
             assert bits(loading) == bits(trained)
             loading = network()
     assert refused > len(content) / 2
@@ -242,7 +242,7 @@ def test_read_only_parameters_are_left_alone_all_of_them(path):
     assert bits(loading) == before
 
 
-def test_what_would_need_pickle_is_not_saved(path):
+def test_arrays_that_need_pickle_are_not_saved(path):
     network().save(path)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="allow_pickle"):
@@ -256,7 +256,7 @@ def test_what_would_need_pickle_is_not_saved(path):
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("there", [None, b"before"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_until_all_is_written_the_file_stays_as_it_was(tmp_path, monkeypatch, call, there, error):
+def test_an_interrupted_write_leaves_the_file_unchanged(tmp_path, monkeypatch, call, there, error):
     path = tmp_path / "file"
     if there:
         path.write_bytes(there)
@@ -271,7 +271,7 @@ def test_until_all_is_written_the_file_stays_as_it_was(tmp_path, monkeypatch, ca
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [there] * bool(there)
 
 
-def test_the_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+def test_the_file_is_flushed_before_it_is_renamed(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(
@@ -282,11 +282,11 @@ def test_the_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch
     assert events == [5, "replace"]
 
 
-def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path):
+def test_only_files_left_by_killed_processes_are_deleted(tmp_path):
     path = tmp_path / "file[1]"
     for name in (".file[1].part-old", ".file[1].part-new", ".file1.part-x", "part-x"):
         (tmp_path / name).mkdir()
-        if "new" not in name:  # that one may be another process's, at work just now
+        if "new" not in name:  # another process may be writing that one now
             os.utime(tmp_path / name, (0, 0))
     write_whole(path, b"")
     left = {file.name for file in tmp_path.iterdir()}

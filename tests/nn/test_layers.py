@@ -1,4 +1,4 @@
-"""nn.layers against plain NumPy; their derivatives against numerical ones, to second order."""
+"""nn.layers against plain NumPy, with derivatives to second order against numerical ones."""
 
 import math
 import re
@@ -59,7 +59,7 @@ def test_a_wrong_input_width_is_named(kind, x, message):
     ("W", "b"), [((4, 5), (4,)), ((4, 5), (1,)), ((4, 5), (2, 5)), ((4,), (5,)), ((2, 4, 5), (5,))]
 )
 def test_parameters_that_do_not_fit_each_other_are_named(W, b):
-    """NumPy would broadcast some of them."""
+    """NumPy would broadcast some of these shapes."""
     expected = f"Affine has W of shape {W} and b of shape {b}: pass W of shape (inputs, "
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         Affine(np.ones(W), np.ones(b))(np.ones((2, 4)))
@@ -73,7 +73,7 @@ def test_a_layer_inside_a_network_is_named_by_its_place():
 
 
 @pytest.mark.parametrize("kind", [np.linalg.LinAlgError, TypeError, FloatingPointError])
-def test_an_error_of_another_kind_stays_what_it_is(kind):
+def test_other_errors_are_unchanged(kind):
     class Faulty(Layer):
         def __call__(self, x, params=None):
             raise kind("its own words")
@@ -124,7 +124,7 @@ def test_activations():
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 1)])
 def test_layers_given_tensors_record_and_differentiate_to_second_order(shape):
-    # a derivative stated by hand inside a layer would have no second one
+    # a rule written by hand in a layer would have no second derivative
     def network(x, W, b, V, c):
         hidden = Sigmoid()(Affine(W, b)(x))
         return Affine(V, c)(ReLU()(hidden - 0.4))
@@ -143,7 +143,7 @@ def test_parameters_handed_in_replace_the_layers_own():
     np.testing.assert_array_equal(db, [4.0, 4.0])
 
 
-def test_a_layer_must_say_what_it_computes():
+def test_a_layer_must_define_call():
     layer = Layer()
     assert layer.params == {}
     with pytest.raises(NotImplementedError):
@@ -167,7 +167,7 @@ NESTED = st.recursive(
 
 
 class Named(Layer):
-    """Adds its parameters, whatever they are called, to x."""
+    """Adds its parameters, of any names, to x."""
 
     def __init__(self, *names):
         self.params = {name: np.array(random(seed=len(name))) for name in names}
@@ -177,7 +177,7 @@ class Named(Layer):
 
 
 def arrays(layer):
-    """The parameters of all the layers inside."""
+    """Return the parameters of all layers inside."""
     if isinstance(layer, Sequential):
         return [array for inner in layer.layers for array in arrays(inner)]
     return list(layer.params.values())
@@ -185,7 +185,7 @@ def arrays(layer):
 
 @given(NESTED)
 def test_every_parameter_of_nested_layers_has_a_name_of_its_own(layer):
-    network = Sequential(*[layer] * 12)  # numbers of one digit and of two
+    network = Sequential(*[layer] * 12)  # numbers with one and two digits
     found = list(network.params.values())
     assert list(map(id, found)) == list(map(id, arrays(network)))
     np.testing.assert_allclose(network(np.zeros(2)), sum(map(float, found)), atol=1e-12)
@@ -196,7 +196,7 @@ def test_layers_in_layers_are_numbered_like_sections():
     network = Sequential(inner, *(Affine(np.eye(2) * k, np.zeros(2)) for k in range(3, 13)))
     assert [name for name in network.params if "W" in name] == [
         *("W1.1", "W1.2"),
-        *(f"W{k}" for k in range(2, 12)),  # W11 is not the W1 of layer 1
+        *(f"W{k}" for k in range(2, 12)),  # W11 differs from the W1 of layer 1
     ]
     assert network(np.ones(2)).tolist() == [math.factorial(12)] * 2
     assert "W2.1.1" in Sequential(inner, network).params
@@ -211,14 +211,14 @@ def test_sequential_is_the_composition():
     np.testing.assert_array_equal(Sequential()(x), x)
 
 
-def test_what_is_assigned_to_a_parameter_holds_from_the_next_call_on():
+def test_an_assigned_parameter_is_used_from_the_next_call_on():
     network = Sequential(Affine(np.eye(2), np.zeros(2)), Affine(np.eye(2), np.zeros(2)))
     x = np.array([[1.0, 2.0]])
     network.params["b2"] += 10  # in place
     np.testing.assert_array_equal(network(x), [[11, 12]])
-    network.params["W1"] = network.params["W1"] * 3  # anew
+    network.params["W1"] = network.params["W1"] * 3  # a new array
     np.testing.assert_array_equal(network(x), [[13, 16]])
-    network.params["W1"][0, 0] = 0  # in place, in the new one
+    network.params["W1"][0, 0] = 0  # in place, in the new array
     np.testing.assert_array_equal(network(x), [[10, 16]])
 
 

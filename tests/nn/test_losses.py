@@ -1,4 +1,4 @@
-"""nn.losses: the definition where it can be computed, limits where it cannot, and refusals."""
+"""nn.losses against the definition, or against limits where it cannot be computed; errors."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_is_stable_however_large_the_logits(batch):
     picked = logits[np.arange(len(labels)), labels]
     margin = np.sum((logits.max(axis=1) - picked) / len(labels))
     loss = softmax_cross_entropy(logits, labels)
-    # the largest logit is at most log(classes) below the log of the sum
+    # the largest logit is at most log(classes) below logsumexp
     assert margin * (1 - 1e-12) <= loss <= (margin + np.log(6)) * (1 + 1e-12)
     np.testing.assert_allclose(
         slope(logits, labels), closed_form_gradient(logits, labels), rtol=1e-11, atol=1e-15
@@ -81,7 +81,7 @@ def test_integer_scores_do_not_wrap_around(dtype):
     np.testing.assert_allclose(softmax_cross_entropy(logits.astype(dtype), [0, 0]), 50)
 
 
-def test_an_impossible_class_counts_for_nothing_unless_it_is_the_label():
+def test_a_class_with_logit_minus_infinity_is_ignored_unless_it_is_the_label():
     logits = np.array([[-np.inf, 1.0, 2.0]])
     expected = np.log1p(np.e)
     np.testing.assert_allclose(softmax_cross_entropy(logits, [1]), expected, rtol=1e-15)
@@ -141,7 +141,7 @@ def test_lists_are_taken_as_arrays():
             r"not int64 of shape \(3,\): pass the 4 labels of these samples",
         ),
         ([[0], [1], [2], [0]], r"of shape \(4, 1\): flatten them with labels.ravel\(\)"),
-        ([1], r"not int64 of shape \(1,\)"),  # NumPy would broadcast
+        ([1], r"not int64 of shape \(1,\)"),  # NumPy would broadcast it
         (1, r"not int64 of shape \(\)"),
         (np.eye(4), r"\(4, 4\): use 3 columns, or a last layer with 4 outputs"),
         (np.eye(3), r"not float64 of shape \(3, 3\)"),
@@ -156,6 +156,6 @@ def test_wrong_labels_are_named(kind, labels, message):
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,), (), (2, 3, 4)])
-def test_scores_that_are_no_batch_are_refused(shape):
+def test_scores_must_be_a_batch(shape):
     with pytest.raises(ValueError, match="n and classes at least 1"):
         softmax_cross_entropy(np.zeros(shape), np.zeros(shape[:1], int))

@@ -1,4 +1,4 @@
-"""nn.networks: gradients three ways, and what happens when the numbers are bad."""
+"""nn.networks: three ways to the gradient, and errors for bad numbers."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def network(dtype=float, scale=0.7):
 
 
 def handwritten(params, x, t):
-    """Loss and backpropagation of the two-layer network, by hand."""
+    """Return loss and gradient of the two-layer network by handwritten backpropagation."""
     before = x @ params["W1"] + params["b1"]
     hidden = np.maximum(before, 0)
     scores = hidden @ params["W2"] + params["b2"]
@@ -65,7 +65,7 @@ def test_backpropagation_equals_the_numerical_gradient(dtype):
     for name, slope in found.items():
         assert slope.dtype == dtype
         assert slope.shape == net.params[name].shape
-        # h = 1e-4 leaves 1e-8 of truncation; of float32, its rounding in the gradient only
+        # h = 1e-4 has a truncation error of 1e-8; float32 adds rounding in the gradient only
         np.testing.assert_allclose(
             slope, numerical[name], atol=5e-7 if dtype == np.float32 else 1e-8
         )
@@ -166,7 +166,7 @@ def test_a_change_of_parameters_holds_from_the_next_call_on():
     np.testing.assert_allclose(net.gradient(x, t)["W1"], slopes["W1"], atol=1e-12)
 
 
-def test_the_gradient_is_the_callers_to_change():
+def test_the_caller_may_change_the_gradient():
     net, (x, t) = network(), batch()
     expected = net.gradient(x, t)
     changed = net.gradient(x, t)
@@ -193,7 +193,7 @@ def test_bad_batches_are_refused(use, x, t, message):
         getattr(network(), use)(x, t)
 
 
-def test_a_node_is_no_data():
+def test_nodes_are_refused_as_data():
     x, t = batch()
     with pytest.raises(TypeError, match=r"x\.data"):
         network().gradient(ad.Tensor(x), t)
@@ -206,7 +206,7 @@ def test_nan_in_the_data_is_found():
     with pytest.raises(FloatingPointError, match="the loss is nan, " + message):
         net.gradient(x, t)
     with pytest.raises(FloatingPointError, match=r"scores\[2, 0\] is nan \(6 such.*, " + message):
-        net.accuracy(x, t)  # argmax would call NaN the highest
+        net.accuracy(x, t)  # argmax would return a NaN
     with pytest.raises(FloatingPointError, match=message):
         net.gradient(x.tolist(), t)
 
@@ -221,7 +221,7 @@ def test_a_parameter_that_overflowed_is_found(value):
         net.gradient(x, t)
 
 
-def test_scores_that_overflow_are_told():
+def test_overflow_of_scores_is_an_error():
     net, (x, t) = network(), batch()
     net.params["W1"] *= 1e200
     net.params["W2"] *= 1e200

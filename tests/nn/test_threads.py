@@ -1,4 +1,4 @@
-"""nn.threads: BLAS gets one thread for small matrices, and back what it had."""
+"""nn.threads: BLAS uses one thread for small matrices, and its former number afterwards."""
 
 import contextlib
 import sys
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from nn import SGD, TwoLayerNet, threads, train
-from nn.training import threads_for  # pytest may have imported nn.threads twice
+from nn.training import threads_for  # pytest may have imported nn.threads under another name
 
 threadpoolctl = pytest.importorskip("threadpoolctl")
 
 
 @pytest.fixture(autouse=True)
 def blas(monkeypatch):
-    """The thread numbers of BLAS, as a function; they are 3, and nobody's setting."""
+    """A function that returns the thread numbers of BLAS; they are set to 3, without settings."""
     for name in threads.SETTINGS:
         monkeypatch.delenv(name, raising=False)
     libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
@@ -28,13 +28,13 @@ def blas(monkeypatch):
     if numbers() != {3}:
         pytest.skip("a BLAS whose threads cannot be set")
     yield numbers
-    assert numbers() == {3}  # given back
+    assert numbers() == {3}  # restored
     for library, number in zip(libraries, before, strict=True):
         library.set_num_threads(number)
 
 
 def training(blas, **settings):
-    """Train a little; the thread numbers seen at each step."""
+    """Train a little; return the thread numbers at each step."""
     x = np.random.default_rng(0).standard_normal((12, 5))
     seen = []
 
@@ -53,7 +53,7 @@ def test_training_on_small_matrices_uses_one_thread(blas):
     assert training(blas) == [{1}] * 2
 
 
-def test_training_on_large_matrices_uses_what_there_is(blas, monkeypatch):
+def test_training_on_large_matrices_uses_all_threads(blas, monkeypatch):
     monkeypatch.setitem(threads_for.__globals__, "SMALL", 4 * 5 * 6)  # the largest product of these
     assert training(blas) == [{1}] * 2
     monkeypatch.setitem(threads_for.__globals__, "SMALL", 4 * 5 * 6 - 1)
@@ -68,7 +68,7 @@ def test_a_variable_of_the_environment_wins(blas, monkeypatch, name):
     assert training(blas) == [{1}] * 2
 
 
-@pytest.mark.parametrize("number", [2, 3])  # also the number that there is anyway
+@pytest.mark.parametrize("number", [2, 3])  # also the number in use already
 def test_an_enclosing_limit_wins(blas, number):
     with threadpoolctl.threadpool_limits(number):
         assert training(blas) == [{number}] * 2
@@ -81,7 +81,7 @@ def test_an_enclosing_limit_wins(blas, number):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, FloatingPointError])
-def test_what_was_found_is_given_back_after_any_end(blas, error):
+def test_thread_numbers_are_restored_after_any_end(blas, error):
     def report(row):
         assert blas() == {1}
         raise error

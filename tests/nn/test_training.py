@@ -1,4 +1,4 @@
-"""nn.training: it learns, it can be repeated, and an interruption loses nothing."""
+"""nn.training: it learns, it is repeatable, and an interruption keeps its results."""
 
 import pickle
 
@@ -9,7 +9,7 @@ from nn import SGD, Affine, Classifier, DivergenceError, History, TwoLayerNet, t
 
 
 def two_clouds(n=60, seed=0, dtype=float):
-    """Two separable clouds of points in the plane."""
+    """Return two separable clouds of points in the plane."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     centres = np.array([[2.0, 0.0], [-2.0, 1.0]])
@@ -23,7 +23,7 @@ def learn(network=None, **settings):
 
 
 def stop_after(steps):
-    """Progress that is interrupted before step number `steps`, as by Ctrl-C."""
+    """Return a progress bar that raises KeyboardInterrupt before step number `steps`."""
 
     def progress(iterations):
         for i in iterations:
@@ -67,7 +67,7 @@ def test_a_row_every_so_often(settings, iterations):
     assert not history.interrupted
 
 
-def test_a_row_says_what_was_true_after_its_iteration():
+def test_a_row_has_the_accuracy_after_its_iteration():
     seen = []
 
     def report(row):
@@ -77,7 +77,7 @@ def test_a_row_says_what_was_true_after_its_iteration():
     network = TwoLayerNet(2, 6, 2, weight_init_std=0.5, rng=1)
     _, history = learn(network, report=report, every=2, optimiser=SGD(0.02))
     assert [(row.train_accuracy, row.test_accuracy) for row in history.rows] == seen
-    assert len(set(seen)) > 2  # it was on its way
+    assert len(set(seen)) > 2  # the parameters were still changing
     np.testing.assert_allclose([row.epoch for row in history.rows], np.arange(0, 40, 2) / 3)
 
 
@@ -135,7 +135,7 @@ def test_samples_of_any_shape():
 
 
 @pytest.mark.parametrize("steps", [0, 1, 7, 39])
-def test_an_interruption_keeps_what_was_reached(steps):
+def test_an_interruption_keeps_history_and_parameters(steps):
     whole_network, whole = learn(iterations=steps, every=3)
     network, history = learn(progress=stop_after(steps), every=3)
     assert history.interrupted
@@ -189,7 +189,7 @@ NAN[4, 1] = np.nan
         ),
     ],
 )
-def test_data_that_cannot_be_used_are_refused_before_the_first_step(name, data, message):
+def test_unusable_data_are_refused_before_the_first_step(name, data, message):
     network = TwoLayerNet(2, 6, 2, rng=1)
     before = {key: value.copy() for key, value in network.params.items()}
     pair = (data, (X, T)) if name == "training" else ((X, T), data)

@@ -1,4 +1,4 @@
-"""The command line, as a user calls it."""
+"""The command line, called as a user calls it."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ AT = ["x1=2", "x2=5"]
 
 @pytest.fixture
 def run(capsys):
-    """Calls the command; the exit status, what it printed, and its complaints."""
+    """Call the command; return the exit status, its output and its errors."""
 
     def call(*argv):
         try:
@@ -40,7 +40,7 @@ def run(capsys):
 
 @pytest.fixture
 def answer(run):
-    """The JSON object of a call that goes well."""
+    """Return the JSON object of a successful call."""
 
     def call(*argv):
         status, out, err = run(*argv, "--json")
@@ -95,7 +95,7 @@ def test_numbers_go_in_and_out_unchanged(x, y):
     assert found["gradient"] == {"x": y + 1, "y": x}
 
 
-def test_json_has_words_for_what_is_no_number(answer):
+def test_json_has_strings_for_infinities_and_nan(answer):
     found = answer("log(x) + y", "x=0", "y=nan")
     assert (found["value"], found["gradient"]["x"]) == ("NaN", "Infinity")
     assert answer("log(x)", "x=0")["value"] == "-Infinity"
@@ -148,7 +148,7 @@ def test_several_points(run):
     assert ["∂y/∂x = -2" in blocks[1], "∂y/∂x = -4" in blocks[2]] == [True, True]
 
 
-def test_the_result_is_called_what_no_variable_is(run):
+def test_the_result_has_a_name_of_its_own(run):
     assert "∂f/∂y = 4" in run("y**2", "y=2")[1]
     assert "∂z/∂f = 4" in run("f**2 + 0*y", "y=2", "f=2")[1]
 
@@ -182,7 +182,7 @@ def test_a_check_prints_its_bounds(run):
         assert 0 < float(bound) < 1e-8
 
 
-def test_a_failed_check_is_told_by_the_status(run, monkeypatch):
+def test_a_failed_check_sets_the_exit_status(run, monkeypatch):
     status, out, err = run("relu(x)", "x=0", "--check")  # a kink
     assert status == 1
     assert "∂y/∂x = 0" in out
@@ -306,7 +306,7 @@ def test_colours_are_for_terminals(run, monkeypatch, tty, env, coloured):
 
 
 def command(*argv, **options):
-    """A process of its own, whose output is bytes."""
+    """Run a process, with output in bytes."""
     options.setdefault("stdout", subprocess.PIPE)
     return subprocess.Popen(
         [sys.executable, "-m", "autodiff", *argv],
@@ -316,15 +316,15 @@ def command(*argv, **options):
     )
 
 
-def test_a_terminal_without_the_signs_shows_others():
+def test_a_terminal_without_unicode_shows_ascii():
     process = command("x**2", "x=3", env={**os.environ, "PYTHONIOENCODING": "cp1252"})
     out, err = process.communicate()
     assert (process.returncode, err) == (0, b"")
     assert b"?y/?x = 6" in out
 
 
-def test_a_closed_pipe_is_no_trouble():
-    # buffered, so that there is something left to write at the end
+def test_a_closed_pipe_is_no_error():
+    # buffered, so that output remains to be written at the end
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     process = command("x**2", "x=3", env=buffered)
     process.stdout.close()

@@ -1,4 +1,4 @@
-"""Expressions in text: what they mean, and how what is none of them is refused."""
+"""Expressions in text: their meaning, and errors for any other text."""
 
 import ast
 import math
@@ -25,7 +25,7 @@ from autodiff.views.text import width
 
 
 def refused(text, **values):
-    """The error that a text makes: when it is parsed, or else when it is computed."""
+    """Return the error for a text, from parsing or computing it."""
     with pytest.raises(ExpressionError) as caught:
         parse(text)(**values)
     return caught.value
@@ -36,7 +36,7 @@ def numbers():
 
 
 def expressions():
-    """Expressions that Python reads in the same way, with autodiff's names imported."""
+    """Expressions that Python reads the same way, with autodiff's names imported."""
     leaves = numbers() | st.sampled_from(["x", "y_1", "温度", "pi", "e"])
     return st.recursive(
         leaves,
@@ -58,7 +58,7 @@ def expressions():
 
 
 def evaluated_by_python(text, values):
-    """What Python computes from the text, with each number in it a float of NumPy's."""
+    """Return Python's value of the text, with each number in it a NumPy float."""
     tree = ast.parse(text, mode="eval")
     for node in ast.walk(tree):
         for field, child in ast.iter_fields(node):
@@ -69,7 +69,7 @@ def evaluated_by_python(text, values):
     if isinstance(tree.body, ast.Constant):
         tree.body = number(tree.body)
     names = {name: getattr(autodiff, name) for name in autodiff.__all__}
-    # a list of nodes is joined by stack
+    # a list of nodes is joined with stack
     names["sum"] = lambda parts: autodiff.sum(autodiff.stack(parts))
     names |= {name: np.float64(value) for name, value in CONSTANTS.items()}
     names["float64"] = np.float64
@@ -87,7 +87,7 @@ def number(constant):
 @example("x-y_1-1/x/y_1", 1.5, 2.0)
 @example("-+-x", 1.5, 2.0)
 @example("-x % y_1 - -x // y_1", 2.0, 1.5)
-def test_it_means_what_python_means(text, x, y):
+def test_expressions_have_pythons_value(text, x, y):
     values = {"x": x, "y_1": y, "温度": 0.7}
     f = parse(text)
     given = {name: values[name] for name in f.variables}
@@ -108,7 +108,7 @@ def test_it_means_what_python_means(text, x, y):
         ).map(lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] :])
     )
 )
-def test_garbage_is_refused_and_its_place_marked(text):
+def test_garbage_is_refused_with_its_place_marked(text):
     with suppress(ExpressionError):
         assert all(name.isidentifier() for name in parse(text).variables)
         return
@@ -177,10 +177,10 @@ def test_garbage_is_refused_and_its_place_marked(text):
         ("x₁", "x₁", "write x1"),
         ("1e999", "1e999", "too large"),
         ("einsum(x)", "einsum", "no function"),  # takes a string
-        ("tile(x, 999)", "tile", "no function"),  # makes much of little
+        ("tile(x, 999)", "tile", "no function"),  # a large result from a short text
     ],
 )
-def test_what_is_refused(text, marked, advice):
+def test_refusals(text, marked, advice):
     error = refused(text)
     assert error.text[error.start : error.end] == marked
     with pytest.raises(ExpressionError, match=advice):
@@ -215,7 +215,7 @@ def test_a_long_sum_is_an_ordinary_expression():
     assert parse("x" + "+x" * 500)(1.0) == 501
 
 
-def test_nothing_makes_much_of_little():
+def test_no_function_makes_a_large_array_of_a_small_one():
     x = np.ones(100)
     assert parse("outer(x, x)")(x).shape == (100, 100)
     bomb = "x"
@@ -262,7 +262,7 @@ def test_an_error_of_a_function_is_marked_where_it_is_called():
     assert "shape" in refused("x + y", x=np.ones(3), y=np.ones(2)).reason
 
 
-def test_the_caret_stands_under_what_is_meant():
+def test_the_caret_marks_the_error():
     for text, marked in (
         ("温度 + sine(x)", "sine"),
         ("温 + x\N{COMBINING MACRON}2", "\N{COMBINING MACRON}"),
@@ -280,7 +280,7 @@ def test_the_caret_stands_under_what_is_meant():
     assert width(caret) <= width(shown)
 
 
-def test_functions_take_what_parse_says():
+def test_parsed_functions_take_their_variables():
     f = parse("x1 * x2 - x1")
     assert f.variables == ("x1", "x2")
     assert f(2, 3) == f(2, x2=3) == f(x2=3, x1=2) == 4

@@ -1,4 +1,4 @@
-"""The REPL, piped and on a terminal."""
+"""The REPL, with piped input and on a terminal."""
 
 import builtins
 import io
@@ -37,7 +37,7 @@ Value(11.6521)
 
 @pytest.fixture
 def piped(monkeypatch, capsys):
-    """Runs what is piped in; the exit status, what was printed, and the complaints."""
+    """Run piped input; return the exit status, the output and the errors."""
     monkeypatch.setattr(builtins, "_", None, raising=False)
 
     def run(text):
@@ -119,7 +119,7 @@ def test_variables_and_arrays():
     assert "∂/∂x = [2, 2]" in repl.description(autodiff.sum(x * 2), {})
 
 
-def test_what_has_no_gradient_is_shown_all_the_same():
+def test_results_without_gradient_are_shown_too():
     x = Tensor(np.ones(2), name="x")
     y = autodiff.sum(x * x)
     x.data = np.zeros(2)
@@ -143,7 +143,7 @@ def test_large_graphs_are_not_walked(monkeypatch):
 
 
 def typed(code, lines, prompt, tmp_path):
-    """What a terminal shows when these lines are typed into a process, each at its prompt."""
+    """Return the output of a process on a terminal, for lines typed at its prompts."""
     pty = pytest.importorskip("pty", reason="a system without pseudo-terminals")
     ours, theirs = pty.openpty()
     env = {
@@ -164,7 +164,7 @@ def typed(code, lines, prompt, tmp_path):
                 assert select.select([ours], [], [], 60)[0], "no prompt, and no end"
                 shown += os.read(ours, 4096)
             os.write(ours, line.encode())
-        with suppress(OSError):  # which is how Linux says that the other end is closed
+        with suppress(OSError):  # Linux raises it when the other end is closed
             while part := os.read(ours, 4096):
                 shown += part
         assert process.wait() == 0
@@ -188,13 +188,13 @@ def test_the_standard_repl_on_a_terminal(tmp_path):
     assert "softplus(0.0)" in history
 
 
-def test_it_does_without_readline(monkeypatch, tmp_path):
+def test_it_runs_without_readline(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "readline", None)
     with repl._line_editing({}):
         pass
     monkeypatch.undo()
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))  # where no history can be kept
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))  # no history can be kept here
     with repl._line_editing({}):
         pass
 

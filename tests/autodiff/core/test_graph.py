@@ -1,4 +1,4 @@
-"""The walks over the graph: order, sharing, depth, staleness, recording."""
+"""Walks over the graph: order, sharing, depth, staleness, recording."""
 
 import asyncio
 import copy
@@ -87,7 +87,7 @@ def test_deep_chains_in_a_thread_with_a_small_stack():
         for _ in range(100_000):
             y = y * 1.0
         y.backward()
-        # freed by the main thread: CPython 3.13 nests up to 10,000 deallocations of any objects
+        # freed by the main thread, since CPython 3.13 nests up to 10,000 deallocations
         result.append((x.grad, y))
 
     old = threading.stack_size(256 * 1024)
@@ -111,7 +111,7 @@ def test_wide_graphs(kind):
 
 
 @kinds
-def test_assignment_after_reading_is_found(kind):
+def test_assignment_after_reading_is_an_error(kind):
     x = kind(2.0, name="weight")
     y = x * x
     x.data = 3.0
@@ -163,13 +163,13 @@ def test_constants_and_indices_can_be_changed_after_they_were_read():
         np.testing.assert_array_equal(gradients(y.sum(), [x])[0], slope)
 
 
-def test_an_array_taken_from_a_variable_stays_its_own():
+def test_an_array_taken_from_a_variable_is_not_changed_later():
     x = Tensor([1.0, 2.0])
     mine = x.data
     x.data -= 1.0
     mine[0] = 5.0
     np.testing.assert_array_equal((x * 1.0).data, [5.0, 1.0])
-    x.data = [3.0, 3.0]  # a new array: the old one is the user's alone
+    x.data = [3.0, 3.0]  # a new array; the old one belongs to the user
     mine[0] = 7.0
     np.testing.assert_array_equal((x * 1.0).data, [3.0, 3.0])
 
@@ -179,7 +179,7 @@ def test_in_place_changes_never_reach_what_was_recorded():
     x = Tensor(source)
     y = (x * x).sum()
     source[:] = 100.0
-    x.data[:] = 50.0  # seen by what is computed from now on only
+    x.data[:] = 50.0  # affects only what is computed from now on
     y.backward()
     np.testing.assert_array_equal(x.grad, [2.0, 4.0])
     z = (x * x).sum()
@@ -193,7 +193,7 @@ def test_in_place_changes_never_reach_what_was_recorded():
         z.data = 0.0
 
 
-def test_gradients_are_the_callers_own():
+def test_the_caller_may_change_gradients():
     x, y = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
     seed = np.ones(2)
     one, other = gradients(x + y, [x, y], seed=seed)
@@ -213,7 +213,7 @@ def test_a_gradient_is_never_a_constant_of_the_expression():
     assert constant == 5.0
 
 
-def test_gradients_of_what_does_not_matter_are_zeros():
+def test_gradients_of_unused_variables_are_zeros():
     x, unrelated, t = Value(1.0), Value(2.0), Tensor(np.ones((2, 2), np.float32))
     y = x * 3.0
     assert gradients(y, [unrelated, x]) == [0.0, 3.0]
@@ -259,7 +259,7 @@ def test_no_grad(kind):
     assert (x * x).op is not None
 
 
-def test_no_grad_is_the_threads_own():
+def test_no_grad_holds_in_its_thread_only():
     inside, done = threading.Event(), threading.Event()
 
     def suspend():
@@ -277,7 +277,7 @@ def test_no_grad_is_the_threads_own():
     assert recorded
 
 
-def test_no_grad_is_the_tasks_own():
+def test_no_grad_holds_in_its_task_only():
     async def suspended(start, stop):
         with no_grad():
             start.set()
@@ -318,7 +318,7 @@ def test_threads_differentiate_shared_variables_independently():
 
 @given(st.lists(st.sampled_from("+*x"), max_size=12), st.floats(-1.5, 1.5))
 def test_second_derivatives_of_random_programs(steps, at):
-    """A polynomial built step by step, against NumPy's polynomial arithmetic."""
+    """A polynomial built step by step, against numpy.polynomial."""
     x = Value(at)
     node, exact = x, np.polynomial.Polynomial([0, 1])
     for step in steps:
@@ -378,7 +378,7 @@ def test_copies_are_graphs_of_their_own(duplicate):
     assert y2.op is y.op
     with pytest.raises(ValueError, match="read-only"):
         y2.data[...] = 0.0
-    (y2 * x2).backward()  # still in order
+    (y2 * x2).backward()  # in the right order
     x.data = 3.0
     with pytest.raises(RuntimeError, match="assigned after"):
         duplicate(y)
@@ -421,7 +421,7 @@ def test_copies_have_the_same_arrays(duplicate, numbers, dtypes, shape):
 
 @duplicates
 def test_all_nodes_of_a_graph_are_copied_together(duplicate):
-    """Each as a part of the ones before, or after: not with a graph of its own."""
+    """Each in one graph with those copied before and after."""
     nodes = list(accumulate([Value(1.0)] * 5_000))
     assert len(pickle.dumps(nodes)) < 5_000 * 200
     for listed in (nodes, nodes[::-1]):
@@ -443,8 +443,8 @@ def test_a_gradient_that_reads_its_variable_is_copied_with_it(duplicate):
         assert gradients(copied["slope"], [copied["x"]]) == [108.0]
 
 
-def test_what_was_changed_since_an_earlier_pickle_is_pickled_anew():
-    """Also if the pickler that has seen it before is still there."""
+def test_a_change_after_pickling_is_in_the_next_pickle():
+    """Also by a pickler that has pickled it before."""
     pickler = pickle.Pickler(io.BytesIO())
     x, z = Tensor([1.0, 2.0]), Tensor(5.0)
     y = x * 2.0

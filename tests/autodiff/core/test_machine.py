@@ -1,5 +1,7 @@
-"""Whatever is built, shared, assigned, dropped and differentiated in whatever order, what comes out
-are the derivatives of a deliberately naive reference: numbers that carry all of theirs along."""
+"""Random sequences of building, sharing, assigning and differentiating, against a naive reference.
+
+The reference carries all first and second derivatives forward.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ places = st.integers(0, SIZE - 1)
 
 
 class Naive:
-    """Some numbers, with their first and second derivatives by each of ALL numbers of leaves."""
+    """Numbers with their first and second derivatives by each of ALL elements of leaves."""
 
     def __init__(self, data, slope=0.0, bend=0.0):
         self.data = np.asarray(data, float)
@@ -73,13 +75,13 @@ def equal(found, expected):
 
 
 class Machine(RuleBasedStateMachine):
-    """With Tensors of one axis and of none, mixed."""
+    """A state machine over 0-d and 1-d Tensors."""
 
     nodes = Bundle("nodes")
     scalar = False
 
     def made(self, pair):
-        """A node with its naive twin, tamed so that no number grows out of sight."""
+        """Return a node with its naive twin, scaled down if its numbers grow."""
         node, naive = pair
         equal(node.data, naive.data)
         if max(np.max(np.abs(part)) for part in (naive.data, naive.slope, naive.bend)) > 50:
@@ -97,19 +99,19 @@ class Machine(RuleBasedStateMachine):
     def new(self, data):
         data = float(np.ravel(data)[0]) if self.scalar else data
         start, end = self.starts[-1], self.starts[-1] + np.size(data)
-        if end > ALL:  # a constant, then
+        if end > ALL:  # then a constant
             return (Value(data) if self.scalar else Tensor(data)), Naive(data)
         self.leaves.append(Value(data) if self.scalar else Tensor(data))
         self.starts.append(end)
         return self.leaves[-1], Naive(data, np.eye(ALL)[start:end].reshape(*np.shape(data), ALL))
 
     def by_leaf(self, slope):
-        """A derivative by all numbers, leaf by leaf."""
+        """Split a derivative by all elements into one for each leaf."""
         parts = np.split(slope, self.starts[1:])
         return [part.reshape(np.shape(x.data)) for x, part in zip(self.leaves, parts, strict=False)]
 
     def directions(self, seed):
-        """A tangent of each leaf, and of all their numbers together."""
+        """Return a tangent for each leaf, and for all their elements together."""
         whole = np.cos(seed + np.arange(ALL))
         tangents = dict(zip(self.leaves, self.by_leaf(whole), strict=True))
         return {x: float(t) if self.scalar else t for x, t in tangents.items()}, whole
@@ -134,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         which=st.integers(0, 1),
     )
     def shared(self, names, x, y, first, which):
-        """Read twice, as rarely happens by chance, the simpler reader made first or last."""
+        """Read a node twice, the simpler reader first or last; random programs rarely do."""
         unary, inner, outer = names
         again = (x, y)[which]
         one = self.unary(unary, again) if first else self.binary(inner, x, y)
@@ -156,7 +158,7 @@ class Machine(RuleBasedStateMachine):
         self.second_derivatives(x, seed)
 
     def teardown(self):
-        """However it ends: what was made last."""
+        """Check the newest node at the end of every run."""
         self.differentiate(self.last, self.last, 0.75)
 
     def backward_twice(self, x, seed):
@@ -179,7 +181,7 @@ class Machine(RuleBasedStateMachine):
         assert all(leaf.grad is grad for leaf, grad in zip(self.leaves, before, strict=True))
 
     def gradients_of_two(self, x, y, seed):
-        """At once, each with a weight of its own."""
+        """Differentiate two nodes at once, each with its own weight."""
         naive = x[1].total() * Naive(seed) + y[1].total() * Naive(-1.5)
         given = {x[0]: self.weights(x[1], seed)}
         given[y[0]] = given.get(y[0], 0.0) + self.weights(y[1], -1.5)
@@ -194,7 +196,7 @@ class Machine(RuleBasedStateMachine):
             equal(found[node], naive.slope @ whole)
 
     def second_derivatives(self, x, seed):
-        """Of what was recorded in either mode, by reverse mode."""
+        """Differentiate recorded results of either mode in reverse mode."""
         node, naive = x
         tangents, whole = self.directions(seed)
         pushed = push(tangents, [node], record=True)[node]
@@ -209,7 +211,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(x=consumes(nodes))
     def drop(self, x):
-        """What was computed from it must not miss it."""
+        """Drop a name; nodes computed from it must not need it."""
 
 
 class Tensors(Machine):
@@ -226,7 +228,7 @@ class Tensors(Machine):
 
     @rule(target=nodes, x=nodes, y=nodes, i=places)
     def assign(self, x, y, i):
-        """Who has read it before keeps what it has read."""
+        """Assign to an element; earlier readers keep their version."""
         wide = np.zeros(SIZE)
         node, naive = x[0] + wide, x[1] + Naive(wide)
         one, its = ad.sum(y[0]), y[1].total()
@@ -264,7 +266,7 @@ READERS = {
 
 @pytest.mark.parametrize("kind", [Value, Tensor])
 @pytest.mark.parametrize("name", sorted(READERS))
-def test_every_reader_adds_to_what_a_newer_one_has_given(name, kind):
+def test_every_reader_adds_to_the_gradient_of_newer_readers(name, kind):
     x, c = kind(0.7), kind(1.3)
     slope = (READERS[name](0.7 + 1e-6, 1.3) - READERS[name](0.7 - 1e-6, 1.3)) / 2e-6
     older = READERS[name](x, c)
@@ -279,7 +281,7 @@ def test_every_reader_adds_to_what_a_newer_one_has_given(name, kind):
     assert x.grad == expected
 
 
-def test_a_tangent_that_was_given_stands():
+def test_a_given_tangent_is_not_replaced():
     x = Value(0.7)
     y = ad.sin(x)
     z = x * y

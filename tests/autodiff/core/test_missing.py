@@ -1,4 +1,4 @@
-"""Special functions that are not there yet: what the errors advise is right."""
+"""Errors for special functions that do not exist yet, and the advice in them."""
 
 import re
 
@@ -18,20 +18,20 @@ def special():
 
 
 @pytest.mark.parametrize("name", sorted(SPECIAL))
-def test_a_function_that_is_not_there_says_what_to_do(name):
+def test_the_error_for_a_missing_function_has_advice(name):
     expected = f"module 'autodiff' has no attribute '{name}': not available yet, {advice(name)}"
     with pytest.raises(AttributeError, match=f"^{re.escape(expected)}$"):
         getattr(autodiff, name)
 
 
-def test_a_name_that_means_nothing_has_no_advice():
+def test_an_unknown_name_has_no_advice():
     with pytest.raises(AttributeError, match=r"no attribute 'nonsense'$"):
         autodiff.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("node", [Value(POINT), Tensor([POINT])])
 @pytest.mark.parametrize("name", sorted(SPECIAL))
-def test_scipys_function_of_a_node_says_what_to_do(special, name, node):
+def test_the_error_for_a_scipy_function_of_a_node_has_advice(special, name, node):
     function = getattr(special, name)
     if not isinstance(function, np.ufunc):
         pytest.skip("a Python function, which refuses the node as an array")
@@ -42,7 +42,7 @@ def test_scipys_function_of_a_node_says_what_to_do(special, name, node):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_rule_that_is_advised_is_right(special, name):
+def test_the_advised_rule_is_right(special, name):
     import scipy
 
     statement = advice(name).removeprefix("state its derivative yourself, ")
@@ -55,11 +55,11 @@ def test_the_rule_that_is_advised_is_right(special, name):
 
 
 @pytest.mark.parametrize("name", INSTEAD)
-def test_the_expression_that_is_advised_is_the_function(special, name):
+def test_the_advised_expression_is_right(special, name):
     x = np.array([0.1, POINT, 0.9])
     found = eval(INSTEAD[name], {"autodiff": autodiff, "x": x})
     np.testing.assert_allclose(found, getattr(special, name)(x), rtol=1e-14)
 
 
-def test_what_is_in_the_table_is_not_said_to_be_missing():
+def test_functions_in_the_table_have_no_advice():
     assert not SPECIAL & {*autodiff.__all__}

@@ -1,4 +1,4 @@
-"""vjp, jvp, hvp, hessian, jacobian's modes: against each other, nested in every order."""
+"""vjp, jvp, hvp, hessian and both modes of jacobian, against each other and nested."""
 
 import dataclasses
 from collections import OrderedDict, namedtuple
@@ -39,7 +39,7 @@ def rosenbrock(x):
 
 
 def curvature(x):
-    """The Hessian of Rosenbrock's function, by hand."""
+    """Return the Hessian of Rosenbrock's function in closed form."""
     n = len(x)
     H = np.zeros((n, n))
     for i in range(n - 1):
@@ -159,7 +159,7 @@ def test_arguments_by_name():
             grad(f, wrong)(2.0, 3.0)
 
 
-def test_auxiliary_results_come_through_plain():
+def test_auxiliary_results_are_plain():
     def f(x):
         y = x * x
         return np.sum(y), {"y": y, "label": "run"}
@@ -187,7 +187,7 @@ def test_results_are_plain_unless_nodes_go_in():
     assert isinstance(output, Tensor)
     (slope,) = ad.gradients(pullback(np.ones(2))[0].sum(), [w])
     np.testing.assert_array_equal(slope, 2 * x)
-    # a cotangent may be a node too, and pullback is linear in it
+    # a cotangent may be a node too, and the pullback is linear in it
     _, pullback = vjp(lambda x: x**3, x)
     cotangent = Tensor([1.0, 1.0])
     (slope,) = ad.gradients(pullback(cotangent)[0].sum(), [cotangent])
@@ -212,7 +212,7 @@ def test_number_types():
 
 def test_complex_numbers():
     z = np.array([1.0 + 2.0j, -0.5j])
-    # descending: the gradient of |z|² is 2z
+    # steepest descent: the gradient of |z|² is 2z
     np.testing.assert_allclose(grad(lambda z: np.sum(np.abs(z) ** 2))(z), 2 * z)
     np.testing.assert_allclose(jacobian(np.exp)(z), np.diag(np.exp(z)))
     np.testing.assert_allclose(
@@ -236,7 +236,7 @@ def test_the_jacobian_of_an_elementwise_function_is_found_in_one_pass(x):
     J = jacobian(lambda x: np.sin(ours(x)) * x)(x)
     assert len(calls) == 1
     np.testing.assert_allclose(J, np.diag(np.sin(x**3) + 3 * x**3 * np.cos(x**3)), atol=1e-12)
-    # and that of one that only looks so is not
+    # a function that is elementwise at one point only is not
     J = jacobian(lambda x: np.sin(x) * x[::-1])(x)
     n = len(x)
     expected = np.diag(np.cos(x) * x[::-1])
@@ -323,7 +323,7 @@ def test_stop_gradient():
     assert stop_gradient({"a": Value(2.0), "b": "text"}) == {"a": 2.0, "b": "text"}
 
 
-def test_an_assignment_to_what_a_function_let_out_is_found_out():
+def test_an_assignment_to_a_leaked_variable_is_an_error():
     let_out = []
 
     def f(x):

@@ -31,7 +31,7 @@ def test_large_graphs_on_a_small_stack(build):
 
 
 def work(seed):
-    """Some training, with what must not be recorded in between: the same numbers every time."""
+    """Train a little, with unrecorded evaluations in between; return the numbers."""
     rng = np.random.default_rng(seed)
     w, v = Tensor(rng.normal(size=(3, 3))), Value(float(seed))
     for _ in range(10):
@@ -49,7 +49,7 @@ def work(seed):
 
 @pytest.fixture
 def eight_threads():
-    """A pool whose threads take turns as often as they can."""
+    """A pool of threads that switch as often as possible."""
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -63,7 +63,7 @@ def test_threads_give_the_answers_of_one(eight_threads):
     assert list(eight_threads.map(work, range(8))) == [work(seed) for seed in range(8)]
 
 
-def test_nodes_are_numbered_in_order_and_never_alike(eight_threads):
+def test_serial_numbers_are_increasing_and_unique(eight_threads):
     together = Barrier(8)
 
     def numbers(_):
@@ -100,7 +100,7 @@ def test_no_grad_holds_for_one_thread(eight_threads):
 
 
 def test_threads_share_a_graph(eight_threads):
-    """They read, extend, differentiate and pickle what one of them has built, in step."""
+    """Threads read, extend, differentiate and pickle a graph built by one of them."""
     constant = np.linspace(0.0, 1.0, 3)
     x, t = Value(2.0), Tensor(constant)
     y = x
@@ -138,8 +138,8 @@ def test_tasks_give_the_answers_of_one():
     assert asyncio.run(main()) == [[(n + 1) * 3.0**n] for n in range(1, 6)]
 
 
-def test_a_task_that_outlives_no_grad_records():
-    """Also while another task is inside a no_grad of its own."""
+def test_a_task_records_after_no_grad_has_ended():
+    """Even while another task is inside its own no_grad."""
 
     async def late(closed):
         await closed.wait()
@@ -171,7 +171,7 @@ def _in_child(graph, connection):
     connection.send((x.grad, work(3)))
 
 
-@pytest.mark.filterwarnings("ignore:.*fork")  # which Python dislikes beside threads, and JAX always
+@pytest.mark.filterwarnings("ignore:.*fork")  # Python warns of fork with threads, JAX always
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes(method):
     if method not in multiprocessing.get_all_start_methods():

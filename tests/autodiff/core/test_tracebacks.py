@@ -1,4 +1,4 @@
-"""Tracebacks in IPython and pytest end in the user's code."""
+"""Tracebacks in IPython and pytest end at the user's line."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def shown(tmp_path):
     [
         ("x1 + 'a'", "TypeError: add cannot take str 'a'"),
         ("t + np.ones(3)", r"ValueError: add cannot take float64 of shape \(2,\)"),  # has a cause
-        ("np.linalg.inv(t)", "LinAlgError: inv cannot take"),  # whose cause is NumPy's
+        ("np.linalg.inv(t)", "LinAlgError: inv cannot take"),  # the cause is NumPy's
         ("float(x1)", r"TypeError: float\(x1\): a Value does not turn"),
         ("grad(3.0)(1.0)", "TypeError: "),
         ("draw(3.0)", "TypeError: "),
@@ -72,14 +72,14 @@ def test_ipython_ends_at_the_users_line(shown, cell, error):
     assert re.match(error, lines[-1])
 
 
-def test_ipython_shows_the_users_functions_that_ours_call(shown):
+def test_ipython_shows_user_functions_that_we_call(shown):
     text = shown("def inner(x):\n    return x + 'a'", "grad(inner)(3.0)")
     assert re.findall("-> . (.*)", text) == ["grad(inner)(3.0)", "    return x + 'a'"]
     assert "autodiff/" not in text
     assert "contextlib" not in text
 
 
-def test_ipython_shows_a_cause_that_is_the_users(shown):
+def test_ipython_shows_a_cause_in_user_code(shown):
     text = shown(
         "class Own(Layer):\n    def __call__(self, x, params=None):\n        int('no number')",
         "Sequential(Own())(t)",
@@ -91,7 +91,7 @@ def test_ipython_shows_a_cause_that_is_the_users(shown):
     assert "/layers.py" not in text
 
 
-def test_ipython_shows_all_of_it_where_that_is_asked_for(shown):
+def test_ipython_shows_all_frames_on_request(shown):
     assert "autodiff/nodes/value.py" in shown("x1 + 'a'", full=True)
     assert "autodiff/nodes/value.py" in shown(f"%env {SWITCH}=full", "x1 + 'a'")
 
@@ -107,7 +107,7 @@ def test_a_debugger_still_finds_every_frame_and_cause(shown):
     assert "direct cause" in text
 
 
-def test_errors_of_others_are_shown_as_ever(shown):
+def test_errors_without_our_frames_are_unchanged(shown):
     text = shown("np.linalg.inv(np.ones(2))", "1 +")
     assert "numpy/linalg" in text
     assert "SyntaxError" in text
@@ -140,7 +140,7 @@ def test_pytest_ends_at_the_users_line(tmp_path, full):
     assert bool(ours) == full
 
 
-def test_a_traceback_that_is_all_ours_stays():
+def test_a_traceback_with_only_our_frames_is_unchanged():
     try:
         draw(3.0)
     except TypeError as error:

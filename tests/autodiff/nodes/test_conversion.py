@@ -1,4 +1,4 @@
-"""A node that would become a plain number: the error names the call and what to write instead."""
+"""Conversion of a node to a plain number: the error names the call and what to write instead."""
 
 import math
 from math import sqrt
@@ -67,12 +67,14 @@ def test_an_assignment_to_a_plain_array_names_the_array_to_write_into():
         PLAIN[0] = V
     with pytest.raises(TypeError, match=r"^PLAIN\[:2\]: a Tensor .*autodiff\.zeros\(shape\)"):
         PLAIN[:2] = X
-    with pytest.raises(ValueError, match="array element") as caught:  # NumPy's own, from ours
+    with pytest.raises(
+        ValueError, match="array element"
+    ) as caught:  # NumPy's error, caused by ours
         PLAIN[0] = X[0]
     assert "autodiff.zeros(shape)" in str(caught.value.__cause__)
 
 
-def test_without_source_the_rest_of_the_error_remains():
+def test_the_error_without_source_omits_the_call():
     with pytest.raises(TypeError, match=r"^a Value does not turn"):
         eval("float(V)")
 
@@ -99,7 +101,7 @@ def test_what_works_instead():
         (x[np.random.default_rng(0).integers(2, size=5)] * 0.0 + x.sum(), [5.0, 5.0]),
     ):
         np.testing.assert_allclose(gradients(made.sum(), [x])[0], slope)
-    # what works on Values as it stands, by object arrays
+    # these work on Values, in object arrays
     for made, slope in (
         (np.array([v, 1.0]), 1.0),
         (np.r_[v, 1.0], 1.0),

@@ -1,4 +1,4 @@
-"""Arrays that are changed after they were recorded: no derivative is ever of the wrong numbers."""
+"""Arrays that are changed after they were recorded: no derivative uses the new numbers."""
 
 import array
 import tempfile
@@ -94,7 +94,7 @@ def column():
 MAKERS = [own, view, read_only_view, read_only_view_of_one, broadcast, read_only_buffer, file]
 MAKERS += [buffer, window, convertible, plain_list, column]
 
-# Every way in which an array gets into an expression in x.
+# Every way for an array to enter an expression in x.
 USES = {
     "operand": lambda x, c: x * np.asarray(c) if isinstance(c, memoryview) else x * c,
     "reflected": lambda x, c: ad.multiply(c, x),
@@ -122,7 +122,7 @@ def _change(target):
 
 @settings(max_examples=120)
 @given(st.sampled_from(MAKERS), st.sampled_from(sorted(USES)), st.booleans())
-def test_what_was_recorded_stays(make, use, second):
+def test_recorded_numbers_stay(make, use, second):
     x = Tensor([1.5, 2.5, 3.5])
 
     def slope(y):
@@ -138,7 +138,7 @@ def test_what_was_recorded_stays(make, use, second):
 
     numbers, owner = make()
     y, same = build(numbers), build(START.copy())
-    if y is None:  # refused
+    if y is None:  # the change was refused
         assert isinstance(numbers, array.array | memoryview | Convertible)
         return
     _change(owner)
@@ -148,8 +148,8 @@ def test_what_was_recorded_stays(make, use, second):
 
 @settings(max_examples=100)
 @given(st.lists(st.sampled_from(["read", "change", "view", "assign", "element", "slope"])))
-def test_a_variable_is_what_the_user_last_made_of_it(steps):
-    """Against a naive reference: the numbers that each expression was computed from."""
+def test_a_variable_has_the_last_assigned_data(steps):
+    """Against a naive reference, which keeps the numbers of each expression."""
     x = Tensor([1.0, 2.0, 3.0])
     other, read, held = Tensor(2.0), [], x.data[1:]
     for step in steps:
@@ -185,12 +185,12 @@ def test_a_variable_is_what_the_user_last_made_of_it(steps):
 
 
 @pytest.mark.parametrize("kind", [Value, Tensor])
-def test_an_older_reader_is_found_however_far_it_is_from_the_output(kind):
+def test_an_older_reader_far_from_the_output_is_found(kind):
     x, late = kind(1.0), kind(1.0)
     square = x * x
     cube = square * x
     x.data = 2.0
-    y = cube * late  # younger than the assignment
+    y = cube * late  # newer than the assignment
     for function in (
         lambda: gradients(y, [x]),
         lambda: gradients(cube, [x, late]),
@@ -246,8 +246,8 @@ def test_numpy_s_in_place_functions_refuse_or_record():
         np.testing.assert_array_equal(gradients(y, [before]), [[2.0, 4.0, 6.0]])
 
 
-def test_tangents_and_cotangents_are_the_callers_own():
-    """What comes back shares no memory with what went in, nor one part with another."""
+def test_tangents_and_cotangents_share_no_memory():
+    """Results share no memory with arguments or with each other."""
     point, direction = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     (one, other), (t, u) = jvp(lambda x: (x, x), (point,), (direction,))
     out, pullback = vjp(lambda x: x, point)
@@ -259,10 +259,10 @@ def test_tangents_and_cotangents_are_the_callers_own():
     np.testing.assert_array_equal(direction, [3.0, 4.0])
 
 
-def test_two_threads_may_be_the_first_to_read_what_was_changed(monkeypatch):
+def test_two_threads_may_read_a_changed_variable_first(monkeypatch):
     x = Tensor([1.0, 2.0])
     x.data[...] = 3.0
-    tensor = import_module("autodiff.nodes.tensor")  # a function of the package has that name too
+    tensor = import_module("autodiff.nodes.tensor")  # not the function
     checked, others = tensor.checked, []
 
     def meanwhile(array):

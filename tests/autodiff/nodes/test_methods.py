@@ -1,4 +1,4 @@
-"""What NumPy's scalars have, a Value has: attributes, methods, whole numbers, refusals."""
+"""A Value has what a NumPy scalar has: attributes, methods, rounding to integers, refusals."""
 
 import copy
 import math
@@ -93,7 +93,7 @@ def test_plain_methods_are_numpys(name):
 
 
 @pytest.mark.parametrize("name", dir(np.float64))
-def test_every_method_of_a_numpy_scalar_is_there_or_refused_in_words(name):
+def test_every_method_of_a_numpy_scalar_exists_or_has_advice(name):
     value = Value(NUMBER)
     if name.startswith("_") or hasattr(Value, name):
         return

@@ -1,4 +1,4 @@
-"""float16 to complex128, and arrays other than NumPy's: nothing changes its type unasked."""
+"""dtypes from float16 to complex128, and other libraries' arrays, are kept."""
 
 import dask.array
 import numpy as np
@@ -12,7 +12,7 @@ COMPLEX = [np.complex64, np.complex128]
 
 
 def program(x):
-    """A bit of everything, in Python numbers and NumPy's functions."""
+    """Mix Python numbers and several NumPy functions."""
     y = np.tanh(2 * x - 0.5) * np.exp(-x) + x**2 / 3
     return np.sum(np.concatenate([y, y[::-1]]).reshape(2, -1) @ y) + np.mean(y)
 
@@ -68,11 +68,11 @@ def test_real_and_complex_numbers_mix():
 
 
 def f(x):
-    kept = np.where(x > 0.5, np.sqrt(x - 0.5), 0)  # whose slope is infinite at 0.5
+    kept = np.where(x > 0.5, np.sqrt(x - 0.5), 0)  # infinite slope at 0.5
     return np.mean(np.tanh(x @ np.ones((3, 2)) + 1.0) ** 2) + np.sum(kept) + ad.logsumexp(x)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the branch not taken
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the branch not taken warns
 def test_lazy_arrays_stay_lazy():
     x = np.linspace(0, 1, 6).reshape(2, 3)
     x[0, 1] = 0.5

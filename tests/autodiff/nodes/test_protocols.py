@@ -1,4 +1,4 @@
-"""NumPy's protocols on nodes: how arguments come in, what stays outside the graph, other arrays."""
+"""NumPy's protocols on nodes: arguments, plain functions, refusals, other arrays."""
 
 import math
 import operator
@@ -27,7 +27,7 @@ MASKED = np.ma.masked_array(X, X > 0)
         lambda x: np.where(X > 0, 0.0, x),
     ],
 )
-def test_arguments_come_as_numpy_takes_them(f):
+def test_arguments_are_passed_as_in_numpy(f):
     np.testing.assert_array_equal(f(Tensor(X)).data, f(X))
     check_grads(f, X)
 
@@ -70,7 +70,7 @@ def test_a_value_stands_for_an_array_of_no_dimensions(f):
         lambda x: np.isnan(x, out=np.ones((2, 3), bool)),
     ],
 )
-def test_plain_functions_find_nodes_wherever_they_stand(f):
+def test_plain_functions_find_nodes_in_any_argument(f):
     expected, found = f(X), f(Tensor(X))
     assert type(found) is type(expected)
     np.testing.assert_array_equal(found, expected)
@@ -89,7 +89,7 @@ def test_plain_functions_find_nodes_wherever_they_stand(f):
         repr,
     ],
 )
-def test_what_looks_at_a_variable_sees_what_was_changed_in_place(look):
+def test_plain_functions_see_in_place_changes(look):
     x = Tensor([1.0, 2.0])
     before = look(x)
     x.data[0] = np.inf
@@ -100,7 +100,7 @@ def test_what_looks_at_a_variable_sees_what_was_changed_in_place(look):
     assert look(x) == before
 
 
-def test_truth_sees_what_was_changed_in_place():
+def test_truth_values_see_in_place_changes():
     x = Tensor(1.0)
     x.data[...] = 0.0
     assert not x
@@ -109,7 +109,7 @@ def test_truth_sees_what_was_changed_in_place():
 
 def test_a_single_number_can_be_assigned():
     x = Tensor(2.0)
-    y = np.copy(x * x)  # an array of no axes; x * x is a number
+    y = np.copy(x * x)  # a 0-d array; x * x is a scalar
     y[()] = 3 * x
     (y * x).backward()
     assert x.grad == 12
@@ -184,7 +184,7 @@ def test_like_is_refused():
         (np.bitwise_and.reduce, r"numpy\.bitwise_and takes integers"),
     ],
 )
-def test_what_is_unknown_is_named(call, words):
+def test_unknown_functions_are_named(call, words):
     for x in Tensor(X), Value(1.0):
         with pytest.raises(TypeError, match=words):
             call(x)
@@ -200,7 +200,7 @@ def test_a_function_of_a_newer_numpy_is_named_with_the_nearest():
 
 
 class Duck(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array that is none of NumPy's, as CuPy's or Dask's are."""
+    """An array of another library, like CuPy's or Dask's."""
 
     def __init__(self, array):
         self.array = np.asarray(array)

@@ -1,4 +1,4 @@
-"""Tensor: making one, its operators and methods, NumPy's protocols, refusals."""
+"""Tensor: construction, operators and methods, NumPy's protocols, refusals."""
 
 import re
 
@@ -133,7 +133,7 @@ def test_a_leaf_is_a_copy():
         (Tensor(1.0), "already"),
     ],
 )
-def test_what_is_no_array_of_numbers_is_refused(wrong, why):
+def test_only_arrays_of_numbers_are_accepted(wrong, why):
     with pytest.raises((TypeError, ValueError), match=why):
         Tensor(wrong)
 
@@ -175,7 +175,7 @@ def test_tensors_do_not_hide_in_object_arrays():
         (lambda x: ad.matmul(x), ["matmul takes", "1 argument"]),
     ],
 )
-def test_errors_name_the_operation_and_what_it_was_given(f, words):
+def test_errors_name_the_operation_and_its_operands(f, words):
     with pytest.raises((TypeError, ValueError, IndexError)) as error:
         f(Tensor(X))
     for word in words:
@@ -202,7 +202,7 @@ def test_the_last_of_several_assignments_to_an_element_counts():
     np.testing.assert_array_equal(x.grad, [0, 1, 1])
 
 
-def test_an_assignment_leaves_earlier_readers_what_they_have_read():
+def test_earlier_readers_keep_their_version_at_an_assignment():
     x = Tensor([1.0, 2.0])
     y = x * 2
     z = np.sum(y * y)
@@ -267,7 +267,7 @@ def test_comparisons_are_plain_boolean_arrays():
         bool(x)
 
 
-def test_shapes_and_places_are_plain():
+def test_shapes_and_indices_are_plain():
     x = Tensor(X)
     assert np.shape(x) == (2, 3)
     assert np.ndim(x) == 2
@@ -303,7 +303,7 @@ def test_odd_shapes(shape):
 
 
 @pytest.mark.parametrize("name", sorted(set(dir(np.ndarray)) - set(dir(object))))
-def test_a_tensor_has_the_methods_of_an_array_or_says_what_to_write(name):
+def test_every_method_of_an_array_exists_or_has_advice(name):
     if name.startswith("_"):
         return
     x, array = Tensor(np.arange(1.0, 5).reshape(2, 2)), np.arange(1.0, 5).reshape(2, 2)
@@ -319,11 +319,11 @@ def test_a_tensor_has_the_methods_of_an_array_or_says_what_to_write(name):
             getattr(x, name)
         return
     ours, numpys = getattr(x, name), getattr(array, name)
-    if name == "data":  # NumPy's is the memory
+    if name == "data":  # NumPy's `data` is the memory buffer
         return
     if callable(numpys):
         ours, numpys = ours(*args), numpys(*args)
-    if numpys is None:  # it has written
+    if numpys is None:  # an in-place method
         ours, numpys = x, array
     differentiable = isinstance(ours, Tensor)
     assert differentiable == (getattr(numpys, "dtype", np.dtype(int)).kind == "f")

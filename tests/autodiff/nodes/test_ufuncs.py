@@ -1,4 +1,4 @@
-"""The methods of NumPy's ufuncs, and the options of a call, on nodes."""
+"""Methods of NumPy's ufuncs, and the options of their calls, on nodes."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 import autodiff as ad
 from autodiff import Tensor, Value, check_grads, gradients
 
-# With a row for the reduction, with an identity and a loop, with a loop alone.
+# ufuncs with a row for the reduction, with identity and a loop, with a loop only
 REORDERABLE = [np.add, np.multiply, np.maximum, np.fmin, np.logaddexp, np.logaddexp2, np.hypot]
 OTHERS = [np.subtract, np.divide, np.arctan2, np.copysign]  # NumPy 2.4's power.reduce is wrong
 
@@ -22,7 +22,7 @@ def numbers(shape, seed):
 
 
 def agrees(f, *arrays):
-    """Whether a call says on Tensors what it says on arrays, and differentiates."""
+    """Check a call on Tensors against arrays, with its derivatives."""
     out, expected = f(*map(Tensor, arrays)), f(*arrays)
     assert isinstance(out, Tensor)
     assert out.shape == expected.shape
@@ -75,7 +75,7 @@ def test_empty_arrays(ufunc, shape):
     for f in (ufunc.reduce, ufunc.accumulate, lambda x: ufunc.outer(x, x)):
         try:
             expected = f(array)
-        except ValueError as error:  # there is no identity
+        except ValueError as error:  # no identity
             with pytest.raises(ValueError, match=str(error)[:20]):
                 f(Tensor(array))
         else:
@@ -129,7 +129,7 @@ def test_dtype_of_a_method():
         (lambda x: np.matmul(x, x, axes=[(0,), (0,), ()]), "axes"),
     ],
 )
-def test_what_is_refused(f, message):
+def test_refusals(f, message):
     with pytest.raises((TypeError, ValueError, RuntimeError, IndexError), match=message):
         f(Tensor([1.0, 2.0]))
 
@@ -147,7 +147,7 @@ def test_elements_that_where_leaves_out_are_nan_and_have_no_derivative():
     np.testing.assert_array_equal(gradients(out, [x], np.ones((2, 3)))[0], [1, 1, 1])
     assert np.isnan(np.sqrt(Value(4.0), where=False).data)
     late = Tensor(mask)
-    late.data[0] = 1.0  # seen, although changed in place
+    late.data[0] = 1.0  # an in-place change is seen
     assert np.negative(x, where=late).data[0] == 1.0
 
 

@@ -1,4 +1,4 @@
-"""Value: operators, constants, comparisons, refusals, NumPy around it."""
+"""Value: operators, constants, comparisons, refusals, NumPy functions of it."""
 
 import math
 from fractions import Fraction
@@ -35,7 +35,7 @@ def test_operators_compute_what_floats_do(a, b):
 
 
 @given(numbers, numbers)
-def test_slopes_by_hand(a, b):
+def test_derivatives_in_closed_form(a, b):
     x, y = Value(a), Value(b)
     for result, dx, dy in (
         (x + y, 1, 1),
@@ -86,13 +86,13 @@ def test_any_real_number_makes_one(number):
 
 
 @pytest.mark.parametrize("wrong", ["2", None, 1j, [1.0], np.ones(2), object()])
-def test_what_is_no_number_is_refused(wrong):
+def test_only_real_numbers_are_accepted(wrong):
     with pytest.raises(TypeError, match="one real number"):
         Value(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["2", None, [1.0], {}, b"a"])
-def test_operands_that_are_no_numbers_are_refused_by_name(wrong):
+def test_operands_other_than_numbers_are_refused_by_name(wrong):
     x = Value(2.0)
     for f in (lambda: x + wrong, lambda: wrong * x, lambda: ad.maximum(x, wrong), lambda: x**wrong):
         with pytest.raises(TypeError, match=f"cannot take {type(wrong).__name__}"):
@@ -121,12 +121,12 @@ def test_other_classes_may_take_over():
         lambda v: np.array(v, float),
     ],
 )
-def test_leaving_the_graph_unasked_is_refused(leave):
+def test_implicit_conversion_is_refused(leave):
     with pytest.raises(TypeError, match=r"x\.data"):
         leave(Value(1.0))
 
 
-def test_a_node_is_not_copied_unasked():
+def test_a_node_is_not_copied_implicitly():
     with pytest.raises(TypeError, match=r"Value\(x\.data\)"):
         Value(Value(1.0))
     with pytest.raises(TypeError, match=r"Value\(x\.data\)"):

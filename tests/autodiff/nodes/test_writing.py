@@ -1,4 +1,4 @@
-"""Programs written in place: on nodes they give what they give on arrays, and its derivatives."""
+"""Programs written in place: on nodes they give the results of arrays, and their derivatives."""
 
 import tracemalloc
 
@@ -156,12 +156,12 @@ def thomas_twin(a):
 
 
 def zeros_like(a, shape):
-    """Zeros to write nodes into, or numbers."""
+    """Return zeros to write into: a Tensor if `a` is a node."""
     return ad.zeros(shape) if isinstance(a, Tensor) else np.zeros(shape)
 
 
 def kalman(a):
-    """The log-likelihood of four observations by a filter of position and velocity."""
+    """Return the log-likelihood of four observations by a filter of position and velocity."""
     x, p, total = a[0, :2].copy(), np.eye(2) + np.outer(a[1, :2], a[1, :2]), zeros_like(a, 1)
     move, noise = np.array([[1.0, 0.1], [0.0, 1.0]]), np.exp(a[2, 0]) + 0.5
     for observed in a[3]:
@@ -177,7 +177,7 @@ def kalman(a):
 
 
 def kalman_twin(a):
-    """The same density, as that of four numbers with a joint normal distribution."""
+    """Return the same density as that of four jointly normal numbers."""
     move, noise = np.array([[1.0, 0.1], [0.0, 1.0]]), np.exp(a[2, 0]) + 0.5
     mean, p = a[0, :2], np.eye(2) + np.outer(a[1, :2], a[1, :2])
     means, states, total = [], [], 0.0
@@ -192,7 +192,7 @@ def kalman_twin(a):
 
 
 def edit_distance(a):
-    """Softened: the least of three ways becomes minus the logarithm of a sum."""
+    """Return a softened edit distance: minus the log of a sum replaces the minimum of three."""
     cost, n = a**2, len(a)
     d = zeros_like(a, (n + 1, n + 1))
     d[0], d[:, 0] = np.arange(n + 1.0), np.arange(n + 1.0)
@@ -204,7 +204,7 @@ def edit_distance(a):
 
 
 def edit_distance_twin(a):
-    """Every path through the table by itself, added up."""
+    """Return the same sum over every path through the table."""
     weight, n = np.exp(-(a**2)), len(a)
 
     def paths(i, j):
@@ -271,7 +271,7 @@ def test_textbook_programs_in_place(program):
     np.testing.assert_array_equal(point, given)
 
 
-# Random programs of reads, writes, aliases and views, on arrays and on nodes
+# Random programs of reads, writes, aliases and views, on arrays and on nodes.
 
 INDICES = (0, 1, -1, slice(None), slice(1, None), slice(None, None, -1), [0, 1], [1, 1, 0], ...)
 MASK = np.array([True, False, True])
@@ -305,7 +305,7 @@ steps = st.lists(
 
 
 def run(x, program):
-    """Carry out the steps on a list of names, and add up all that the names hold in the end."""
+    """Run the steps on a list of names; return the sum of all their arrays at the end."""
     held, read = [x * 1.0], []
     for step, i, j, k in program:
         a, b = held[i % len(held)], held[j % len(held)]
@@ -408,12 +408,12 @@ def test_names_are_aliases_and_readers_keep_their_version():
 
 
 def outputs(x):
-    """Many calls with out=, on arrays or on nodes."""
+    """Call functions with out=, on arrays or on nodes."""
     y, z, s = zeros_like(x, 3), zeros_like(x, (2, 3)), zeros_like(x, ())
     np.multiply(x, x, out=y)
     np.add(y[:2], 1.0, out=y[:2])
     np.log(x, out=y, where=x > 1)
-    np.sin(y, z)  # broadcast, as the out of a ufunc is
+    np.sin(y, z)  # a ufunc broadcasts into its out
     np.cumsum(y, out=z[1])
     np.dot(y, y, out=s)
     np.clip(z, 0.2, s, out=z)
@@ -445,13 +445,13 @@ def test_a_write_by_out_leaves_earlier_readers_their_version():
     np.testing.assert_array_equal(row.data, np.exp([1.0]))
     np.testing.assert_array_equal(gradients(read, [x])[0], [18.0, 36.0])
     np.testing.assert_array_equal(gradients(np.sum(row), [x])[0], [np.exp(1.0), 0.0])
-    np.add(np.ones(2), 1.0, out=y)  # of numbers only
+    np.add(np.ones(2), 1.0, out=y)  # without a node
     np.testing.assert_array_equal(gradients(np.sum(y) + x[0], [x])[0], [1.0, 0.0])
     plain = np.zeros(2)
     assert ad.add([1.0, 2.0], 1.0, out=plain) is plain
     np.testing.assert_array_equal(plain, [2.0, 3.0])
     single = ad.zeros(2, dtype=np.float32)
-    np.add(x, 1.0, out=single)  # as NumPy casts
+    np.add(x, 1.0, out=single)  # casts like NumPy
     assert single.dtype == np.float32
 
 
@@ -549,7 +549,7 @@ def test_no_array_is_copied_per_assignment(derivative):
     assert peak < n * x.nbytes / 4
 
 
-def test_every_earlier_version_can_be_had_again():
+def test_every_earlier_version_can_be_restored():
     x = Tensor(np.zeros(100))
     y, read = x * 1.0, []
     for i in range(100):
@@ -562,7 +562,7 @@ def test_every_earlier_version_can_be_had_again():
         np.testing.assert_array_equal(version.data, expected)
 
 
-def test_what_numpy_gives_as_a_number_is_immutable_by_any_way():
+def test_numpy_scalars_are_immutable_by_any_statement():
     x, t = np.array([1.5, 2.0]), Tensor([1.5, 2.0])
     for make in (
         lambda s: s.reshape(()),

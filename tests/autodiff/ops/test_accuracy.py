@@ -1,6 +1,6 @@
-"""Every elementwise row and its derivatives against mpmath, in units of the last place.
+"""Every elementwise row and its derivatives against mpmath, in ulp.
 
-What is exact, where, and how far from it a row may be is said in `tests/accuracy.py`.
+The exact functions and the bounds are in `tests/accuracy.py`.
 """
 
 import math
@@ -66,14 +66,14 @@ def test_the_references_are_derivatives_of_each_other(name):
         at = (mp.mpf("1.3721"),)
     exact = dict(reference.parts())
     for part, derivative in exact.items():
-        if part and not (name == "where" and 0 in part):  # which takes a condition, a step
+        if part and not (name == "where" and 0 in part):  # the condition of where is a step
             lower = exact[part[:-1]]
             order = tuple(int(k == part[-1]) for k in range(len(at)))
             numerical = mp.diff(lower, at, order)
             assert abs(derivative(*at) - numerical) < 1e-15 * (1 + abs(numerical)), part
 
 
-def test_the_page_has_every_row_within_its_bounds_and_every_exemption():
+def test_the_page_has_every_row_and_exemption_within_its_bounds():
     page = (Path(__file__).parents[3] / "docs" / "accuracy.md").read_text()
     parts = []
     for part in page.split("\n## "):
@@ -91,13 +91,13 @@ def test_the_page_has_every_row_within_its_bounds_and_every_exemption():
 @few
 @given(st.floats(-1e6, 1e6) | st.floats(-5.0, 5.0), st.integers(0, 6))
 def test_sinc_of_every_order(x, n):
-    """To rounding of the largest that a derivative of sinc is around there."""
+    """To rounding of the largest value of a sinc derivative near x."""
     exact = mp.diff(lambda t: mp.sincpi(t), mp.mpf(x), n) if n else mp.sincpi(mp.mpf(x))
     size = math.pi**n * min(1, 1 / abs(math.pi * x)) if x else math.pi**n
     assert abs(ad.sinc_derivative(x, n=n) - exact) <= 8 * FLOAT.eps * size
 
 
-@given(st.floats(-1e-3, 1e-3).filter(lambda x: not 0 < abs(x) < 1e-300))  # subnormal on the way
+@given(st.floats(-1e-3, 1e-3).filter(lambda x: not 0 < abs(x) < 1e-300))  # subnormal
 def test_slopes_of_sinc_keep_their_digits_near_0(x):
     slope = grad(np.sinc)
     third = grad(grad(slope))

@@ -1,4 +1,4 @@
-"""What we say at the points where a derivative does not exist, or where formulas break down."""
+"""Derivatives at points where none exists, or where formulas break down."""
 
 import math
 
@@ -14,7 +14,7 @@ INF = math.inf
 
 
 def both(f, *point):
-    """The gradient by scalars and by arrays, which must agree."""
+    """Return the gradient, which must be the same for scalars and arrays."""
     values, tensors = [Value(x) for x in point], [Tensor([x]) for x in point]
     scalars = gradients(f(*values), values)
     arrays = gradients(f(*tensors), tensors)
@@ -48,7 +48,7 @@ def both(f, *point):
         (ad.softplus, [0.0], 0.5),
     ],
 )
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the forward pass's, NumPy's own
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's forward pass warns
 def test_singular_points(f, point, slopes):
     np.testing.assert_allclose(both(f, *point), slopes, rtol=4e-16)
 
@@ -97,7 +97,7 @@ def test_the_branch_not_taken_is_zero_in_every_order():
     for expected in (0.0, 2.0, 0.0):
         slope = grad(slope)
         assert slope(0.0) == expected
-    # and if the slope of the branch not taken is NaN because its argument is
+    # also where the slope of the branch not taken is NaN because its argument is
     x = Tensor([math.nan, 1.0])
     (g,) = gradients(ad.sum(where(np.isnan(x.data), 0.0, ad.sin(x))), [x])
     np.testing.assert_array_equal(g, [0.0, math.cos(1.0)])
@@ -144,7 +144,7 @@ def test_small_arguments_keep_their_digits(x):
     ("f", "at_0", "elsewhere"),
     [
         (ad.absolute, 0, (3 + 4j) / 5),
-        # conj(z): the cotangent of its real part, and of its imaginary part
+        # conj(z): the cotangents of its real and of its imaginary part
         (lambda z: ad.real(ad.conjugate(z)), 1, 1),
         (lambda z: ad.imag(ad.conjugate(z)), -1j, -1j),
         (lambda z: ad.real(ad.sign(z)), 0, 16 / 125 - 12j / 125),
@@ -193,7 +193,7 @@ def test_numpys_object_loops_run_the_scalar_engine(ufunc):
     np.testing.assert_allclose([value.data for value in result], expected, rtol=4e-16)
 
 
-def test_what_elementwise_functions_refuse():
+def test_refusals_of_elementwise_functions():
     x = Tensor([1.0, 2.0])
     for f, error, message in [
         (lambda: np.nan_to_num(x, copy=False), TypeError, "copy"),
@@ -209,7 +209,7 @@ def test_what_elementwise_functions_refuse():
             f()
 
 
-def test_what_is_decided_by_the_numbers_sees_those_changed_in_place():
+def test_functions_decided_by_data_see_in_place_changes():
     x, z = Tensor([1.0, 2.0]), Tensor([1 + 0j])
     x.data[0], z.data[0] = math.inf, 1j
     assert np.nan_to_num(x).data[0] == np.finfo(float).max
@@ -262,7 +262,7 @@ def test_dtypes():
     ],
 )
 def test_softmax_at_the_ends_of_the_numbers(x, shares, total):
-    """By continuity along the diagonal where infinities tie, and without a warning."""
+    """By continuity along the diagonal where infinities tie, without a warning."""
     x, shares = np.array(x), np.array(shares)
     assert ad.logsumexp(x) == total
     np.testing.assert_array_equal(grad(ad.logsumexp)(x), shares)

@@ -1,4 +1,4 @@
-"""Functions of functions, and numbers between ends: what the table test leaves out."""
+"""Functions of functions, and ranges: cases beyond the test of the table."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from autodiff import Tensor, Value
 X = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
 
 
-def test_functions_are_called_on_nodes_with_all_they_are_given():
+def test_functions_are_called_on_nodes_with_all_arguments():
     seen = []
 
     def norm(v, scale, shift=0.0):
@@ -24,13 +24,13 @@ def test_functions_are_called_on_nodes_with_all_they_are_given():
     np.testing.assert_allclose(x.grad, 2 * X / np.linalg.norm(X, axis=1, keepdims=True))
 
 
-def test_what_a_function_returns_plainly_stays_plain():
+def test_plain_results_of_a_function_stay_plain():
     places = np.apply_along_axis(np.argmax, 0, Tensor(X))
     assert type(places) is np.ndarray
     np.testing.assert_array_equal(places, np.argmax(X, axis=0))
 
 
-def test_constant_pieces_have_no_slope_and_those_not_taken_leave_none():
+def test_constant_pieces_and_pieces_not_taken_have_derivative_0():
     x = Tensor([-1.0, 0.0, 4.0])
     step = np.piecewise(x, [x < 0, x >= 0], [-1, 1])
     step.backward(np.ones(3))

@@ -1,4 +1,4 @@
-"""autodiff.array: nested lists of nodes and numbers, as NumPy joins numbers."""
+"""autodiff.array: nested lists of nodes and numbers, joined as NumPy joins numbers."""
 
 from fractions import Fraction
 
@@ -55,7 +55,7 @@ def test_numbers_alone_are_a_plain_array(nested):
     np.testing.assert_array_equal(joined, expected)
 
 
-def test_derivatives_pass():
+def test_derivatives_of_array():
     def f(x, v):
         matrix = ad.array([[x[0], 1.0], [2.0, v]])
         return ad.linalg.det(matrix) + ad.sum(ad.array([x, [v, 1.0, x[1]]]) ** 2)
@@ -93,7 +93,7 @@ def test_ragged_lists_are_refused_with_the_place(nested, place):
         ad.array(nested)
 
 
-def test_lists_in_themselves_are_refused():
+def test_lists_that_contain_themselves_are_refused():
     nested = [V]
     nested.append(nested)
     with pytest.raises(ValueError, match="64 deep"):
@@ -107,7 +107,7 @@ def test_strangers_are_refused_with_the_place(stranger):
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.data())
-def test_every_nest_is_what_numpy_makes_of_its_numbers(shape, data):
+def test_any_nested_list_agrees_with_numpy(shape, data):
     numbers = np.arange(float(np.prod(shape))).reshape(shape)
     x = Tensor(numbers)
 

@@ -1,4 +1,4 @@
-"""What we say where a derivative is a convention: the points are in `tests/kinks.py`."""
+"""Derivatives at the points of `tests/kinks.py`, where they are a convention."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ from autodiff.core.graph import Node
 
 CONVENTIONS = [kink for kink in every() if not isinstance(kink.ours, str)]
 at_every_kink = pytest.mark.parametrize("kink", CONVENTIONS, ids=lambda k: f"{k.text} at {k.point}")
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the values', NumPy's own
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's values warn
 
 
 @at_every_kink
-def test_reverse_mode_says_so(kink):
+def test_reverse_mode(kink):
     for found, expected in zip(reverse(kink), kink.ours, strict=True):
         np.testing.assert_allclose(found, expected, rtol=OURS)
 
 
 @at_every_kink
-def test_forward_mode_says_so(kink):
+def test_forward_mode(kink):
     for found, expected in zip(forward(kink), kink.ours, strict=True):
         np.testing.assert_allclose(found, np.real(expected), rtol=OURS)
 
@@ -35,7 +35,7 @@ def test_forward_mode_says_so(kink):
     [kink for kink in CONVENTIONS if all(isinstance(x, float) for x in kink.point)],
     ids=lambda k: f"{k.text} at {k.point}",
 )
-def test_scalars_say_so(kink):
+def test_scalars(kink):
     values = [Value(x) for x in kink.point]
     out = kink.of(ours, values)
     assert isinstance(out, Node)
@@ -51,7 +51,7 @@ def test_where_there_is_no_derivative_both_modes_raise(kink):
     assert reverse(kink) == forward(kink) == kink.ours
 
 
-def test_what_is_recorded_of_peers_is_not_what_we_say():
+def test_only_deviations_of_peers_are_recorded():
     for kink in CONVENTIONS:
         for recorded in (kink.pytorch, kink.jax):
             if isinstance(recorded, tuple):
@@ -61,16 +61,16 @@ def test_what_is_recorded_of_peers_is_not_what_we_say():
                 ), kink
 
 
-def test_the_measures_are_of_what_is_computed_now(monkeypatch, capsys):
+def test_measures_are_of_the_current_code(monkeypatch, capsys):
     kink = next(kink for kink in every() if kink.text == "relu(x)")
-    assert measure([], [kink]) == (0, "1 points measured in both modes, 0 other than recorded")
+    assert measure([], [kink]) == (0, "1 points measured in both modes, 0 differ from the record")
     assert capsys.readouterr().out == "relu(x) at 0: 0\n"
     monkeypatch.setattr(ad.relu, "partials", (lambda out, x: 0.25,))
-    assert measure([], [kink]) == (1, "1 points measured in both modes, 1 other than recorded")
+    assert measure([], [kink]) == (1, "1 points measured in both modes, 1 differ from the record")
     assert capsys.readouterr().out == "relu(x) at 0: 0.25 (forward 0.25; RECORDED 0)\n"
 
 
-def test_what_a_peer_says_is_asked_of_it(capsys):
+def test_peers_are_measured(capsys):
     class Stubborn(Peer):
         module = "numpy"
         version = "0"

@@ -1,4 +1,4 @@
-"""Products and linear algebra at the points where formulas break down, and their errors."""
+"""Products and linear algebra where formulas break down, and their errors."""
 
 import math
 
@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def slope(f, x):
-    """The gradient of the sum of f(x), by both modes, which must agree."""
+    """Return the gradient of sum(f(x)), which must be the same in both modes."""
     x = Tensor(x)
     y = f(x)
     pulled = gradients(y, [x], seed=np.ones(y.shape, y.dtype))[0]
@@ -37,7 +37,7 @@ def slope(f, x):
 
 
 def minors(a):
-    """Cofactors by their definition."""
+    """Return the cofactors by definition."""
     n = len(a)
     out = np.empty_like(a)
     for i, j in np.ndindex(a.shape):
@@ -83,7 +83,7 @@ def test_det_of_scaled_matrices_neither_overflows_nor_vanishes_needlessly():
 def test_third_derivatives_of_det():
     a = np.array([[2.0, 1.0, 0.3], [0.2, 2.0, -1.0], [0.7, 0.1, 2.0]])
     check_grads(linalg.det, a, order=3)
-    check_grads(linalg.det, np.eye(3), order=3)  # of repeated singular values
+    check_grads(linalg.det, np.eye(3), order=3)  # repeated singular values
     with pytest.raises(LinAlgError, match="only two derivatives at a singular matrix"):
         jacobian(jacobian(grad(linalg.det)))(np.ones((3, 3)))
 
@@ -117,7 +117,7 @@ def test_matrix_norm_is_flat_at_0(ord):
     )
 
 
-def test_norm_does_not_spoil_its_neighbours():
+def test_norm_at_0_leaves_its_neighbours_finite():
     x = np.array([[0.0, 0.0], [3.0, 4.0]])
     np.testing.assert_allclose(slope(lambda x: linalg.norm(x, axis=1), x), [[0, 0], [0.6, 0.8]])
     second = jacobian(grad(lambda x: ad.sum(linalg.norm(x, axis=1))))(x)
@@ -133,9 +133,9 @@ def test_norms_at_kinks():
     np.testing.assert_allclose(slope(lambda x: norm(x, 3), [0.0, 2.0]), [0, 1])
     np.testing.assert_array_equal(slope(lambda x: norm(x, 2, (0, 1)), I2), I2 / 2)
     np.testing.assert_allclose(slope(lambda x: norm(x, "nuc"), I2), I2)
-    # where the norm itself has underflowed
+    # the norm itself underflows here
     np.testing.assert_array_equal(slope(lambda x: norm(x, 3), [1e-200, 0.0]), [0, 0])
-    with np.errstate(divide="ignore"):  # NumPy's own
+    with np.errstate(divide="ignore"):  # NumPy's warning
         np.testing.assert_array_equal(slope(lambda x: norm(x, -1), [0.0, 2.0]), [0, 0])
 
 
@@ -198,7 +198,7 @@ def test_functions_of_a_matrix_are_never_finite_and_wrong_where_eigenvalues_are_
             jvp(f, (np.eye(n),), (np.ones((n, n)),))
 
 
-def test_vectors_beyond_the_rank_have_no_derivative():
+def test_vectors_that_complete_a_basis_have_no_derivative():
     a = RANDOM.standard_normal((4, 2))
     for f, k in [(lambda x: linalg.svd(x)[0], 2), (lambda x: linalg.qr(x, "complete")[0], 2)]:
         x = Tensor(a)
@@ -219,11 +219,11 @@ def test_vectors_beyond_the_rank_have_no_derivative():
         assert np.isfinite(tangent).all()
 
 
-# Rank and multiplicity are decided relative to rounding, whatever the BLAS kernel rounds to.
+# Rank and multiplicity are decided relative to rounding, for any BLAS kernel.
 
 
 def turned(values, seed=0, rows=None, complex=False):
-    """A matrix with these singular values, or these eigenvalues and the same vectors twice."""
+    """Return a matrix with these singular values, or without `rows` these eigenvalues."""
     rng = np.random.default_rng(seed)
     n = len(values)
 
@@ -240,11 +240,11 @@ ROUNDED = pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
 EITHER = pytest.mark.parametrize("complex", [False, True])
 
 
-def refused(f, a, said):
-    """Both modes raise."""
-    with pytest.raises(LinAlgError, match=said):
+def refused(f, a, message):
+    """Check that both modes raise."""
+    with pytest.raises(LinAlgError, match=message):
         grad(lambda x: ad.sum(ad.real(f(x))))(a)
-    with pytest.raises(LinAlgError, match=said):
+    with pytest.raises(LinAlgError, match=message):
         jvp(f, (a,), (np.arange(1.0, a.size + 1).reshape(a.shape),))
 
 
@@ -256,7 +256,7 @@ def test_eigenvectors_of_eigenvalues_that_coincide_to_rounding(scale, complex, s
     refused(lambda x: linalg.eigh(x)[1], a, "eigh has no derivative .* that coincide")
     refused(lambda x: linalg.eigh(x)[1][:, :1], a, "eigh has no derivative .* that coincide")
     refused(lambda x: linalg.eig(x)[1], a, "eig has no derivative .* that coincide")
-    # what doesn't depend on them has its derivative: here the projector on the third
+    # results that do not depend on them have derivatives: here the projector on the third
     for f in (
         lambda x: linalg.eigh(x)[1][:, 2:] @ linalg.eigh(x)[1][:, 2:].conj().T,
         lambda x: linalg.svd(x)[0][:, :1] @ linalg.svd(x)[2][:1],
@@ -350,7 +350,7 @@ def test_defective_matrices_have_no_derivative_of_eig():
     refused(linalg.eigvals, np.diag([1.0, 2.0], 1), "eigenvectors are dependent")
 
 
-def test_cotangents_that_cancel_do_not_hide_eigenvalues_that_coincide():
+def test_cancelling_cotangents_do_not_hide_coinciding_eigenvalues():
     def element(x):
         w, v = linalg.eig(x)
         return ((v * ad.exp(w)) @ linalg.inv(v))[0, 1]
@@ -362,7 +362,7 @@ def test_cotangents_that_cancel_do_not_hide_eigenvalues_that_coincide():
 def test_decompositions_of_hermitian_matrices_have_the_symmetric_derivative():
     a = np.array([[2.0, 1.0], [1.0, 3.0]])
     for uplo in "LU":
-        # what stands in the other triangle is not read
+        # the other triangle is not read
         read = a + (np.triu(np.ones((2, 2)), 1) if uplo == "L" else np.tril(np.ones((2, 2)), -1))
         g = slope(lambda x, uplo=uplo: linalg.eigh(x, UPLO=uplo)[0][:1], read)
         np.testing.assert_allclose(g, g.T)
@@ -492,7 +492,7 @@ def test_einsum_and_its_two_spellings():
     np.testing.assert_array_equal(slope(lambda x: ad.einsum("ii", x), I2), I2)
     assert ad.einsum("i,i", np.arange(3), np.arange(3)) == 5
     assert ad.einsum(",i", 2.0, x[0]).shape == (3,)
-    # of one operand twice
+    # the same operand twice
     np.testing.assert_allclose(
         slope(lambda x: ad.einsum("ij,ij", x, x), np.ones((2, 2))), 2 * np.ones((2, 2))
     )
@@ -534,7 +534,7 @@ def triangle(x):
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         (
             lambda x: linalg.inv(x),
@@ -595,12 +595,12 @@ def triangle(x):
         (lambda x: np.dot(x, x.T, out=np.empty((2, 2))), TypeError, "dot.out=...."),
     ],
 )
-def test_errors_name_the_function_and_what_it_was_given(call, error, said):
-    with pytest.raises(error, match=said):
+def test_errors_name_the_function_and_its_arguments(call, error, message):
+    with pytest.raises(error, match=message):
         call(Tensor(np.arange(6.0).reshape(2, 3)))
 
 
-def test_qr_refuses_what_has_no_derivative():
+def test_qr_refuses_points_without_derivative():
     x = Tensor(np.arange(6.0).reshape(2, 3))
     h, _ = linalg.qr(x, mode="raw")
     with pytest.raises(ValueError, match="qr has no derivative in mode 'raw': use 'reduced'"):
@@ -610,7 +610,7 @@ def test_qr_refuses_what_has_no_derivative():
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 4), st.booleans())
 def test_qr_of_columns_that_depend_to_rounding_has_no_derivative(scale, seed, n, rank, complex):
-    """Whatever the BLAS kernel rounds the diagonal of r to: dependence is no exact zero."""
+    """For any rounding of the diagonal of r by BLAS: dependence is never an exact zero."""
     rng = np.random.default_rng(seed)
     rank = min(rank, n - 1)
     a = rng.normal(size=(n + 1, rank)) @ rng.normal(size=(rank, n)) * scale

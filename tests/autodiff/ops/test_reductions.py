@@ -1,4 +1,4 @@
-"""Reductions, scans and statistics where formulas break down: zeros, ties, NaNs, masks, nothing."""
+"""Reductions, scans, statistics where formulas break down: zeros, ties, NaN, masks, no elements."""
 
 import math
 
@@ -25,7 +25,7 @@ INF, NAN = math.inf, math.nan
 
 
 def slope(f, x):
-    """The gradient of the sum of f's elements, by both modes, which must agree."""
+    """Return the gradient of the sum of f's elements, which must be the same in both modes."""
     x = np.asarray(x)
     variable = Tensor(x)
     out = f(variable)
@@ -39,7 +39,7 @@ def slope(f, x):
 
 
 def around(f):
-    """A function's third derivative as a function to compare with one that is known."""
+    """Return a function's third derivative, to compare with a known one."""
     return grad(lambda x: ad.sum(grad(lambda x: ad.sum(grad(f)(x) * W))(x) * W))
 
 
@@ -77,7 +77,7 @@ def test_a_product_does_not_divide():
     np.testing.assert_array_equal(slope(ad.cumprod, [1e-320, 2.0, 3.0]), [9.0, 4e-320, 2e-320])
 
 
-def test_a_recurrence_is_what_it_says():
+def test_a_recurrence_agrees_with_its_definition():
     a, b = np.array([9.0, 0.5, 0.0, 2.0]), np.array([1.0, 2.0, 3.0, 4.0])
     np.testing.assert_array_equal(ad.recurrence(a, b), [1.0, 2.5, 3.0, 10.0])
     np.testing.assert_array_equal(ad.recurrence(0.5, b), [1.0, 2.5, 4.25, 6.125])
@@ -114,7 +114,7 @@ def test_ties_and_constants(f, x, slopes):
 
 
 @pytest.mark.parametrize("f", [np.max, np.min, np.nanmax, np.nanmin])
-def test_what_is_left_out_takes_no_share_of_a_tie(f):
+def test_masked_elements_have_no_share_of_a_tie(f):
     def chosen(x):
         return f(x, initial=f([9.0, -9.0]) * -1, where=[True, True, False])
 
@@ -125,7 +125,7 @@ def test_what_is_left_out_takes_no_share_of_a_tie(f):
 
 @pytest.mark.parametrize("f", [np.max, np.min, np.nanmax, np.nanmin])
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
-def test_what_a_reduction_begins_with_takes_its_share_of_a_tie(f, mode):
+def test_initial_has_a_share_of_a_tie(f, mode):
     slopes = jacobian(lambda x: f(x, initial=2.0), mode=mode)(np.full(3, 2.0))
     np.testing.assert_array_equal(slopes, [0.25, 0.25, 0.25])
 
@@ -160,7 +160,7 @@ NAN_FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("ours", "plain"), NAN_FUNCTIONS)
-def test_nans_count_for_nothing(ours, plain):
+def test_nans_are_ignored(ours, plain):
     x = np.array([NAN, 2.0, -1.0, NAN, 2.0, 0.0])
     numbers = x[x == x]
     np.testing.assert_allclose(slope(ours, x)[x == x], slope(plain, numbers), rtol=1e-15)
@@ -172,7 +172,7 @@ def test_nans_count_for_nothing(ours, plain):
 
 @pytest.mark.parametrize(("ours", "plain"), NAN_FUNCTIONS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_nothing_but_nans_has_slope_0_and_numpys_warning(ours, plain):
+def test_all_nans_have_derivative_0_and_numpys_warning(ours, plain):
     x = np.full(3, NAN)
     np.testing.assert_array_equal(slope(ours, x), [0, 0, 0])
     np.testing.assert_array_equal(ours(Tensor(x)).data, ours(x))
@@ -186,11 +186,11 @@ def test_warnings_are_numpys_and_not_repeated_backwards(f):
     with pytest.warns(RuntimeWarning) as ours:
         out = f(x)
     assert [str(w.message) for w in ours] == [str(w.message) for w in numpys]
-    out.backward()  # a warning would be an error here
+    out.backward()  # a warning is an error here
 
 
 @pytest.mark.parametrize("f", [np.max, np.min, np.median, lambda x: np.quantile(x, 0.5)])
-def test_a_nan_that_decides_passes_nothing_on(f):
+def test_the_derivative_is_0_where_a_nan_decides(f):
     x = Tensor([1.0, NAN, 3.0])
     f(x).backward()
     assert np.isnan(f(x).data)
@@ -198,7 +198,7 @@ def test_a_nan_that_decides_passes_nothing_on(f):
 
 
 @pytest.mark.parametrize("f", [np.sum, np.mean, np.prod, np.var, np.std, np.nansum, np.nanvar])
-def test_what_is_masked_gets_exactly_0(f):
+def test_masked_elements_get_exactly_0(f):
     x = Tensor([2.0, INF, 0.0, NAN])
     chosen = np.array([True, False, True, False])
     f(x, where=chosen).backward()
@@ -209,23 +209,23 @@ def test_what_is_masked_gets_exactly_0(f):
 
 
 @pytest.mark.parametrize("f", [np.sum, np.prod, np.cumsum, np.cumprod, np.nansum, np.nanprod])
-def test_of_nothing_the_slope_is_nothing(f):
+def test_empty_arrays_have_empty_gradients(f):
     for shape in [(0,), (2, 0), (0, 3)]:
         assert slope(f, np.zeros(shape)).shape == shape
     assert f(Tensor([])).data.tolist() == f(np.array([])).tolist()
 
 
 @pytest.mark.parametrize(
-    ("f", "said"),
+    ("f", "message"),
     [
         (np.mean, "Mean of empty slice"),
         (np.median, "Mean of empty slice"),
         (np.var, "Degrees of freedom"),
     ],
 )
-def test_the_mean_of_nothing_warns_as_numpys_does(f, said):
+def test_an_empty_mean_warns_as_numpys_does(f, message):
     x = Tensor([])
-    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match=said):
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match=message):
         out = f(x)
     assert np.isnan(out.data)
     out.backward()
@@ -279,7 +279,7 @@ def test_the_mean_of_nothing_warns_as_numpys_does(f, said):
         (lambda x: ad.cumulative_sum(ad.reshape(x, (3, 1))), ValueError, [r"\(3, 1\)", "axis="]),
     ],
 )
-def test_errors_say_what_is_wrong(f, kind, words):
+def test_errors_name_the_fault(f, kind, words):
     with pytest.raises(kind) as error:
         f(Tensor([1.0, 2.0, 3.0]))
     for word in words:
@@ -303,7 +303,7 @@ def test_errors_say_what_is_wrong(f, kind, words):
         lambda x: np.average(x, weights=np.array([1.0, 2.0, 1.5])),
     ],
 )
-def test_another_precision_may_be_asked_for(f):
+def test_another_precision_may_be_chosen(f):
     x = np.array([1.125, 0.25, 2.5], np.float32)
     variable = Tensor(x)
     out = f(variable)
@@ -322,7 +322,7 @@ def test_half_precision_stays_half(f):
 
 
 def test_a_half_precision_mean_is_summed_in_more():
-    many = np.full(3000, 30, np.float16)  # whose sum no half can hold
+    many = np.full(3000, 30, np.float16)  # the sum overflows float16
     assert np.mean(Tensor(many)).data == 30
 
 
@@ -362,7 +362,7 @@ def test_covariances_with_weights():
 
 
 def test_a_full_correlation_is_flat():
-    x, y = Tensor([1.3, 0.8, 0.3]), Tensor([2.6, 1.6, 0.6])  # rounding carries it beyond 1
+    x, y = Tensor([1.3, 0.8, 0.3]), Tensor([2.6, 1.6, 0.6])  # rounding makes it larger than 1
     r = np.corrcoef(x, y)
     assert abs(r.data).max() == 1
     for slopes in gradients(r[0, 1], [x, y]):
@@ -371,7 +371,7 @@ def test_a_full_correlation_is_flat():
 
 def test_coordinates_of_a_gradient_stay_in_the_expression():
     f = np.array([1.0, 4.0, 9.0])
-    x = Tensor([1.0, 2.0, 3.0])  # as far from each other, which NumPy makes one number of
+    x = Tensor([1.0, 2.0, 3.0])  # equidistant, which NumPy reduces to one number
     slopes = np.gradient(f, x)
     np.testing.assert_allclose(slopes.data, np.gradient(f, x.data))
     check_grads(lambda x: np.gradient(f, x), x.data + np.array([0.0, 0.1, 0.3]), order=2)
@@ -389,7 +389,7 @@ def test_gradients_are_numpys_to_the_last_bit(x, edge_order):
 
 @given(st.integers(2, 40), st.floats(0, 1), st.sampled_from(["linear", "hazen", "inverted_cdf"]))
 def test_shares_of_a_quantile_are_those_numpy_computes_with(n, q, method):
-    """At distinct elements the quantile is linear in them: the slopes give it back."""
+    """For distinct elements a quantile is linear in them, so its gradient reproduces it."""
     for dtype, rtol in [(np.float64, 1e-12), (np.float32, 1e-5)]:
         x = np.random.default_rng(n).permutation(np.arange(1, n + 1)).astype(dtype)
         slopes = slope(lambda x: np.quantile(x, q, method=method), x)
@@ -477,7 +477,7 @@ def test_logsumexp_at_the_ends_of_the_numbers(x, slopes):
     assert ad.logsumexp(np.array(x)) == np.logaddexp.reduce(x)
 
 
-def test_softmax_far_out():
+def test_softmax_of_large_numbers():
     x = np.array([1e4, -1e4, -INF])
     np.testing.assert_array_equal(ad.softmax(Tensor(x)).data, [1, 0, 0])
     np.testing.assert_array_equal(ad.log_softmax(Tensor(x)).data, [0, -2e4, -INF])

@@ -1,4 +1,4 @@
-"""What is chosen among equals, what is written in place, and what is refused."""
+"""Choice among equal elements, writing in place, and refusals."""
 
 import math
 
@@ -16,7 +16,7 @@ X = np.array([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
 
 
 def chosen(f, x):
-    """Which elements of x the result of f depends on, by the place of each in the result."""
+    """Return for each element of f(x) the element of x that it depends on."""
     x = Tensor(x)
     out = f(x)
     return [gradients(out, [x], seed=row.reshape(out.shape))[0] for row in np.eye(out.size)]
@@ -110,7 +110,7 @@ def test_indexing_and_assigning_by_every_kind_of_index(index):
     np.testing.assert_array_equal(changed.data, expected)
 
 
-def test_of_several_numbers_for_one_element_the_last_is_kept_whatever_the_slope():
+def test_the_last_of_several_assignments_to_an_element_counts():
     v = Tensor([1.0, 2.0, 3.0])
     x = Tensor(np.zeros(2))
     x[[0, 1, 0]] = v
@@ -121,7 +121,7 @@ def test_of_several_numbers_for_one_element_the_last_is_kept_whatever_the_slope(
 MASK = X > 2
 IN_PLACE = {
     "copyto": lambda x, v: np.copyto(x, v, where=MASK),
-    "fill_diagonal": ad.fill_diagonal,  # NumPy looks at the array only
+    "fill_diagonal": ad.fill_diagonal,  # np.fill_diagonal dispatches on the array only
     "place": lambda x, v: np.place(x, MASK, v),
     "put": lambda x, v: np.put(x, [1, 4, 1], v),
     "put_along_axis": lambda x, v: np.put_along_axis(x, np.array([[1], [2]]), v, 1),
@@ -130,7 +130,7 @@ IN_PLACE = {
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_what_numpy_does_in_place_is_recorded(name):
+def test_numpys_in_place_functions_are_recorded(name):
     change = IN_PLACE[name]
     expected = X.copy()
     change(expected, [7.0])
@@ -149,7 +149,7 @@ def test_what_numpy_does_in_place_is_recorded(name):
 @pytest.mark.parametrize("name", IN_PLACE)
 @pytest.mark.parametrize("node", [Value(7.0), Tensor([7.0])])
 def test_a_plain_array_cannot_take_a_node(name, node):
-    with pytest.raises(TypeError, match=f"{name} would write into a ndarray.*make it a Tensor"):
+    with pytest.raises(TypeError, match=f"{name} cannot write nodes into a ndarray.*a Tensor"):
         IN_PLACE[name](X.copy(), node)
 
 
@@ -246,12 +246,12 @@ def test_padding_with_empty_elements_puts_zeros():
         (lambda: np.take(x, [0], out=np.empty(1)), TypeError, "out="),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_advice(call, error, advice):
+def test_refusals_have_advice(call, error, advice):
     with pytest.raises(error, match=advice):
         call()
 
 
-def test_results_that_share_memory_cannot_change_what_is_recorded():
+def test_results_that_share_memory_cannot_change_the_graph():
     for out in (x.reshape(6), x[0], *np.split(x, 3, axis=1), np.diagonal(x), np.flip(x)):
         with pytest.raises(ValueError, match="read-only"):
             out.data[...] = 0
@@ -276,7 +276,7 @@ def test_axes_may_be_counted_from_the_end(axes):
 
 
 @pytest.mark.parametrize("rows", [np.array([2, 0, 2, -1]), np.array([[1, 1], [0, 4]]), np.array(3)])
-def test_the_slopes_of_rows_add_up(rows):
+def test_gradients_of_repeated_rows_add_up(rows):
     numbers = np.arange(30.0).reshape(5, 2, 3)
     expected = np.zeros(numbers.shape)
     np.add.at(expected, rows, numbers[rows])

@@ -1,7 +1,7 @@
-"""Every row and composite of the table, by walking it.
+"""Every row and composite of the table, in every test.
 
-Elementwise rows need nothing said about them, except a domain if they are not smooth on (-2, 2);
-what others are called with is listed in `tests/cases`, a file a family.
+Elementwise rows need a domain only, if they are not smooth on (-2, 2). The calls of all others are
+in `tests/cases`, a file a family.
 """
 
 import numpy as np
@@ -20,21 +20,21 @@ from autodiff.nodes.writing import view_behind
 from autodiff.ops import making
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
-# The engine's own rows, tested with the engine.
+# rows of the engine, tested with the engine
 ENGINE = {"chain", "checkpoint", "item", "pack", "tensor", "zeros", "ones", "empty", "full"}
-# NumPy answers in float64 whatever is given
+# NumPy returns float64 for any dtype
 WIDENED = {"geomspace", "interp", "polyder", "polyfit", "polyint", "sort_complex", "vander"}
 
 
 def name_of(numpys) -> str:
-    """What a NumPy function is called in NumPy: `sum`, `linalg.norm`."""
+    """Return the name of a NumPy function: `sum`, `linalg.norm`."""
     module = getattr(numpys, "__module__", "") or ""
     place = module.removeprefix("numpy").strip(".")
     return f"{place}.{numpys.__name__}" if place in ("linalg", "fft") else numpys.__name__
 
 
 class Function:
-    """One of ours, and what it stands for: NumPy's, or for one of our own its plain function."""
+    """A function of ours, with NumPy's (or, if NumPy has none, its plain function)."""
 
     def __init__(self, numpys, ours):
         self.ours = ours
@@ -58,11 +58,11 @@ every = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def try_with(name: str) -> st.SearchStrategy:
     if name in CASES:
         return CASES[name]
-    return pytest.fail(f"nothing in tests/cases says what {name!r} is to be tried with")
+    return pytest.fail(f"tests/cases has no case of {name!r}")
 
 
 def flat(result) -> list:
-    """The floating results of a call as a list: most have one."""
+    """Return the floating results of a call as a list."""
     parts = result if isinstance(result, tuple | list) else [result]
     return [p for p in parts if isinstance(p, Tensor | Value) or np.asarray(p).dtype.kind in "fc"]
 
@@ -72,7 +72,7 @@ def data(x):
 
 
 def one_array(result):
-    """All floating results of a call in one real vector, to differentiate."""
+    """Return all floating results of a call as one real vector."""
     vectors = []
     for part in flat(result):
         part = ravel(part)
@@ -108,7 +108,7 @@ def agrees(name, case, f, *arrays):
     try:
         check_grads(f, *arrays, order=case.order, directions=1)
     except KinkError:
-        if name != "linalg.eig":  # LAPACK may change the order of the values from point to point
+        if name != "linalg.eig":  # LAPACK may return the values in another order
             raise
         reject()
 
@@ -139,7 +139,7 @@ def test_complex_derivatives_agree_with_numerical_differentiation(name, draw, se
 
 
 def points(case, rng):
-    """Inputs to try a case with: real ones, and complex ones if it takes them."""
+    """Yield real inputs for a case, and complex ones if it takes them."""
     real = case.arrays(rng)
     yield [Tensor(a) for a in real]
     if case.complex:
@@ -152,7 +152,7 @@ def direction(rng, x):
 
 
 def inner(a, b):
-    """The real inner product."""
+    """Return the real inner product."""
     return autodiff.real(np.sum(autodiff.conj(a) * b))
 
 
@@ -190,7 +190,7 @@ def test_second_derivatives_are_the_same_by_every_pair_of_modes(name, draw, seed
         np.testing.assert_allclose([*map(data, slopes)], plain, rtol=1e-9, atol=1e-9)
         found = []
         for slope in slopes:
-            if not isinstance(slope, Node):  # of a function that is linear
+            if not isinstance(slope, Node):  # the function is linear
                 found += [0, 0]
                 continue
             found.append(push(u, [slope])[slope])
@@ -215,7 +215,7 @@ def test_float32_stays_float32_in_both_directions_and_says_the_same(name, draw, 
         last = {inputs[-1]: np.ones_like(inputs[-1].data)}
         tangent = push(last, [out])[out]
         assert np.asarray(tangent).dtype in small or name in WIDENED
-        if out.shape != exact.shape:  # polydiv's remainder is as long as rounding leaves it
+        if out.shape != exact.shape:  # the length of polydiv's remainder depends on rounding
             continue
         expected = gradients(exact, wide, seed=np.ones(exact.shape, exact.dtype))
         pushed = push({wide[-1]: np.ones(wide[-1].shape)}, [exact])[exact]
@@ -283,7 +283,7 @@ def test_every_row_is_found_by_its_numpy_function_and_public():
         assert op.__doc__
     for name, function in FUNCTIONS.items():
         if name == "trace":
-            continue  # of this name is the evaluation trace: there is linalg.trace
+            continue  # `autodiff.trace` is another function; linalg.trace is this one
         place = autodiff
         for part in name.split("."):
             place = getattr(place, part)

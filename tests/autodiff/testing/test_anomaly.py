@@ -1,4 +1,4 @@
-"""`detect_anomaly`: where a NaN or an infinity comes from."""
+"""`detect_anomaly`: where a NaN or an infinity was computed."""
 
 import asyncio
 import copy
@@ -32,7 +32,7 @@ kinds = pytest.mark.parametrize("kind", [Value, Tensor])
 
 
 def _line_of(error):
-    """The line of source that an error names."""
+    """Return the source line in an error."""
     line = str(error.value).partition(", line ")[2].partition(",")[0]
     return linecache.getline(__file__, int(line))
 
@@ -79,7 +79,7 @@ def test_statistics_are_of_the_finite_elements():
 
 
 @kinds
-def test_what_was_computed_before_has_no_line(kind):
+def test_nodes_built_before_have_no_line(kind):
     y = sqrt(kind(0.0))
     with pytest.raises(FloatingPointError, match="built before detect_anomaly"), detect_anomaly():
         y.backward()
@@ -87,7 +87,7 @@ def test_what_was_computed_before_has_no_line(kind):
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 @kinds
-def test_an_anomaly_that_was_handed_in_is_none(kind):
+def test_non_finite_inputs_are_no_anomaly(kind):
     x = kind(np.nan)
     with detect_anomaly():
         y = x * 2.0 - np.inf
@@ -102,8 +102,8 @@ def test_an_anomaly_that_was_handed_in_is_none(kind):
         masked * 0.0
 
 
-def test_what_a_zero_absorbs_is_no_anomaly():
-    """The hasty walk makes a NaN here, and the rules an infinity, both of which come to nothing."""
+def test_an_infinity_times_zero_is_no_anomaly():
+    """The fast walk makes a NaN, and the rules an infinity, that a factor 0 removes."""
     x = Tensor([0.0, 4.0])
     keep = np.array([False, True])
     for record in (False, True):
@@ -114,7 +114,7 @@ def test_what_a_zero_absorbs_is_no_anomaly():
         np.testing.assert_array_equal(slope.data if record else slope, [0.0, 0.25])
 
 
-def test_sums_of_cotangents_and_parts_of_results_are_looked_at():
+def test_sums_of_cotangents_and_parts_of_results_are_checked():
     y = Value(1.0) * 1.0
     z = y * 0.9 + y
     with detect_anomaly(), pytest.raises(FloatingPointError, match="contributions of multiply"):
@@ -140,7 +140,7 @@ def test_an_element_assigned_to_names_its_own_line():
     assert "# here" in _line_of(error)
 
 
-def test_functions_that_are_run_again():
+def test_an_anomaly_inside_a_checkpoint_is_found():
     @checkpoint
     def f(x):
         return np.sqrt(x * x)
@@ -172,7 +172,7 @@ def test_off_again_and_nested(kind):
         log(x)
 
 
-def test_it_is_the_threads_own():
+def test_it_holds_in_its_thread_only():
     found = []
 
     def work():
@@ -187,7 +187,7 @@ def test_it_is_the_threads_own():
     assert found == [np.inf]
 
 
-def test_a_task_that_outlives_the_block_is_out_of_it():
+def test_a_task_leaves_the_block_when_it_ends():
     async def late(closed):
         await closed.wait()
         y = sqrt(Value(0.0))
@@ -201,7 +201,7 @@ def test_a_task_that_outlives_the_block_is_out_of_it():
 
     async def main():
         closed, entered, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        other = asyncio.create_task(watch(entered, done))  # a mode is on somewhere all the time
+        other = asyncio.create_task(watch(entered, done))  # so that a mode is always on elsewhere
         await entered.wait()
         with detect_anomaly():
             task = asyncio.create_task(late(closed))
@@ -231,7 +231,7 @@ def test_lines_are_forgotten_with_their_nodes():
 
 @given(st.lists(st.sampled_from("+*esl"), min_size=1, max_size=8), st.floats(0.1, 3.0))
 def test_the_first_operation_is_named_and_sound_programs_are_left_alone(steps, at):
-    """The same program on plain numbers tells which step is the first to leave the finite ones."""
+    """The same program on plain numbers finds the first step that is not finite."""
     functions = {
         "+": lambda v: v + 1e300,
         "*": lambda v: v * v,

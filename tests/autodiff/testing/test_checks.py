@@ -1,4 +1,4 @@
-"""Checks of derivatives, and what they say of wrong ones."""
+"""`check_grads`: what it accepts, and its reports of wrong derivatives."""
 
 from typing import Any, NamedTuple
 
@@ -101,7 +101,7 @@ def test_a_wrong_second_derivative_is_found_and_its_operation_named():
 
 
 def test_both_modes_are_held_against_each_other():
-    """Nearer than a difference of float64 can see."""
+    """A difference of float64 would not see this error."""
     assert "disagree" in message(one_way, np.array([0.5, 1.0]))
 
 
@@ -125,14 +125,14 @@ def test_a_rule_that_loses_digits_is_found():
     assert "disagree" in message(f, np.array([0.5, 1.0]))
 
 
-def test_where_lapack_stops_an_svd_is_no_fault_of_pinv():
-    for seed in 263, 900, 1131:  # where the complex step is off by more than it says
+def test_an_inaccurate_svd_of_lapack_is_no_failure_of_pinv():
+    for seed in 263, 900, 1131:  # the complex step is less accurate there than it claims
         assert check_grads(np.linalg.pinv, np.random.default_rng(seed).standard_normal((3, 3)))
     almost = custom_rule(vjp=lambda g, out, x: -(1 + 1e-11) * out.T @ g @ out.T)(np.linalg.inv)
     assert "operation whose own rule disagrees is inv" in message(almost, np.eye(3) + 0.3)
 
 
-def test_what_left_the_graph_is_said_to_be_nobody_s_fault():
+def test_a_derivative_lost_outside_the_graph_blames_no_rule():
     said = message(lambda x: x * getattr(x, "data", x), np.array([1.0, 2.0]))
     assert "each operation's own rule agrees" in said
 
@@ -168,7 +168,7 @@ def test_a_complex_derivative_that_forgets_to_conjugate():
 
 
 @given(st.sampled_from([relu, np.abs, np.floor, np.sign]), st.floats(-1e-7, 1e-7), st.booleans())
-def test_a_kink_is_told_from_a_failure(f, distance, each):
+def test_a_kink_is_distinguished_from_a_failure(f, distance, each):
     x = np.array([1.5, distance, 0.5])
     said = message(lambda x: f(x) * 2.0, x, error=KinkError, elementwise=each)
     assert "kink" in said
@@ -189,12 +189,12 @@ def test_the_complex_step_is_used_where_the_function_allows():
         assert check.method == "richardson"
 
 
-def test_a_little_that_is_not_analytic_is_no_failure():
-    """Less than differences can see, so that the complex step seems to be allowed."""
+def test_a_small_non_analytic_part_is_no_failure():
+    """Too little for differences to see, so that the complex step seems to be allowed."""
     assert check_grads(lambda x: np.sin(x) + 1e-11 * abs(x), np.array([0.7, -0.3]))
 
 
-def test_functions_that_change_their_argument_or_their_mind():
+def test_functions_that_change_their_argument_or_are_random():
     def changes(p):
         if isinstance(p["x"], np.ndarray):
             p["x"][1] = 7.0

@@ -1,4 +1,4 @@
-"""`detect_kinks`: where a derivative is taken that does not exist."""
+"""`detect_kinks`: an error wherever a derivative is taken that does not exist."""
 
 import linecache
 
@@ -48,12 +48,12 @@ SMOOTH = [
     (np.prod, [0.0, 0.0, 1.0]),
     (ad.softplus, [0.0]),
     (lambda x: np.sum(x[:1]) + 0 * np.max(x[1:2]), [1.0, 2.0]),
-    (lambda x: ad.relu(x[0]) * 0.0 + x[1], [0.0, 1.0]),  # a cotangent of 0
+    (lambda x: ad.relu(x[0]) * 0.0 + x[1], [0.0, 1.0]),  # the cotangent is 0
 ]
 
 
 def total(f):
-    """The sum of a result with weights that differ."""
+    """Return the weighted sum of a result."""
     return lambda x: np.sum(f(x) * np.cos(np.arange(np.size(f(x)))).reshape(np.shape(f(x))))
 
 
@@ -68,7 +68,7 @@ def test_both_modes_raise_at_a_kink(name, mode):
     ):
         grad(total(f))(point) if mode == "reverse" else jvp(f, (point,), (np.ones_like(point),))
     assert not modes
-    grad(total(f))(point)  # and answers outside the block
+    grad(total(f))(point)  # no error outside the block
 
 
 @pytest.mark.parametrize(("f", "point"), SMOOTH)
@@ -98,7 +98,7 @@ def test_it_raises_exactly_where_numbers_tie(numbers, name):
             grad(lambda x: np.sum(f(x) * 2.0))(x)
 
 
-def test_the_error_tells_operation_line_inputs_and_answer():
+def test_the_error_names_operation_line_inputs_and_derivative():
     x = Tensor([3.0, 0.0])
     with detect_kinks():
         y = np.sum(ad.relu(x))  # this line
@@ -112,7 +112,7 @@ def test_the_error_tells_operation_line_inputs_and_answer():
     assert "by input 0 it would answer float64 of shape (2,): [1., 0.]" in said
 
 
-def test_what_was_computed_before_is_looked_at_too():
+def test_nodes_built_before_are_checked_too():
     for x in (Value(0.0), Tensor(0.0)):
         y = ad.absolute(x)
         with detect_kinks(), pytest.raises(KinkError, match="before detect_kinks was on"):
@@ -123,9 +123,9 @@ def test_a_second_derivative_that_passes_a_kink():
     def f(x):
         return np.abs(x) ** 2
 
-    assert grad(grad(f))(0.0) == 0.0  # 2, if there were no kink on the way
+    assert grad(grad(f))(0.0) == 0.0  # 2, but for the kink of abs
     with detect_kinks():
-        assert grad(f)(0.0) == 0.0  # right: nothing comes to the kink
+        assert grad(f)(0.0) == 0.0  # right: the cotangent of the kink is 0
         with pytest.raises(KinkError, match="absolute has no derivative at x = 0"):
             grad(grad(f))(0.0)
         assert grad(grad(f))(1.0) == 2.0

@@ -1,4 +1,4 @@
-"""Numerical derivatives, and the errors they claim."""
+"""Numerical derivatives and their error bounds."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_the_claimed_error_is_kept(case, x):
     assert error < 1e-5 * max(1.0, abs(f(x)))
 
 
-def test_a_kink_further_away_than_the_finest_step_does_no_harm():
+def test_a_kink_outside_the_finest_step_is_ignored():
     for distance in (0.03, 1e-3, 1e-4, 1e-5):
         value, error, *_ = directional_derivative(lambda t, d=distance: max(t - d, 0.0) + 2 * t)
         assert abs(value - 2) <= error < 1e-6
@@ -81,8 +81,8 @@ def test_a_kink_at_the_point_is_seen(f, distance, side):
 
 
 @given(st.floats(0, 1e-4), st.floats(-2, 2))
-def test_a_kink_anywhere_is_seen_or_allowed_for(distance, slope):
-    """Wherever between the stencil's points it is."""
+def test_a_kink_anywhere_is_seen_or_within_the_bound(distance, slope):
+    """At any place between the points of the stencil."""
     estimate = directional_derivative(lambda t: max(t - distance, 0.0) + np.sin(slope * t))
     assert estimate.kink or (distance and abs(estimate.value - slope) <= estimate.error < 0.2)
 
@@ -99,13 +99,13 @@ def test_rounding_is_no_kink(x, big):
 
 
 @given(st.sampled_from(FUNCTIONS[:4]), st.floats(-1.5, 1.5))
-def test_the_complex_step_is_exact_but_for_rounding(case, x):
+def test_the_complex_step_is_exact_up_to_rounding(case, x):
     f, slope = case
     value, error = numerical_gradient(f, x, method="complex", with_error=True)
     assert abs(value - slope(x)) <= error < 1e-11
 
 
-def test_the_complex_step_refuses_what_is_not_analytic():
+def test_the_complex_step_refuses_functions_that_are_not_analytic():
     x = np.array([1.0, -2.0])
     for f in (np.abs, lambda x: np.abs(x) + x, np.conj, lambda x: x.astype(complex).real + 0j * x):
         with pytest.raises(ValueError, match="use method='richardson'"):
@@ -139,7 +139,7 @@ def test_complex_derivatives_follow_the_conventions(z):
         numerical_jacobian(np.conj, z)
 
 
-def test_each_error_stands_where_its_derivative_does():
+def test_each_error_belongs_to_its_derivative():
     x = np.array([0.0, 1.0])
     slopes, errors = numerical_jacobian(np.abs, x, with_error=True)
     np.testing.assert_allclose(slopes, [[0, 0], [0, 1]], atol=1e-9)
@@ -149,7 +149,7 @@ def test_each_error_stands_where_its_derivative_does():
 
 
 @given(st.floats(0.1, 3.0), st.sampled_from([1e3, 1e6, 1e9]), st.sampled_from([1.0, 10.0, 100.0]))
-def test_the_bound_knows_of_digits_lost_on_the_way(x, far, rate):
+def test_the_bound_includes_cancellation_inside_the_function(x, far, rate):
     value, error, *_ = directional_derivative(lambda t: np.sin(rate * ((x + t + far) - far)))
     assert abs(value - rate * np.cos(rate * x)) <= error
 

@@ -1,4 +1,4 @@
-"""What the importable strategies draw: points away from kinks, and programs that hold."""
+"""Strategies for import: points away from kinks, and programs whose derivatives are right."""
 
 import functools
 import itertools
@@ -53,12 +53,12 @@ def test_arrays_are_like_their_example(dtype):
 
 
 @given(expressions(tensors=True))
-def test_programs_of_arrays_hold(program):
+def test_programs_of_arrays_have_right_derivatives(program):
     check_program(program)
 
 
 @given(expressions())
-def test_programs_of_numbers_hold(program):
+def test_programs_of_numbers_have_right_derivatives(program):
     check_program(program)
 
 
@@ -102,7 +102,7 @@ PERTURBED = [
 
 @functools.cache
 def drawn():
-    """What each operation is tried on (the first operands that it takes), and its rows."""
+    """Return each operation's first operands, and its rows."""
     found = {}
     for operation in ON_TENSORS:
         for operands in itertools.product(PERTURBED, repeat=operation.arity):
@@ -117,7 +117,7 @@ def test_every_operation_has_operands():
     assert [operation.text for operation in ON_TENSORS if operation.text not in drawn()] == []
 
 
-def test_every_function_is_drawn_or_says_why_not():
+def test_every_function_is_drawn_or_exempt():
     rows = set().union(*drawn().values())
     words = {word for text in drawn() for word in re.findall(r"[A-Za-z_][\w.]*(?=\()", text)}
     named = [eval(word, {**vars(autodiff), "np": np}) for word in words]
@@ -177,7 +177,7 @@ def test_a_wrong_rule_is_no_reason_not_to_draw_it(monkeypatch):
     assert smooth_result(tanh, PERTURBED[:1], 1) is not None
 
 
-def test_a_rule_of_ones_own_becomes_a_test():
+def test_a_custom_rule_becomes_a_test():
     wave = custom_rule(jvp=lambda t, out, x: t * np.cos(x))(np.sin)
     gradient_test(wave, points(kinks=()))()
     wrong = custom_rule(jvp=lambda t, out, x: t * np.sin(x))(np.sin)

@@ -1,4 +1,4 @@
-"""grad, value_and_grad, jacobian: plain results at the outermost level, nesting, errors."""
+"""grad, value_and_grad, jacobian: plain results, nesting, errors."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ from autodiff import Tensor, Value, grad, gradients, jacobian, no_grad, value_an
 
 @given(st.floats(-2, 2), st.integers(1, 5))
 def test_orders_nest(x, order):
-    """Derivatives of sin cycle; those of exp stay."""
+    """Derivatives of sin cycle; those of exp do not change."""
     d = ad.sin
     for _ in range(order):
         d = grad(d)
@@ -51,16 +51,16 @@ def test_results_are_plain_at_the_outermost_level():
     ).tolist() == [12.0, 24.0]
 
 
-def test_results_are_nodes_where_nodes_go_in():
+def test_results_are_nodes_for_arguments_that_are_nodes():
     x = Value(3.0)
     slope = grad(lambda y: y**2)(x)
     assert isinstance(slope, Value)
     assert gradients(slope, [x]) == [2.0]
     w = Tensor([1.0, 2.0])
-    slope = grad(lambda y: ad.sum(w * y**2))(np.ones(2))  # uses a variable of its own
+    slope = grad(lambda y: ad.sum(w * y**2))(np.ones(2))  # uses its own variable
     assert isinstance(slope, Tensor)
     np.testing.assert_array_equal(gradients(slope.sum(), [w])[0], [2.0, 2.0])
-    assert type(grad(lambda y: y**2 + x)(2.0)) is float  # x has no part in the slope
+    assert type(grad(lambda y: y**2 + x)(2.0)) is float  # the derivative does not depend on x
 
 
 def test_argnums():

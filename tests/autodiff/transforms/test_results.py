@@ -1,4 +1,4 @@
-"""What functions return: object arrays of Values are arrays, and strangers are refused by name."""
+"""Results of functions: object arrays of Values are arrays; other objects are refused by name."""
 
 import inspect
 import re
@@ -85,12 +85,12 @@ def test_no_transform_is_forgotten():
     found = {
         name for name in public if getattr(ad, name).__module__.startswith("autodiff.transforms")
     }
-    # the first takes a node, and the second is tested below
+    # the first takes a node; the second has its own test below
     assert found <= {*TRANSFORMS} | {"gradients", "stop_gradient"}
 
 
 @pytest.mark.parametrize("odd", [{Value(1.0)}, iter([Value(1.0)]), [{1.0}], filled(None)])
-def test_stop_gradient_refuses_what_it_cannot_look_into(odd):
+def test_stop_gradient_refuses_unknown_results(odd):
     with pytest.raises(TypeError, match="stop_gradient was given"):
         stop_gradient(odd)
 
@@ -105,7 +105,7 @@ def test_stop_gradient_stops_an_object_array():
 
 
 def pair(t):
-    """Values in an object array, numbers among them."""
+    """Return an object array of Values and numbers."""
     return np.array([[t * t, 3 * t], [5.0, t * t * t]])
 
 

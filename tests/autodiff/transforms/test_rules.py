@@ -43,7 +43,7 @@ def test_one_statement_gives_both_modes_and_every_order(cube, x):
     check_grads(cube, np.array([x, 1.0]), order=2)
 
 
-def test_rules_of_one_s_own():
+def test_custom_rules():
     assert isinstance(by_partials(Value(2.0)), Value)
     assert isinstance(by_vjp(Value(2.0)), Tensor)
     assert by_vjp(Tensor([2.0]), power=2).data == [4.0]
@@ -89,7 +89,7 @@ def both(x, y):
     return x * y, np.sum(x, keepdims=True) * y
 
 
-# one statement of it by each mode; the results differ in shape
+# a rule for each mode; the results differ in shape
 SEVERAL = {
     "vjp": custom_rule(
         vjp=(
@@ -133,7 +133,7 @@ def test_every_order_of_a_tuple():
 
 
 @pytest.mark.parametrize("gave", [lambda t: t, lambda t: (t,), lambda t: (t, t, t)])
-def test_a_rule_gives_a_tangent_for_each_result(gave):
+def test_a_rule_must_return_a_tangent_for_each_result(gave):
     pair = custom_rule(jvp=lambda t, out, x: gave(t))(lambda x: (x, 2 * x))
     with pytest.raises(TypeError, match="a tuple of 2 tangents, one for each result"):
         jvp(pair, (np.ones(3),), (np.ones(3),))
@@ -149,7 +149,7 @@ def test_the_shapes_of_several_results_are_checked():
         grad(lambda x: np.sum(pair(x)[0]))(np.ones(3))
 
 
-def test_a_told_direction_may_leave_broadcasting_to_the_engine():
+def test_a_rule_may_leave_broadcasting_to_the_engine():
     def by_x(g, out, x, y):
         return np.reshape(g * y, np.shape(out))
 
@@ -198,7 +198,7 @@ def test_checkpoints_change_no_derivative():
     assert f(x, 1.5) == plain(x, 1.5)
 
 
-def test_a_checkpoint_wants_all_nodes_as_arguments():
+def test_a_checkpoint_needs_all_nodes_as_arguments():
     w = Value(2.0)
     with pytest.raises(TypeError, match="not among its arguments"):
         grad(lambda x: checkpoint(lambda x: w * x)(x))(1.0)

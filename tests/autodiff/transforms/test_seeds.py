@@ -26,7 +26,7 @@ def cubes(x):
 @pytest.mark.parametrize("kind", NUMBERS)
 @pytest.mark.parametrize("point", [2.0, np.array(2.0), np.float32(2.0)])
 def test_seeds_of_single_numbers(kind, point):
-    """d/dg of (g · 12)² at g = 5 is 2 · 5 · 144, in every transform."""
+    """d/dg of (g · 12)² at g = 5 is 2 · 5 · 144, by every transform."""
     seed = NUMBERS[kind](5.0)
     (pulled,) = vjp(cubes, point)[1](seed)
     pushed = jvp(cubes, (point,), (seed,))[1]
@@ -52,7 +52,7 @@ def test_seeds_of_arrays():
     for slope in (pulled, pushed, found, x.grad):
         np.testing.assert_array_equal(slope.data, [30.0, 1200.0])
         np.testing.assert_array_equal(gradients(slope.sum(), [seed])[0], [3.0, 12.0])
-    # the gradients that backward has left depend on the variable too
+    # the gradients after backward depend on the variable too
     np.testing.assert_array_equal(gradients(x.grad.sum(), [x])[0], [60.0, 1200.0])
 
 

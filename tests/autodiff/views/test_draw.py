@@ -1,4 +1,4 @@
-"""The drawing: what it says, how it is laid out, and what happens where nothing can draw."""
+"""Drawings: contents, layout, and what happens without Graphviz."""
 
 import ast
 import os
@@ -38,7 +38,7 @@ from autodiff.views import formulas, heat, notebook, render, scene
 from nn import TwoLayerNet
 
 SVG = "image/svg+xml"
-READ_ALL = "#!/bin/sh\nwhile read -r _; do :; done\n"  # lest the writer find its pipe broken
+READ_ALL = "#!/bin/sh\nwhile read -r _; do :; done\n"  # or the writer gets a broken pipe
 JOINT = r"^\t+(?!graph\b)(\w+) \[label=<(<table.*)>\]$"
 
 
@@ -50,13 +50,13 @@ class Edge(NamedTuple):
 
 
 def labels(source):
-    """The plain labels of a DOT text, by node."""
+    """Return the plain labels in a DOT text, by node."""
     found = re.findall(r'^\t(\w+) \[label=(?:"(.*?)"|(\w+))[ \]]', source, re.MULTILINE)
     return {key: quoted or bare for key, quoted, bare in found}
 
 
 def edges(source):
-    """The edges of a DOT text that carry a label: its value, and its gradient if it has one."""
+    """Return the labelled edges in a DOT text: value, and gradient if there is one."""
     tails = {joint: tail for tail, joint in re.findall(r"(\w+) -> (\w+):p:w", source)}
     heads = dict(re.findall(r"(\w+):p:e -> (\w+)", source))
     found = []
@@ -70,19 +70,19 @@ def edges(source):
 
 
 def out_of(name, source):
-    """The edges out of the variable of that name."""
+    """Return the edges out of the variable with this name."""
     key = next(key for key, label in labels(source).items() if label == name)
     return [edge for edge in edges(source) if edge.tail == key]
 
 
 def described(source):
-    """Every edge as (tail's label, head's label, value, gradient)."""
+    """Return every edge as (tail's label, head's label, value, gradient)."""
     named = labels(source)
     return {(named[t], named.get(h, ""), v, g) for t, h, v, g in edges(source)}
 
 
 def svg_of(node):
-    """The rendered picture, parsed."""
+    """Return the rendered picture, parsed."""
     return ET.fromstring(draw(node, legend=False).pipe(format="svg", encoding="utf-8"))
 
 
@@ -92,13 +92,13 @@ def texts(svg):
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch):
-    """A notebook waits for its picture as long as a busy machine takes to draw it."""
+    """Wait for pictures in notebooks as long as a busy machine needs."""
     monkeypatch.setattr(notebook, "SECONDS", 120)
 
 
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
-    """A machine with an empty PATH, and nothing in the environment's scripts folder."""
+    """A machine with an empty PATH and nothing in the folder of Python's scripts."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(render.sysconfig, "get_path", lambda _: str(tmp_path))
     return tmp_path
@@ -106,7 +106,7 @@ def bare(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_graphviz(monkeypatch, tmp_path_factory):
-    """A PATH with graphviz-pure, wherever pip put it, and nothing else."""
+    """A PATH with graphviz-pure only, found where pip installed it."""
     scripts = sysconfig.get_path("scripts")
     found = shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=scripts)
     if not found:
@@ -121,10 +121,10 @@ def price():
     return apple * number * tax
 
 
-# What the drawing says
+# Contents
 
 
-def test_every_edge_shows_its_value_and_what_flows_back_along_it():
+def test_every_edge_shows_its_value_and_gradient():
     y = price()
     y.backward()
     assert described(draw(y).source) == {
@@ -219,12 +219,12 @@ def test_the_shares_of_a_tensor_add_up_to_its_gradient(steps, shape, other, dtyp
 
 
 def rounding(shares):
-    """What six digits (of a float32 at worst) may lose in the sum of shares."""
+    """Return the error that six digits (of float32 at worst) may have in a sum of shares."""
     finite = [np.abs(share).max() for share in shares if np.isfinite(share).all()]
     return 2e-6 * len(shares) * (1 + sum(finite))
 
 
-def test_where_nothing_arrives_zero_flows_on():
+def test_a_gradient_of_zero_is_drawn():
     x = Value(0.0, "x")
     with np.errstate(all="ignore"):
         y = where(False, log(x), x) - x * -0.0
@@ -248,7 +248,7 @@ def test_infinite_slopes_are_drawn_not_raised():
     assert [edge.gradient for edge in out_of("x", draw(y).source)] == ["-inf", "inf"]
 
 
-def test_the_branch_that_was_not_taken_hands_back_zero():
+def test_the_branch_not_taken_has_gradient_zero():
     x = Tensor([0.0, 1.0], "x")
     with np.errstate(divide="ignore"):
         y = where(x.data > 0, log(x), 0.0).sum()
@@ -411,7 +411,7 @@ def test_one_operation_of_many_variables_shows_a_few():
 
 
 def tangle(length):
-    """A graph in which nothing repeats."""
+    """Return a graph without repetitions."""
     draws = np.random.default_rng(0)
     nodes = [Value(0.5, "x"), Value(0.7, "y")]
     while len(nodes) < length:
@@ -420,7 +420,7 @@ def tangle(length):
     return nodes[-1]
 
 
-def test_of_a_large_graph_the_nearest_part_is_drawn():
+def test_the_nearest_part_of_a_large_graph_is_drawn():
     drawn = scene.scene(tangle(3_000), max_nodes=100)
     blocks = [item for item in drawn.items if isinstance(item, scene.Block)]
     assert len(drawn.nodes) + len(blocks) - sum(node.op is None for node in drawn.nodes) == 101
@@ -497,7 +497,7 @@ def test_a_closed_box_is_one_node():
     assert "subgraph" in draw(loss, depth=1).source
 
 
-def test_what_a_function_was_given_stands_outside_its_box():
+def test_arguments_of_a_function_are_outside_its_box():
     @grouped()
     def bell(x, width):
         return exp(-x * x / width)
@@ -518,12 +518,12 @@ def test_what_a_function_was_given_stands_outside_its_box():
 def test_a_group_is_forgotten_with_its_result():
     before = len(groups._results)
     y = network()
-    assert len(groups._results) == before + 3  # the network's result is its last layer's
+    assert len(groups._results) == before + 3  # the network's result is that of its last layer
     del y
     assert len(groups._results) == before
 
 
-def test_the_gradient_of_an_edge_into_a_closed_box_is_what_its_members_hand_back():
+def test_the_gradient_of_an_edge_into_a_closed_box_is_a_sum():
     @grouped("both")
     def both(x):
         return sin(x) * x
@@ -548,7 +548,7 @@ def test_the_picture_holds_the_numbers_and_the_names():
 
 
 def rules(svg):
-    """The straight lines between a value and its gradient, as (left, right, height)."""
+    """Return the lines between a value and its gradient, as (left, right, height)."""
     found = []
     for element in svg.iter():
         if element.tag.endswith("}polygon"):
@@ -622,7 +622,7 @@ def test_operations_are_circles_and_long_names_fit():
     assert re.search(r"label=concatenate .*shape=ellipse", source)
     for name in ("りんごの値段", "x"):
         width = re.search(rf"label=.?{name}.? .*width=(\S+)\]", draw(Value(1, name)).source)[1]
-        assert float(width) * 72 > 12 * len(name)  # Graphviz's own guess may be too small
+        assert float(width) * 72 > 12 * len(name)  # Graphviz may estimate it too small
     assert labels(draw(Value(1.0)).source)["n0"] == "·"
 
 
@@ -690,7 +690,7 @@ def test_render_needs_no_system_package(monkeypatch, tmp_path, no_graphviz):
 
 def test_graphviz_pure_is_found_on_the_path_and_beside_python(bare, monkeypatch):
     beside, program = bare / "beside", "graphviz-pure"
-    for folder in (beside, bare):  # the path goes first
+    for folder in (beside, bare):  # PATH comes first
         folder.mkdir(exist_ok=True)
         (folder / program).write_text(READ_ALL)
         (folder / program).chmod(0o755)
@@ -716,7 +716,7 @@ def test_the_graphviz_package_keeps_its_own_program_when_ours_fails(bare):
     assert str(dot_command.DOT_BINARY) == "dot"
 
 
-def test_where_nothing_draws_the_text_and_one_line_of_advice_are_shown(bare):
+def test_without_graphviz_the_text_and_advice_are_shown(bare):
     picture = draw(price())
     advised = f"{picture.source}// {render.ADVICE}"
     assert picture._repr_mimebundle_() == {"text/plain": advised}
@@ -728,7 +728,7 @@ def test_where_nothing_draws_the_text_and_one_line_of_advice_are_shown(bare):
     assert os.listdir(bare) == []
 
 
-def test_where_something_draws_the_text_stands_alone():
+def test_with_graphviz_there_is_no_advice():
     picture = draw(price())
     assert str(picture) == picture.source
     assert '.save("graph.svg")' in repr(picture)
@@ -835,7 +835,7 @@ def test_partial_derivatives_stand_where_an_edge_enters_its_operation():
 
 
 @given(st.floats(-3, 3), st.floats(0.1, 3))
-def test_the_gradient_below_is_what_comes_from_above_times_the_partial(a, b):
+def test_the_gradient_below_is_that_above_times_the_partial(a, b):
     x, z = Value(a, "x"), Value(b, "z")
     y = sin(x * z) / z
     y.backward()
@@ -922,7 +922,7 @@ def test_the_legend_names_the_colours_that_are_used():
         ({"depth": -1}, "depth=-1"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(options, message):
+def test_unknown_options_are_refused(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         draw(price(), **options)
 

@@ -1,4 +1,4 @@
-"""The explorer: its numbers, its file, and its page in a real browser."""
+"""The explorer: its numbers, its file, and its page in a browser."""
 
 import html
 import json
@@ -62,12 +62,12 @@ def data_of(page):
 
 @pytest.fixture
 def page_of(tmp_path):
-    """The page of a node, not shown."""
+    """Return the page of a node without opening it."""
     return lambda node, **options: explore(node, tmp_path / "page.html", show=False, **options)
 
 
 def number(text):
-    """A number, or an array of them, as the page writes it."""
+    """Return a number or array as the page writes it."""
     numbers = [float(part.replace("−", "-")) for part in text.strip("← []").split(", ")]
     return numbers[0] if len(numbers) == 1 else numbers
 
@@ -96,7 +96,7 @@ def test_the_contributions_are_those_of_backward_and_add_up_to_the_gradients(pro
         for step, i, j in program:
             nodes.append(step(nodes[i % len(nodes)], nodes[j % len(nodes)]))
         y = sum(nodes[1:], nodes[0])
-        with mock.patch.object(explorer, "_picture", return_value=("", "")):  # which takes long
+        with mock.patch.object(explorer, "_picture", return_value=("", "")):  # _picture takes long
             data = data_of(explore(y, show=False))
         y.backward()
     for node, found in zip(reversed(ancestors(y)), data["nodes"], strict=True):
@@ -125,10 +125,10 @@ def test_the_graph_is_only_read(graph):
         for node, (grad, inputs, serial) in zip(nodes, before, strict=True)
     )
     y.backward()
-    assert explore(y, show=False).html == page.html  # with gradients of its own
+    assert explore(y, show=False).html == page.html  # with gradients in .grad
 
 
-def test_a_step_says_what_is_computed():
+def test_a_step_shows_its_formula():
     steps = data_of(explore(log_sin(), show=False))["steps"]
     assert [step["kind"] for step in steps] == [
         "start",
@@ -154,7 +154,7 @@ def test_a_seed_makes_a_gradient_of_several_elements():
     assert data["nodes"][0]["gradient"]["numbers"] == [2.0, 40.0]
 
 
-def test_names_that_others_have_too_give_way_to_symbols():
+def test_repeated_names_are_replaced_by_symbols():
     a, b, c = Value(1.0, "a"), Value(2.0, "a"), Value(3.0, "v₁")
     data = data_of(explore(a * b * c, show=False))
     assert [node["name"] for node in data["nodes"]] == ["v₋₂", "v₋₁", "v₀", "v₁", "y"]
@@ -168,7 +168,7 @@ def test_the_branch_not_taken_contributes_nothing():
     assert node["gradient"]["numbers"] == [0.0, 0.5]
 
 
-def test_what_json_does_not_know_is_told_in_words():
+def test_infinities_and_nan_are_strings_in_json():
     with np.errstate(all="ignore"):
         x = Tensor([0.0, np.inf, np.nan], "x")
         z = Tensor([1 + 2j])
@@ -202,7 +202,7 @@ def test_a_page_of_200_nodes_is_below_a_megabyte():
 
 def test_a_large_graph_is_refused_at_once():
     y = chain(100_000)
-    start = time.thread_time()  # what others do meanwhile does not count
+    start = time.thread_time()  # CPU time, since other processes run meanwhile
     with pytest.raises(ValueError, match=r"more than 300 nodes.*explore an inner result"):
         explore(y)
     assert time.thread_time() - start < 0.5
@@ -227,7 +227,7 @@ def test_the_file_is_written_and_opened(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, webbrowser.Error])
-def test_without_a_browser_there_is_still_the_file(monkeypatch, error):
+def test_the_file_is_written_without_a_browser_too(monkeypatch, error):
     def none(url):
         raise error
 
@@ -262,7 +262,7 @@ def find(driver, selector):
 
 
 def all_texts(driver, selector):
-    """The text of what is visible."""
+    """Return the texts of the visible elements."""
     return driver.execute_script(
         """return [...document.querySelectorAll(arguments[0])]
         .filter((element) => getComputedStyle(element).visibility === "visible")
@@ -342,7 +342,7 @@ def test_values_appear_when_computed_and_gradients_when_they_flow(browser, page_
         assert sorted(all_texts(browser, "#picture .joint .gradient")) == sorted(gradients)
 
 
-def test_the_panel_says_the_line_and_so_does_the_live_region(browser, page_of):
+def test_the_panel_and_the_live_region_show_the_line(browser, page_of):
     load(browser, page_of(log_sin()), "#step=2")
     assert find(browser, "#line").text == "v₂ = x1 × x2 = 2 × 5 = 10"
     load(browser, page_of(log_sin()), "#step=13")
@@ -379,7 +379,7 @@ def test_keys_and_buttons_step(browser, page_of):
         after = {"next": 8, "back": 7, "last": 15, "first": 0}[button]
         find(browser, f"#{button}").click()
         assert step_of(browser) == after
-        press(browser, " ")  # on the button, which has the focus
+        press(browser, " ")  # the button has the focus
         assert step_of(browser) == {8: 9, 7: 6}.get(after, after)
         assert not browser.execute_script("return explorer.playing")
         browser.execute_script("explorer.show(arguments[0]); document.activeElement.blur()", step)
@@ -450,7 +450,7 @@ def test_search_marks_and_centres(browser, page_of):
     assert browser.find_elements("css selector", "#picture .found") == []
 
 
-def test_a_node_tells_what_it_holds_to_mouse_and_keyboard(browser, page_of):
+def test_a_node_shows_its_data_by_mouse_and_keyboard(browser, page_of):
     from selenium.webdriver import ActionChains
 
     y = network()
@@ -582,7 +582,7 @@ def test_help(browser, page_of):
 
 
 def contrast(driver, element, background):
-    """The ratio of WCAG 2."""
+    """Return the contrast ratio of WCAG 2."""
     both = driver.execute_script(
         """const style = getComputedStyle(document.querySelector(arguments[0]));
         return [style[arguments[0].startsWith("#picture") ? "fill" : "color"],
@@ -612,7 +612,7 @@ def test_light_and_dark(browser, page_of, scheme):
         assert contrast(browser, text, "body") > 4.5
 
 
-def test_nothing_moves_where_motion_is_to_be_reduced(browser, page_of):
+def test_nothing_moves_with_reduced_motion(browser, page_of):
     load(browser, page_of(log_sin()))
     press(browser, "\ue014")
     dots = "return document.querySelectorAll('#traveller circle').length"
@@ -625,7 +625,7 @@ def test_nothing_moves_where_motion_is_to_be_reduced(browser, page_of):
     wait(browser, lambda: browser.execute_script(dots) == 0)
 
 
-def test_a_phone_shows_it_all_without_scrolling_sideways(browser, page_of):
+def test_a_phone_needs_no_sideways_scrolling(browser, page_of):
     screen = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     for graph in (log_sin, price, network):
@@ -634,7 +634,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser, page_of):
         browser.get("about:blank")
 
 
-def test_nothing_is_asked_of_the_network(browser, page_of):
+def test_the_page_makes_no_requests(browser, page_of):
     page = page_of(log_sin())
     load(browser, page)
     press(browser, "\ue010")
@@ -700,9 +700,9 @@ def test_it_works_inside_a_notebooks_frame(browser, page_of, tmp_path):
 
 
 def is_fitted(driver):
-    """Whether the picture lies within the stage, and fills it in one direction."""
+    """Return whether the picture lies within the stage and fills it in one direction."""
     stage, drawn = find(driver, "#stage").rect, find(driver, "#picture > g").rect
-    room = 2 * 16 + 8  # the margins, and what strokes and rounding take
+    room = 2 * 16 + 8  # margins, strokes and rounding
     return all(
         drawn[start] >= stage[start] and drawn[start] + drawn[size] <= stage[start] + stage[size]
         for start, size in [("x", "width"), ("y", "height")]

@@ -1,4 +1,4 @@
-"""Texts in pictures: each fits in its node, and none covers another, in any usual font."""
+"""Texts in pictures fit into their nodes and do not overlap, in all common fonts."""
 
 import itertools
 import re
@@ -41,7 +41,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def measured():
-    """How wide a text really is in DejaVu Sans, in ems."""
+    """Return the width of a text in DejaVu Sans, in ems."""
     font = ImageFont.truetype(str(FONT), 1000, layout_engine=ImageFont.Layout.BASIC)
     return lambda text: font.getlength(text) / 1000
 
@@ -49,7 +49,7 @@ def measured():
 # Estimates
 
 
-def test_a_text_is_never_wider_than_reckoned(measured):
+def test_a_text_is_never_wider_than_estimated(measured):
     ranges = (0x20, 0x7F), (0xA0, 0xAD), (0xAE, 0x100), (0x391, 0x3CA), (0x410, 0x450)
     letters = [chr(code) for start, stop in ranges for code in range(start, stop)]
     symbols = [op.symbol for op in TABLE.values()]
@@ -58,16 +58,16 @@ def test_a_text_is_never_wider_than_reckoned(measured):
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))
-def test_numbers_are_reckoned_without_waste(measured, numbers):
+def test_widths_of_numbers_are_not_overestimated(measured, numbers):
     text = f"← {[float(f'{number:.6g}') for number in numbers]}"
     assert measured(text) <= extent(text, 1) <= 1.06 * measured(text)
 
 
-# Pictures, by these estimates
+# Pictures, by these estimates.
 
 
 class Rect(NamedTuple):
-    """A rectangle, and what it is around."""
+    """A rectangle with its contents."""
 
     what: str
     left: float
@@ -86,7 +86,7 @@ class Rect(NamedTuple):
 
 
 def written(text):
-    """What a text covers, from its anchor on."""
+    """Return the rectangle that a text covers, from its anchor."""
     size, x, y = (float(text.get(name)) for name in ("font-size", "x", "y"))
     words = text.text.strip()
     width = extent(words, size)
@@ -95,7 +95,7 @@ def written(text):
 
 
 def outline(shape):
-    """Where a text may stand in an ellipse, two points from its curve, or in a box."""
+    """Return the area for a text in an ellipse (two points from its curve) or in a box."""
     if shape.tag.endswith("}ellipse"):
         x, y, rx, ry = (float(shape.get(name)) for name in ("cx", "cy", "rx", "ry"))
         half = rx * np.sqrt(1 - (5 / ry) ** 2) - 2
@@ -105,7 +105,7 @@ def outline(shape):
 
 
 def faults(svg):
-    """Pairs of texts that meet, and of texts and nodes of which neither lies in the other."""
+    """Return pairs of texts that overlap, and of texts and nodes that overlap partly."""
     texts, shapes = [], []
     for group in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}g"):
         texts += [written(e) for e in group if e.tag.endswith("}text") and e.text.strip()]
@@ -136,7 +136,7 @@ STEPS = {
 
 @st.composite
 def graphs(draw):
-    """A differentiated graph of a few named variables, numbers or short vectors."""
+    """A differentiated graph of a few named variables: numbers or short vectors."""
     size = draw(st.integers(0, 4))
     numbers = st.floats(-1e3, 1e3)
     states = []
@@ -158,7 +158,7 @@ def test_texts_of_random_graphs_fit(y, direction, partials, depth):
 
 
 def swinging():
-    """The demo's pendulum, two steps of it: vectors of an angle and a speed."""
+    """Return two steps of the demo's pendulum: vectors of an angle and a speed."""
     state = Tensor([1.2, 0.0], "state")
 
     def slope(state):
@@ -237,7 +237,7 @@ def test_every_way_to_an_svg_ties_the_texts_to_their_lines(tmp_path):
     assert shown.count('text-anchor="middle"') == 5
 
 
-# Pictures, as a browser shows them
+# Pictures, as a browser shows them.
 
 MEETING = """
 const texts = [], shapes = [];

@@ -1,4 +1,4 @@
-"""Formulas: what they say, read back by a reader of their own."""
+"""Formulas, read back by a parser of the tests."""
 
 import ast
 import math
@@ -37,7 +37,7 @@ FUNCTIONS = {f.name: f for f in (sin, cos, tanh, hypot, maximum)} | {"abs": abso
 
 
 def read(text, **variables):
-    """The value of an expression's text: Python's precedence, with other signs."""
+    """Return the value of a formula: Python's precedence, other signs."""
     known = FUNCTIONS | {name: Value(x) for name, x in variables.items()}
     signs = str.maketrans("×−₀₁₂₃₄₅₆₇₈₉", "*-0123456789")
     for line in text.translate(signs).replace("^", "**").splitlines():
@@ -48,7 +48,7 @@ def read(text, **variables):
 
 
 def balanced(latex):
-    """Whether all groups, environments and delimiters close in their order."""
+    """Return whether all groups, environments and delimiters are closed in order."""
     open_ = []
     for mark in re.findall(r"\\begin\{\w+\*?\}|\\end\{\w+\*?\}|\\left|\\right|\\.|[{}]", latex):
         if mark == "{" or mark == "\\left":
@@ -180,7 +180,7 @@ def test_every_operation_can_be_written_and_traced(name, data):
                 assert "= None" not in str(table)
 
 
-def test_signs_of_the_template_language_are_only_signs():
+def test_template_syntax_in_names_is_escaped():
     x = Value(1.0, "50%§")
     assert str(expression(x * 2)) == "(50%§) × 2"
     form = Form(r"\sum§ %s", ATOM, (ATOM,))
@@ -243,7 +243,7 @@ def test_names_in_latex(name, latex):
 
 
 @given(st.text(min_size=1, max_size=8))
-def test_no_name_means_anything_to_latex(name):
+def test_latex_in_names_is_escaped(name):
     latex = LATEX.name(name)
     assert balanced(latex)
     plain = re.sub(r"\\(mathrm|text|backslash|wedge|sim)|\\[{}$&#%_ ]", "", latex)
@@ -287,7 +287,7 @@ def test_only_nodes_have_a_formula():
         expression(y)
 
 
-def test_the_pieces_that_other_views_use():
+def test_functions_for_other_views():
     x, y = Value(2.0), Value(3.0)
     product = x * y
     z = log(product) ** 2
@@ -316,6 +316,6 @@ def test_an_assignment_is_one_operation_that_shows_its_index():
     text = str(draw(y))
     assert "[−1]=" in text
     assert "[0]" in text
-    assert text.count("[…]=") == 1  # too long to be read in a circle
+    assert text.count("[…]=") == 1  # too long for a circle
     assert "(x × 2)[−1 ↦ x[0]]" in str(expression(y))
     assert r"\mapsto" in expression(y).latex

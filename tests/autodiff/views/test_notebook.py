@@ -1,4 +1,4 @@
-"""What a notebook shows of somebody else's, before and after it is trusted, in a real browser."""
+"""Outputs of a foreign notebook before and after it is trusted, in a browser."""
 
 import pytest
 from browser import browser, session
@@ -32,7 +32,7 @@ function add(cell, html, trusted) {
 
 @pytest.fixture
 def notebook(browser, tmp_path):
-    """A page with two cells, and a function that shows an output in one of them."""
+    """A page with two cells, and a function that shows an output in one."""
     page = tmp_path / "notebook.html"
     page.write_text(NOTEBOOK, "utf-8")
     browser.get(page.as_uri())
@@ -52,7 +52,7 @@ def graph():
 
 
 def is_shown(driver, image):
-    """Whether an image is decoded, visible and not distorted."""
+    """Return whether an image is decoded, visible and not distorted."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     complete = "return arguments[0].complete"
@@ -103,6 +103,6 @@ def test_an_explorer_that_is_trusted_shows_no_still(browser, notebook, tmp_path)
     assert awake.text == ""
     assert awake.find_element("tag name", "iframe").is_displayed()
     assert not awake.find_element("tag name", "img").is_displayed()
-    # a cell that has been run does not hide what stands in others
+    # a cell that has been run does not hide outputs of others
     assert asleep.text == WAKE
     assert is_shown(browser, asleep.find_element("tag name", "img"))

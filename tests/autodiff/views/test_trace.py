@@ -1,4 +1,4 @@
-"""Traces, against the survey's own tables."""
+"""Evaluation traces, against the tables of the survey."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autodiff import Tensor, Value, checkpoint, custom_rule, log, relu, sin, stack, trace
 
-# Baydin et al. 2018, tables 3 and 2, values to six digits and results numbered as made here.
+# Baydin et al. 2018, tables 3 and 2, with values to six digits and results numbered as here
 ADJOINTS = """\
 Forward evaluation trace ↓ │ Reverse adjoint trace ↑
 v₋₁ = x1 = 2               │ x̄1 = v̄₋₁ = 5.5
@@ -76,7 +76,7 @@ def test_the_last_adjoints_are_the_gradients_and_the_last_tangent_their_sum():
     check()
 
 
-def test_every_form_says_the_same():
+def test_all_formats_agree():
     table = trace(survey())
     lines = [line.split(" │ ") for line in ADJOINTS.splitlines()]
     sides = [side.strip() for pair in lines for side in pair if side.strip()]
@@ -96,7 +96,7 @@ def test_every_form_says_the_same():
 @pytest.mark.parametrize(
     "name", ['"><script>alert(1)</script>', r"\input{x}", "a|b", "*a*_b_`c`", "two\nlines\x1b[31m"]
 )
-def test_a_name_is_just_a_name(name):
+def test_names_are_escaped(name):
     y = Value(2.0, name) * 3
     y.name = name
     for tangents in (None, {name: 1.0}):
@@ -233,7 +233,7 @@ def test_an_operation_on_many_shows_some():
     assert "v₁ = stack(v₋₉₉, v₋₉₈, v₋₉₇, …, v₀) = (100,) float64" in str(trace(y, np.ones(100)))
 
 
-def test_what_cannot_be_traced_says_why():
+def test_errors():
     x = Value(1.0, "x")
     y = x * Value(2.0, "x") * Tensor([1.0, 2.0], "w")
     with pytest.raises(TypeError, match="trace takes a Value or a Tensor, not float"):

@@ -71,7 +71,7 @@ def test_a_name_is_text_on_one_line():
     assert len(tree(y).splitlines()) == 2
 
 
-def test_columns_are_those_of_a_terminal():
+def test_columns_are_aligned_in_a_terminal():
     y = sin(Value(1, name="温度")) + Value(2, name="x\N{COMBINING MACRON}")
     places = {width(line[: line.rindex("  ")]) for line in tree(y).splitlines()}
     assert len(places) == 1
