@@ -411,7 +411,7 @@ class Tensor(ArrayNode):
             return np.ones_like(self._data)
         if isinstance(seed, Node):
             return self.fit(shapes.of_shape(seed, self.shape))
-        return shapes.of_shape(np.array(checked(seed, copy=False), dtype=self.dtype), self.shape)
+        return shapes.of_shape(checked(seed, copy=False).astype(self.dtype), self.shape)
 
     __add__, __radd__ = _both_ways(elementwise.add)
     __sub__, __rsub__ = _both_ways(elementwise.subtract)

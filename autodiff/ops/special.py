@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import own
 from autodiff.ops.elementwise import exp2, where
 from autodiff.ops.general import general
 from autodiff.ops.table import Kink, conj, elementwise
@@ -105,7 +106,7 @@ def _sinc_derivative(x: Any, n: int = 0) -> Any:
     Solved for S_k this loses digits where |u| < k, and solved for S_(k-1) where |u| > k, so either
     is used where it gains digits; downwards from so far above n that S may be taken for 0 there.
     """
-    x = np.asarray(x)
+    x = own(x)
     with np.errstate(invalid="ignore"):
         phase = math.pi * (x - 2 * np.rint(x.real / 2))  # πx less whole turns, exactly reduced
         sine, cosine = np.sin(phase), np.cos(phase)
@@ -143,7 +144,7 @@ def _bessel_i(x: Any, n: int = 0) -> Any:
 
     M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 9.6.10 and 9.7.1.
     """
-    x = np.asarray(x)
+    x = own(x)
     size = np.where(x < 0, -x, x)  # which has a slope at 0 where x is an array of Values
     bound = max(40, n * n)  # from where on the asymptotic series reaches rounding
     far = size > bound
