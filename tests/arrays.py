@@ -13,11 +13,26 @@ import numpy as np
 from cases import CASES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strict import Missing, Strict, device, get
+from strict import Strict, device, get
 
-from autodiff import Tensor, Value, gradients
+from autodiff import Tensor, gradients
 from autodiff.core.graph import Node
 from autodiff.core.walks import push
+
+LACKS = """
+    cummax cummin linalg.eig linalg.eigvals linalg.multi_dot linalg.vecdot matvec nanpercentile
+    nanquantile put_along_axis sliding_window_view spacing unstack vecdot vecmat
+"""
+"""Functions that CuPy does not have, or not what ours are made of."""
+PARTLY = {
+    "where, initial": "amax amin max min nanmax nanmin nanprod nansum prod sum",
+    "where": "mean nanmean",
+    "where, mean, correction": "nanstd nanvar std var",
+    "upper": "linalg.cholesky",
+    "hermitian": "linalg.pinv linalg.svd",
+    "mode": "take",
+}
+"""Functions that CuPy has without these parameters."""
 
 
 class Outcome(NamedTuple):
@@ -113,3 +128,54 @@ def outcomes(function: Any) -> list[Outcome]:
 
     collect()
     return found
+
+
+INTRODUCTION = """\
+# Arrays of other libraries
+
+A Tensor holds any array that speaks NumPy's protocols (`__array_ufunc__`, `__array_function__`) and
+has NumPy's usual methods: `Tensor(cupy_array)`, `grad(f)(dask_array)`. Results, gradients, tangents
+and Jacobians are arrays of the same library; nothing becomes a NumPy array on the way.
+
+```python
+x = cupy.linspace(0.0, 1.0, 1000)
+grad(lambda x: np.sum(np.tanh(x) ** 2))(x)  # a cupy.ndarray
+```
+
+- Constants beside a Tensor are arrays of its own library. Where that library refuses to mix its
+  arrays with NumPy's, as CuPy does, so does the Tensor.
+- A write to a Tensor (`y[i] = v`, `y += 1`, docs/in_place.md) copies the array, and views of it
+  follow as those of NumPy's arrays do. Where one assignment names an element twice, CuPy does not
+  say which value stays. `autodiff.zeros_like(x)` is of the library of `x`, `autodiff.zeros(n)` is
+  NumPy's.
+- CuPy returns NaN for singular matrices where NumPy raises an error.
+- `check_grads` and `numerical_gradient` take NumPy's arrays.
+
+## What CuPy has
+
+The tests run every function of the table on a stand-in array: it has the functions, parameters and
+methods of CuPy 13.6 (read from its sources), never converts to a NumPy array, and does not mix with
+one. Values and derivatives in both modes are compared with those on NumPy's arrays.
+(`python -m tests.arrays > docs/arrays.md` makes this page; a test holds it to the code.)
+
+{passes} of {all} functions pass. The others fail with an error where CuPy lacks something:
+"""
+
+
+def page(names: set[str]) -> str:
+    """The page, of a table with functions of these names."""
+    lacking = LACKS.split()
+    partly = [name for group in PARTLY.values() for name in group.split()]
+    rows = [(lacking, "there is no such function in CuPy, or none that it is made of")]
+    rows += [(group.split(), f"without {missing}") for missing, group in PARTLY.items()]
+    text = INTRODUCTION.format(passes=len(names) - len(lacking) - len(partly), all=len(names))
+    text += "\n| function | on CuPy's arrays |\n| --- | --- |\n"
+    for group, note in rows:
+        text += f"| {', '.join(f'`{name}`' for name in sorted(group))} | {note} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    from functions import FUNCTIONS
+
+    print(page({*FUNCTIONS}), end="")

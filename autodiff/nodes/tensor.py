@@ -27,7 +27,7 @@ from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, pr
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
-from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
+from autodiff.nodes.places import VIEWING, WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
 from autodiff.ops.table import OBJECT
 
@@ -311,7 +311,10 @@ class Tensor(ArrayNode):
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         made = cls(out, None, op, args, params)
-        if type(out) is np.ndarray and (out.base is not None or (data and out is data[0])):
+        if type(out) is np.ndarray:
+            if out.base is not None or (data and out is data[0]):
+                made._find_place(out, args, data, op, params)
+        elif op.name in VIEWING:
             made._find_place(out, args, data, op, params)
         return made
 
@@ -321,7 +324,7 @@ class Tensor(ArrayNode):
         """Find out whether the result `out` of `op`, which this node holds, is a view."""
         if isinstance(out, np.generic):
             self._place = False
-        elif type(out) is np.ndarray and len(args) == 1:
+        elif len(args) == 1:
             self._place = view_of(out, args[0], data[0], op, params, part)
             if self._place:
                 self._data = frozen(compact(out, data[0]))

@@ -26,6 +26,11 @@ def alike(array: Any, x: Any) -> Any:
     return np.asarray(array, like=data_of(x)) if foreign(x) else array
 
 
+def copied(x: Any) -> Any:
+    """Return a copy of numbers or an array, as an array."""
+    return x.copy() if foreign(x) else np.array(x)
+
+
 def own(x: Any) -> Any:
     """Return an array of any library as it is, numbers and lists as an array of NumPy's."""
     return x if foreign(x) else np.asarray(x)
