@@ -219,6 +219,8 @@ def view_of(
 
     The input is the node `base` with data `array`.
     """
+    if type(out) is not np.ndarray:
+        return _view_elsewhere(base, array, op, params, part)
     owner = out if out.base is None else out.base
     if not isinstance(owner, np.ndarray):  # the base of as_strided's result wraps the array
         owner = getattr(owner, "base", None)
@@ -235,10 +237,37 @@ def view_of(
     return Place(view=View(base, root, op, params, part, strided))
 
 
+VIEWING = {
+    "getitem", "reshape", "ravel", "transpose", "swapaxes", "expand_dims", "squeeze", "diagonal",
+    "linalg.diagonal", "broadcast_to", "real", "imag", "flip", "fliplr", "flipud", "rot90", "diag",
+    "split", "array_split", "hsplit", "vsplit", "dsplit",
+}  # fmt: skip
+"""Operations that give views of arrays of other libraries, where they do of NumPy's."""
+
+
+def _view_elsewhere(
+    base: Any, array: Any, op: Op, params: Params, part: int | None
+) -> Place | None:
+    """Return where a result is a view of an array of another library, as it would be of NumPy's."""
+    if not isinstance(base, Node) or op.name not in VIEWING:
+        return None
+    index = params.get("index", ())
+    if any(hasattr(each, "dtype") for each in (index if isinstance(index, tuple) else (index,))):
+        return None
+    stand_in = np.empty(array.shape, bool if array.dtype.kind != "c" else complex)
+    made = op.function(stand_in, **params)
+    made = made if part is None else made[part]
+    if isinstance(made, np.generic):  # a view in a library that has no scalars
+        made = stand_in.reshape(-1)[:1].reshape(())
+    return view_of(made, base, stand_in, op, params, part)
+
+
 def compact(out: Any, base: Any) -> Any:
     """Return the data of a view, copied if it is small.
 
     A view that shares the buffer makes the next write copy the whole buffer.
     """
+    if type(out) is not np.ndarray:
+        return out
     small = out.nbytes * 4 <= base.nbytes and (out.ndim <= 1 or out.flags.c_contiguous)
     return np.array(out) if small else out

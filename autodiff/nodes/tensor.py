@@ -27,7 +27,7 @@ from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, operand, pri
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
-from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
+from autodiff.nodes.places import VIEWING, WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
 from autodiff.ops.table import OBJECT
 
@@ -292,7 +292,10 @@ class Tensor(ArrayNode):
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         made = cls(out, None, op, args, params)
-        if ordinary and (out.base is not None or (data and out is data[0])):
+        if ordinary:
+            if out.base is not None or (data and out is data[0]):
+                made._find_place(out, args, data, op, params)
+        elif op.name in VIEWING:
             made._find_place(out, args, data, op, params)
         return made
 
@@ -302,7 +305,7 @@ class Tensor(ArrayNode):
         """Set the place of this node, the result `out` of `op`: a view, a scalar or neither."""
         if isinstance(out, np.generic):
             self._place = False
-        elif type(out) is np.ndarray and len(args) == 1:
+        elif len(args) == 1:
             self._place = view_of(out, args[0], data[0], op, params, part)
             if self._place:
                 self._data = frozen(compact(out, data[0]))
@@ -391,7 +394,7 @@ class Tensor(ArrayNode):
             return np.ones_like(self._data)
         if isinstance(seed, Node):
             return self.fit(shapes.of_shape(seed, self.shape))
-        return shapes.of_shape(np.array(checked(seed, copy=False), dtype=self.dtype), self.shape)
+        return shapes.of_shape(checked(seed, copy=False).astype(self.dtype), self.shape)
 
     __add__, __radd__ = _both_ways(elementwise.add)
     __sub__, __rsub__ = _both_ways(elementwise.subtract)

@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from autodiff.core.graph import Node, current
 from autodiff.nodes.writing import write_at
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where as choose
 from autodiff.ops.shapes import as_array, broadcast_to, in_dtype, stack
 from autodiff.ops.table import TABLE, gives_out, shape_of, written
@@ -75,7 +76,7 @@ def _folded(
 
     total = start.get("initial", ufunc.identity)
     if total is not None:
-        total = total if isinstance(total, Node) else np.asarray(total, x.dtype)
+        total = total if isinstance(total, Node) else alike(np.asarray(total, x.dtype), x)
         total = broadcast_to(total, shape=shape)
     masks = in_front(np.broadcast_to(current(where), x.shape))
     for each, mask in zip(in_front(x), masks, strict=True):
@@ -113,7 +114,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 
 def _outer(op: Any, a: Any, b: Any, **options: Any) -> Any:
-    a, b = (x if isinstance(x, Node) else np.asarray(x) for x in (a, b))
+    a, b = (x if isinstance(x, Node) else own(x) for x in (a, b))
     if shape_of(a):
         a = a.reshape(a.shape + (1,) * len(shape_of(b)))
     return op(a, b, **options)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import data_of
+from autodiff.ops.alike import alike
 from autodiff.ops.elementwise import imag, real, where
 from autodiff.ops.general import general, transposed
 from autodiff.ops.matrices import (
@@ -37,7 +38,7 @@ def _times(x: Any, y: Any) -> Any:
 
 def _gaps(x: Any, same: Any) -> Any:
     """Return 1 / (x_j - x_i) at [i, j], and 0 on the diagonal and for the pairs in `same`."""
-    without = same | np.eye(x.shape[-1], dtype=bool)
+    without = same | alike(np.eye(x.shape[-1], dtype=bool), same)
     return ~without / (row_vector(x) - expand_dims(x, axis=-1) + without)
 
 
@@ -51,7 +52,7 @@ def _free_columns(vectors: Any, free: Any, t: Any) -> Any:
 def _half_lower(x: Any) -> Any:
     """Return the lower triangle of x with half the diagonal."""
     n = x.shape[-1]
-    return x * (np.tri(n, dtype=x.dtype) - np.eye(n, dtype=x.dtype) / 2)
+    return x * alike(np.tri(n, dtype=x.dtype) - np.eye(n, dtype=x.dtype) / 2, x)
 
 
 def _cholesky_vjp(g: Any, out: Any, a: Any, upper: bool = False) -> Any:
@@ -100,9 +101,10 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     change = solve(r[..., :p, :p].swapaxes(-1, -2), t[..., :p].swapaxes(-1, -2))
     change = change.swapaxes(-1, -2)
     inner = adjoint(q) @ change
-    lower = inner * np.tri(k, p, k=-1, dtype=inner.dtype)
+    lower = inner * alike(np.tri(k, p, k=-1, dtype=inner.dtype), inner)
     if p < k:
-        lower = concatenate([lower, np.zeros((*lower.shape[:-1], 1), lower.dtype)], axis=-1)
+        last = alike(np.zeros((*lower.shape[:-1], 1), lower.dtype), lower)
+        lower = concatenate([lower, last], axis=-1)
     turn = lower - adjoint(lower)
     if inner.dtype.kind == "c":  # the diagonal of r is real
         turn = turn + 1j * diagonal_matrix(imag(diagonal(inner)))
@@ -113,7 +115,7 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
         return dr
     if mode == "complete":
         dq = concatenate([dq, undetermined(t, more.shape)], axis=-1)
-        below = np.zeros((*dr.shape[:-2], a.shape[-2] - k, a.shape[-1]), dr.dtype)
+        below = alike(np.zeros((*dr.shape[:-2], a.shape[-2] - k, a.shape[-1]), dr.dtype), dr)
         dr = concatenate([dr, below], axis=-2)
     return dq, dr
 
@@ -294,7 +296,8 @@ def _svd_jvp(
 ) -> Any:
     t = hermitian_part(t) if hermitian else t
     if not compute_uv:
-        return singular_values_jvp(t, *svd(a, full_matrices=False, hermitian=hermitian))
+        given = {"hermitian": True} if hermitian else {}  # which CuPy does not have
+        return singular_values_jvp(t, *svd(a, full_matrices=False, **given))
     u, s, vh = out
     k, complex = s.shape[-1], a.dtype.kind == "c"
     more_u, u, v = u[..., k:], u[..., :k], adjoint(vh)
@@ -307,7 +310,7 @@ def _svd_jvp(
     ahead = t @ v
     inner = adjoint(u) @ ahead
     right, left = inner * row_vector(s), inner * expand_dims(s, axis=-1)
-    one = np.eye(k, dtype=s.dtype)
+    one = alike(np.eye(k, dtype=s.dtype), s)
     gaps = _gaps(s, same) / (row_vector(s) + expand_dims(s, axis=-1) + one + same)  # of the squares
     du = u @ _times(gaps, right + adjoint(right))
     dv = v @ _times(gaps, left + adjoint(left))

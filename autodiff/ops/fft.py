@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import alike
 from autodiff.ops.elementwise import conjugate
 from autodiff.ops.shapes import getitem, scatter
 from autodiff.ops.table import composite, linear
@@ -55,7 +56,7 @@ def _multiplicity(g: Any, n: int, axis: int) -> Any:
     counts[0] = 1
     if n % 2 == 0:
         counts[-1] = 1
-    return counts.reshape(shape)
+    return alike(counts.reshape(shape), g)
 
 
 def _rfft_transpose(g: Any, a: Any, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.core.graph import data_of
+from autodiff.ops.alike import alike, foreign
 from autodiff.ops.general import general
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to, expand_dims
@@ -43,6 +44,17 @@ def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
 def _require(fits: bool, function: str, rule: str, *shapes: tuple[int, ...]) -> None:
     if not fits:
         raise ValueError(f"{function} expects {rule}, not shapes {' and '.join(map(str, shapes))}")
+
+
+def _extents(x: Any, extent: tuple[int, int]) -> Any:
+    """All windows of this extent in images (N, C, H, W), as (N, C, rows, columns, *extent)."""
+    if not foreign(x):
+        return np.lib.stride_tricks.sliding_window_view(x, extent, axis=(2, 3))
+    rows, columns = (
+        np.arange(n - size + 1)[:, None] + np.arange(size)
+        for n, size in zip(x.shape[2:], extent, strict=True)
+    )
+    return x[:, :, rows[:, None, :, None], columns[:, None, :]]
 
 
 class Sliding(NamedTuple):
@@ -97,10 +109,10 @@ class Sliding(NamedTuple):
         (p, q), (s, t), (d, e) = self.padding, self.stride, self.dilation
         if p or q:
             n, c, h, w = x.shape
-            padded = np.full((n, c, h + 2 * p, w + 2 * q), border, x.dtype)
+            padded = alike(np.full((n, c, h + 2 * p, w + 2 * q), border, x.dtype), x)
             padded[:, :, p : p + h, q : q + w] = x
             x = padded
-        view = np.lib.stride_tricks.sliding_window_view(x, self.extent, axis=(2, 3))
+        view = _extents(x, self.extent)
         return view[:, :, ::s, ::t, ::d, ::e].transpose(0, 1, 4, 5, 2, 3)
 
     def reduced(self, ufunc: np.ufunc, x: Any, border: float = 0) -> Any:
@@ -119,7 +131,7 @@ class Sliding(NamedTuple):
                 f"{tuple(shape)}, with {self}"
             )
         (h, w), (p, q), (s, t), (d, e) = image, self.padding, self.stride, self.dilation
-        padded = np.zeros((n, c, h + 2 * p, w + 2 * q), columns.dtype)
+        padded = alike(np.zeros((n, c, h + 2 * p, w + 2 * q), columns.dtype), columns)
         rows, cols = (places[0] - 1) * s + 1, (places[1] - 1) * t + 1
         for i, j in np.ndindex(self.size):
             window = columns[:, :, i, j]
@@ -309,7 +321,8 @@ def _largest(
     """Return equal shares for the pixels of each window that equal its maximum."""
     sliding = Sliding.of(size, stride, padding, dilation)
     windows = sliding.windows(data_of(x), border=-np.inf)
-    reached = np.equal(windows, data_of(out)[:, :, None, None], order="C")
+    layout: dict[str, Any] = {} if foreign(x) else {"order": "C"}  # which CuPy does not have
+    reached = np.equal(windows, data_of(out)[:, :, None, None], **layout)
     return reached / reached.sum(axis=(2, 3), keepdims=True, dtype=out.dtype)
 
 

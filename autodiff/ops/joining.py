@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import wraps
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
+from autodiff.ops.alike import own
 from autodiff.ops.selection import moving, pooled
 from autodiff.ops.shapes import (
     atleast_1d,
@@ -193,7 +195,7 @@ def block(arrays: Any) -> Any:
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """numpy.insert, where what is inserted may be a number, array, Value or Tensor."""
     refuse_nodes(obj)
-    elements, (old, new) = pooled([arr, values], np.asarray(data_of(arr)).dtype)
+    elements, (old, new) = pooled([arr, values], own(data_of(arr)).dtype)
     return elements[np.insert(old, obj, new, axis)]
 
 
@@ -209,7 +211,11 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: Any = 
 
 
 array_split = moving(np.array_split)
-delete = moving(np.delete)
+delete = moving(
+    np.delete,
+    # by position: CuPy has other names
+    compute=wraps(np.delete)(lambda arr, obj, axis=None: np.delete(arr, obj, axis)),
+)
 dsplit = moving(np.dsplit)
 hsplit = moving(np.hsplit)
 split = moving(np.split)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import absolute, imag, real, where
 from autodiff.ops.factorisations import (
     cholesky,
@@ -34,7 +35,7 @@ from autodiff.ops.norms import matrix_norm, norm, vector_norm
 from autodiff.ops.products import cross, matmul, tensordot, vecdot
 from autodiff.ops.products import outer as _outer
 from autodiff.ops.products import trace as _trace
-from autodiff.ops.rank import negligible, rounding, singular
+from autodiff.ops.rank import largest, negligible, rounding, singular
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import as_array, expand_dims
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
@@ -141,7 +142,8 @@ def _kept(a: Any, rcond: Any, rtol: Any) -> tuple[Any, bool]:
     if rcond is None:
         rcond = size * np.finfo(values.dtype).eps if rtol is None else rtol
         rcond = 1e-15 if rcond is np._NoValue else rcond
-    limit = np.asarray(rcond)[..., None] * values.max(axis=-1, keepdims=True, initial=0)
+    limit = own(rcond)[..., None]
+    limit = alike(limit, values) * largest(values)
     if np.any(np.abs(values - limit) <= rounding(values, size)):
         raise np.linalg.LinAlgError(
             f"pinv has no derivative at matrices of shape {a.shape} whose rank is not full, to "
@@ -294,7 +296,7 @@ def _products_of_others(s: Any) -> Any:
 def _svd_and_phase(a: Any) -> Any:
     """Return u, s, vh and det(u) det(vh), so that det(a) is the latter times prod(s)."""
     u, s, vh = np.linalg.svd(a)
-    return u, s, vh, np.asarray(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    return u, s, vh, own(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
 
 
 def _cofactor(a: Any) -> Any:
@@ -309,7 +311,7 @@ def _cofactor_jvp(t: Any, out: Any, a: Any) -> Any:
         change = sum(out * t, axis=(-2, -1), keepdims=True)
         return change * inverse - inverse @ t.swapaxes(-1, -2) @ out
     u, s, vh, phase = _svd_and_phase(a)
-    one = np.eye(s.shape[-1], dtype=bool)
+    one = alike(np.eye(s.shape[-1], dtype=bool), s)
     pairs = np.where(one, 0, _products_of_others(np.where(one, s.dtype.type(1), row_vector(s))))
     t = (adjoint(u) @ t @ adjoint(vh)).swapaxes(-1, -2)
     own = (pairs @ expand_dims(diagonal(t), axis=-1)) * one
@@ -410,7 +412,7 @@ def matrix_power(a: Any, n: int) -> Any:
     if a.ndim < 2 or a.shape[-2] != a.shape[-1]:
         raise np.linalg.LinAlgError(f"matrix_power takes matrices (..., n, n), got {a.shape}")
     if n == 0:
-        return where(True, np.eye(a.shape[-1], dtype=a.dtype), a)
+        return where(True, alike(np.eye(a.shape[-1], dtype=a.dtype), a), a)
     square, out = inv(a) if n < 0 else a, None
     for i, bit in enumerate(reversed(f"{abs(n):b}")):
         square = square @ square if i else square

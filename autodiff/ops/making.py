@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.shapes import broadcast_to, copy, in_dtype
 from autodiff.ops.table import TABLE, Row, alias
 
@@ -25,10 +26,13 @@ class Making(Row):
         self.function = np.full
         TABLE[name] = self
 
-    def make(self, shape: Any, value: Any, dtype: Any) -> Any:
-        """Return a Tensor filled with a value; a plain array if the dtype is not inexact."""
+    def make(self, shape: Any, value: Any, dtype: Any, like: Any = None) -> Any:
+        """Return a Tensor filled with a value; a plain array if the dtype is not inexact.
+
+        Its array belongs to the library of the array `like`.
+        """
         params = {"shape": shape, "fill_value": value, "dtype": dtype}
-        array = np.full(**params)
+        array = alike(np.full(**params), like)
         if array.dtype.kind not in "fc":
             return array
         return Node.tensor(array, None, self, (), params)
@@ -59,7 +63,11 @@ def ones(shape: Any, dtype: Any = float) -> Any:
 
 def empty(shape: Any, dtype: Any = float) -> Any:
     """Return a Tensor of NaN to write into, so that elements that were not written show."""
-    return _EMPTY.make(shape, math.nan if np.dtype(dtype).kind in "fc" else 0, dtype)
+    return _EMPTY.make(shape, _unwritten(dtype), dtype)
+
+
+def _unwritten(dtype: Any) -> float:
+    return math.nan if np.dtype(dtype).kind in "fc" else 0
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
@@ -75,17 +83,17 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return zeros of the shape and dtype of `a`: a Tensor to write into if `a` is a node."""
-    return _like(np.zeros_like, zeros, a, dtype, shape)
+    return _like(np.zeros_like, _ZEROS, lambda dtype: 0, a, dtype, shape)
 
 
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return ones of the shape and dtype of `a`: a Tensor to write into if `a` is a node."""
-    return _like(np.ones_like, ones, a, dtype, shape)
+    return _like(np.ones_like, _ONES, lambda dtype: 1, a, dtype, shape)
 
 
 def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return an array like `prototype` to write into: a Tensor of NaN if that is a node."""
-    return _like(np.empty_like, empty, prototype, dtype, shape)
+    return _like(np.empty_like, _EMPTY, _unwritten, prototype, dtype, shape)
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
@@ -100,11 +108,12 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     return full(shape, fill_value, dtype or np.asarray(data_of(a)).dtype)
 
 
-def _like(numpys: Any, make: Any, a: Any, dtype: Any, shape: Any) -> Any:
+def _like(numpys: Any, op: Making, value: Any, a: Any, dtype: Any, shape: Any) -> Any:
     if not isinstance(a, Node):
         return numpys(a, dtype, shape=shape)
-    like: Any = a if isinstance(a, Node.tensor) else np.asarray(data_of(a))
-    return make(like.shape if shape is None else shape, like.dtype if dtype is None else dtype)
+    data: Any = own(data_of(a))
+    dtype = data.dtype if dtype is None else dtype
+    return op.make(data.shape if shape is None else shape, value(dtype), dtype, data)
 
 
 for ours, numpys in (

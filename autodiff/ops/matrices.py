@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import alike
 from autodiff.ops.general import general
 from autodiff.ops.shapes import expand_dims, setitem
 from autodiff.ops.table import conj, linear
@@ -26,7 +28,7 @@ def row_vector(x: Any) -> Any:
 
 
 def diagonal_matrix(x: Any) -> Any:
-    return expand_dims(x, axis=-1) * np.eye(x.shape[-1], dtype=x.dtype)
+    return expand_dims(x, axis=-1) * alike(np.eye(x.shape[-1], dtype=x.dtype), x)
 
 
 def _places(shape: tuple[int, ...], offset: int) -> Any:
@@ -35,9 +37,17 @@ def _places(shape: tuple[int, ...], offset: int) -> Any:
     return (Ellipsis, rows, rows + offset)
 
 
+@wraps(np.linalg.diagonal)
+def _diagonal(x: Any, offset: int = 0) -> Any:
+    return np.diagonal(x, offset, -2, -1)  # which other libraries have, too
+
+
 diagonal = linear(
     np.linalg.diagonal,
-    lambda g, x, offset=0: setitem(np.zeros(x.shape, g.dtype), g, index=_places(x.shape, offset)),
+    lambda g, x, offset=0: setitem(
+        alike(np.zeros(x.shape, g.dtype), g), g, index=_places(x.shape, offset)
+    ),
+    compute=_diagonal,
     name="linalg.diagonal",
     doc="Return a diagonal of matrices (..., m, n).",
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from autodiff.core.graph import data_of
+from autodiff.ops.alike import foreign
 from autodiff.ops.elementwise import absolute, real, sign, where
 from autodiff.ops.factorisations import svdvals
 from autodiff.ops.general import general
 from autodiff.ops.rank import rounding
-from autodiff.ops.reductions import _aligned, max, min, sum
+from autodiff.ops.reductions import _aligned, axes_of, kept_shape, lined_up, max, min, sum
 from autodiff.ops.shapes import as_array, expand_dims
 from autodiff.ops.table import Kink, composite, conj
 
@@ -22,7 +24,7 @@ def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
     """The direction in which the norm grows fastest, as steep as it does; 0 where out is 0."""
     out = _aligned(out, x, axis)
     if ord == 0:
-        return np.zeros(x.shape, x.dtype)
+        return np.zeros_like(data_of(x))
     if ord == 2:
         return x / where(data_of(out) == 0, math.inf, out)
     size = absolute(x)
@@ -46,8 +48,18 @@ def _tied_elements(out: Any, x: Any, axis: Any = None, keepdims: bool = False, o
     return np.sum(reached, axis=axis, keepdims=keepdims) > 1
 
 
+@wraps(np.linalg.vector_norm)
+def _vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    if not foreign(x):
+        return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    shape = kept_shape(x, axis)
+    out = np.linalg.norm(lined_up(x, axis), ord, -1).reshape(shape)  # the function that CuPy has
+    return out if keepdims else np.squeeze(out, tuple(axes_of(x, axis)))
+
+
 vector_norm = general(
     np.linalg.vector_norm,
+    compute=_vector_norm,
     vjp=lambda g, out, x, axis=None, keepdims=False, ord=2: (
         _aligned(g, x, axis) * _steepest(out, x, axis, ord)
     ),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import real, sqrt
 from autodiff.ops.general import general
 from autodiff.ops.linalg import inv, lstsq
@@ -51,7 +52,8 @@ def _aligned(a1: Any, a2: Any, name: str) -> list[Any]:
     pair = _coefficients(a1, name), _coefficients(a2, name)
     size = max(map(len, pair))
     return [
-        concatenate([np.zeros(size - len(p), p.dtype), p]) if len(p) < size else p for p in pair
+        concatenate([alike(np.zeros(size - len(p), p.dtype), p), p]) if len(p) < size else p
+        for p in pair
     ]
 
 
@@ -92,7 +94,7 @@ def polydiv(u: Any, v: Any) -> Any:
     dtype = (data_of(u)[:1] + data_of(v)[:1]).dtype
     scale = 1.0 / v[0]
     quotient = []
-    r = u + np.zeros(1, dtype)
+    r = u + alike(np.zeros(1, dtype), u)
     for k in range(len(u) - len(v) + 1):
         part = slice(k, k + len(v))
         quotient.append(scale * r[k : k + 1])
@@ -109,7 +111,7 @@ def polyder(p: Any, m: int = 1) -> Any:
         raise ValueError(f"polyder: the order m={m} is negative: use polyint")
     p = _array(p, "polyder")
     for _ in range(int(m)):
-        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
+        p = p[:-1] * alike(np.arange(len(p) - 1, 0, -1), p)
     return p
 
 
@@ -119,13 +121,14 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     m = int(m)
     if m < 0:
         raise ValueError(f"polyint: the order m={m} is negative: use polyder")
-    p, k = _array(p, "polyint"), _coefficients(np.zeros(m) if k is None else k, "polyint")
+    p = _array(p, "polyint")
+    k = _coefficients(alike(np.zeros(m), p) if k is None else k, "polyint")
     if len(k) == 1 and m > 1:
-        k = k * np.ones(m)
+        k = k * alike(np.ones(m), k)
     if len(k) < m:
         raise ValueError(f"polyint: k has {len(k)} constants for {m} integrals: give 1 or {m}")
     for i in range(m):
-        p = concatenate([p / np.arange(len(p), 0, -1), k[i : i + 1]])
+        p = concatenate([p / alike(np.arange(len(p), 0, -1), p), k[i : i + 1]])
     return p
 
 
@@ -150,7 +153,7 @@ def poly(seq_of_zeros: Any) -> Any:
         )
     if zeros.dtype != object:
         zeros = astype(zeros, dtype=np.dtype(np.mintypecode(zeros.dtype.char)))
-    one = np.ones(1, zeros.dtype)
+    one = alike(np.ones(1, zeros.dtype), zeros)
     a: Any = one if len(zeros) else 1.0
     for i in range(len(zeros)):
         a = convolve(a, concatenate([one, -zeros[i : i + 1]]))
@@ -161,7 +164,7 @@ def poly(seq_of_zeros: Any) -> Any:
 
 
 def _roots(p: Any) -> Any:
-    p = np.asarray(p)
+    p = own(p)
     if p.dtype == object:  # NumPy would dispatch on the elements and call this again
         raise TypeError("roots does not take an array of Values: join them with autodiff.stack")
     return np.roots(p)
@@ -177,7 +180,7 @@ roots = general(
 
 def _vander_jvp(t: Any, out: Any, x: Any, N: int | None = None, increasing: bool = False) -> Any:
     columns = out.shape[1]
-    powers = np.arange(1, columns)
+    powers = alike(np.arange(1, columns), x)
     slopes = vander(x, N=max(columns - 1, 0), increasing=increasing)
     slopes = slopes * (powers if increasing else powers[::-1])
     places = slice(1, None) if increasing else slice(None, -1)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autodiff.ops.alike import alike
 from autodiff.ops.elementwise import exp
 from autodiff.ops.general import general
 from autodiff.ops.reductions import Axes, sum, weighted
@@ -98,7 +99,9 @@ def _cross_entropy(x: Any, labels: Any = ()) -> Any:
 
 def _excess(x: Any, labels: Any) -> Any:
     """Return softmax(x) minus the one-hot labels."""
-    return softmax(x, axis=-1) - (np.reshape(labels, (-1, 1)) == np.arange(x.shape[-1]))
+    return softmax(x, axis=-1) - (
+        alike(np.reshape(labels, (-1, 1)), x) == alike(np.arange(x.shape[-1]), x)
+    )
 
 
 cross_entropy = general(

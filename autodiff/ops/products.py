@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from autodiff.ops.alike import alike
 from autodiff.ops.general import general
 from autodiff.ops.shapes import as_array, expand_dims, reshape, stack, unbroadcast
 from autodiff.ops.table import OBJECT, alias, composite, conj, joined, linear
@@ -249,7 +250,7 @@ def kron(a: Any, b: Any) -> Any:
 
 def _on_diagonal(g: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
     axis1, axis2 = axis1 % a.ndim, axis2 % a.ndim
-    ones = np.eye(a.shape[axis1], a.shape[axis2], offset, dtype=g.dtype)
+    ones = alike(np.eye(a.shape[axis1], a.shape[axis2], offset, dtype=g.dtype), g)
     ones = ones if axis1 < axis2 else ones.T
     sizes = [size if i in (axis1, axis2) else 1 for i, size in enumerate(a.shape)]
     return expand_dims(g, axis=(axis1, axis2)) * ones.reshape(sizes)
@@ -297,12 +298,12 @@ def _einsum_transposed(g: Any, k: int, operands: Any, subscripts: str, optimize:
     for label, size in zip(wanted, x.shape, strict=True):
         if label in result:  # a repeated label reads the diagonal only
             result += next(spare)
-            factors.append(np.eye(size, dtype=g.dtype))
+            factors.append(alike(np.eye(size, dtype=g.dtype), g))
             labels.append(label + result[-1])
         else:
             result += label
             if (label, size) not in spans:  # the operand was summed over this axis
-                factors.append(np.ones(size, g.dtype))
+                factors.append(alike(np.ones(size, g.dtype), g))
                 labels.append(label)
     return einsum(f"{','.join(labels)}->{result}", *factors, optimize=bool(optimize))
 

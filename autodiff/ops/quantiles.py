@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Args, Node, Params, data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import General, general
 from autodiff.ops.reductions import Axes, lined_up, parameters_of, put_back, sum
@@ -61,8 +62,9 @@ class OrderStatistic(General):
 
 def _ranks(lines: Any, order: Any) -> Any:
     """0, 1, 2, ... for the elements of a line in order; NaN for NaNs among others."""
-    ranks = np.empty(lines.shape, lines.real.dtype)
-    np.put_along_axis(ranks, order, np.arange(lines.shape[1], dtype=ranks.dtype)[None], axis=1)
+    ranks = alike(np.empty(lines.shape, lines.real.dtype), lines)
+    which = np.arange(len(lines))[:, None]
+    ranks[which, order] = alike(np.arange(lines.shape[1], dtype=ranks.dtype), lines)
     missing = np.isnan(lines)
     ranks[missing] = math.nan
     ranks[missing.all(axis=1)] = 0
@@ -82,7 +84,7 @@ def _method(params: dict[str, Any]) -> Any:
 def _growth(count: Any, q: Any, method: Any) -> Any:
     """How fast the rank of a result, of `count` elements each, grows with q (a part of 1)."""
     if method not in _LINES:
-        return np.zeros(count.shape)
+        return 0 * count
     first, last = _LINES[method]
     growth = count + 1 - first - last
     rank = growth * q + first - 1
@@ -103,8 +105,8 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
         out, x, q = data_of(out), data_of(x), data_of(q)
         given = params | {"q": q} if whole else params
         lines = lined_up(x, axis)
-        order = lines.argsort(axis=1, kind="stable")
-        numbers = np.repeat(np.arange(float(len(lines))), lines.shape[1])
+        order = np.argsort(lines, axis=1, kind="stable")
+        numbers = alike(np.repeat(np.arange(float(len(lines))), lines.shape[1]), x)
         line, rank = (
             function(put_back(of_elements, x, axis), axis=axis, **given)
             for of_elements in (numbers, _ranks(lines, order))
@@ -117,7 +119,7 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
         high = np.minimum(low + 1, lines.shape[1] - 1)
         growth: Any = 0
         if whole:
-            growth = _growth(count, _under(np.asarray(q), out) / whole, _method(params)) / whole
+            growth = _growth(count, _under(alike(own(q), x), out) / whole, _method(params)) / whole
             growth = np.where(missing, 0, growth).astype(share.dtype)
         return (line, order[line, low]), (line, order[line, high]), share, missing, growth
 

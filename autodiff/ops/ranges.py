@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import alike
 from autodiff.ops.elementwise import power
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to, expand_dims
@@ -18,21 +19,21 @@ __all__ = [
 ]
 
 
-def _way(num: int, endpoint: bool, axis: int, ndim: int) -> Any:
-    """Return the fractions of the way from start to stop, along one of `ndim` axes."""
+def _way(num: int, endpoint: bool, axis: int, like: Any) -> Any:
+    """Return the fractions of the way from start to stop, along an axis of an array like `like`."""
     way = np.arange(num) / (num - endpoint or 1)
-    shape = [1] * ndim
+    shape = [1] * np.ndim(like)
     shape[axis] = num
-    return way.reshape(shape)
+    return alike(way.reshape(shape), like)
 
 
 linspace = linear(
     np.linspace,
     lambda g, start, stop, num=50, endpoint=True, axis=0: sum(
-        g * (1 - _way(num, endpoint, axis, g.ndim)), axis=axis
+        g * (1 - _way(num, endpoint, axis, g)), axis=axis
     ),
     lambda g, start, stop, num=50, endpoint=True, axis=0: sum(
-        g * _way(num, endpoint, axis, g.ndim), axis=axis
+        g * _way(num, endpoint, axis, g), axis=axis
     ),
     jointly=True,
 )
@@ -68,5 +69,5 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, ax
     if not (np.all(start) and np.all(stop)):
         raise ValueError("a geometric sequence does not include zero")
     start, stop = _abreast(axis, start, stop)
-    factor = stop / (start * np.ones(()))  # in double precision, as in NumPy
-    return start * power(factor, _way(num, endpoint, axis, np.ndim(start)))
+    factor = stop / (start * np.float64(1))  # in double precision, as in NumPy
+    return start * power(factor, _way(num, endpoint, axis, start))

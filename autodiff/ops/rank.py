@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import alike
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to
 from autodiff.ops.table import scaled
@@ -24,9 +25,14 @@ def rounding(values: Any, size: int) -> Any:
     A size below 10 counts as 10, since the elements of a small matrix are rounded too.
     """
     values = np.abs(values)
-    return (
-        max(size, 10) * np.finfo(values.dtype).eps * values.max(axis=-1, keepdims=True, initial=0)
-    )
+    return max(size, 10) * np.finfo(values.dtype).eps * largest(values)
+
+
+def largest(values: Any) -> Any:
+    """Return the largest of the values, none of them negative, along the last axis; 0 of none."""
+    if not values.shape[-1]:
+        return np.zeros_like(values, shape=(*values.shape[:-1], 1))
+    return values.max(axis=-1, keepdims=True)
 
 
 def negligible(values: Any, size: int) -> Any:
@@ -40,7 +46,7 @@ def coinciding(values: Any, rounding: Any) -> Any:
     Its diagonal is False.
     """
     gaps = np.abs(values[..., None, :] - values[..., :, None])
-    return (gaps <= rounding[..., None]) & ~np.eye(values.shape[-1], dtype=bool)
+    return (gaps <= rounding[..., None]) & ~alike(np.eye(values.shape[-1], dtype=bool), values)
 
 
 def singular(a: Any, inverse: Any) -> bool:

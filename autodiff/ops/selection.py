@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Args, Node, Params, Parts, data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.reductions import max, mean, min
 from autodiff.ops.shapes import (
     along,
@@ -80,7 +81,7 @@ class Moving(Row):
 
     def places(self, x: Any, params: Params) -> Any:
         """Return for each element of the result its position in x."""
-        numbered = positions(x.shape, 1)
+        numbered = alike(positions(x.shape, 1), x)
         if self.rule:
             return self.rule(numbered, data_of(x), **params)
         return self.function(numbered, **params)
@@ -97,7 +98,7 @@ class Moving(Row):
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         places = self.places(args[0], params)
-        padded = concatenate([np.zeros(1, t.dtype), t.ravel()])
+        padded = concatenate([alike(np.zeros(1, t.dtype), t), t.ravel()])
         if isinstance(places, tuple | list):
             return Parts([padded[part] for part in places])
         return padded[places]
@@ -120,9 +121,16 @@ def moving(
 
 # Moves whose transpose is another NumPy function.
 
+
+def _back(shift: Any) -> Any:
+    """The opposite of one whole number, or of several."""
+    opposite = np.negative(shift).tolist()
+    return tuple(opposite) if isinstance(opposite, list) else opposite
+
+
 roll = linear(
     np.roll,
-    lambda g, a, shift=0, axis=None: roll(g, np.negative(shift), axis),
+    lambda g, a, shift=0, axis=None: roll(g, _back(shift), axis),
 )
 flip = linear(np.flip, lambda g, m, axis=None: flip(g, axis))
 fliplr = linear(np.fliplr, lambda g, m: fliplr(g))
@@ -135,7 +143,8 @@ triu = linear(np.triu, lambda g, m, k=0: triu(g, k))
 def _untake(g: Any, a: Any, indices: Any, axis: int | None, mode: Any) -> Any:
     shape = (a.size,) if axis is None else a.shape
     axis = (axis or 0) % len(shape)
-    rows = np.take(np.arange(shape[axis]), indices, mode=mode)
+    options = {} if mode == "raise" else {"mode": mode}  # which CuPy does not have
+    rows = np.take(alike(np.arange(shape[axis]), a), indices, **options)
     index = along(axis, len(shape), rows) if axis else rows
     return scatter(g, index=index, shape=shape).reshape(a.shape)
 
@@ -169,9 +178,8 @@ def _partitioned(places: Any, x: Any, kth: Any, axis: int | None) -> Any:
         places, x, axis = places.ravel(), x.ravel(), -1
     # NumPy's partition and argpartition need not agree, so elements are found by their rank
     ranks = np.argsort(np.partition(x, kth, axis), axis, kind="stable")
-    found = np.empty_like(places)
-    np.put_along_axis(found, ranks, _sorted(places, x, axis), axis)
-    return found
+    back = np.argsort(ranks, axis, kind="stable")
+    return np.take_along_axis(_sorted(places, x, axis), back, axis)
 
 
 def _unique(places: Any, x: Any, axis: int | None, equal_nan: bool) -> Any:
@@ -229,12 +237,12 @@ def extract(condition: Any, arr: Any) -> Any:
 @composite(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """numpy.trim_zeros for arrays and Tensors."""
-    x = np.asarray(data_of(filt))
+    x = own(data_of(filt))
     trimmed = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     index = [slice(None)] * x.ndim
     for i, found in enumerate(x.nonzero()):
         if i in [axis % x.ndim for axis in trimmed]:
-            start, stop = (found.min(), found.max() + 1) if found.size else (0, 0)
+            start, stop = (int(found.min()), int(found.max()) + 1) if found.size else (0, 0)
             index[i] = slice(start if "f" in trim else None, stop if "b" in trim else None)
     return getitem(filt, tuple(index))
 
@@ -296,7 +304,8 @@ def _before(x: Any, axis: int, width: int, mode: str, option: Any) -> Any:
     edge = part(0, 1)
     if mode == "linear_ramp":
         steps = (np.arange(width) / width).astype(x.dtype)
-        return option + (edge - option) * steps.reshape([width] + [1] * (x.ndim - axis - 1))
+        steps = alike(steps.reshape([width] + [1] * (x.ndim - axis - 1)), x)
+        return option + (edge - option) * steps
     first = 0 if mode == "symmetric" else 1
     if first + width > x.shape[axis]:
         raise ValueError(
@@ -322,7 +331,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     before = np.argwhere(padded)[0].tolist()
     if mode in ("constant", "empty"):
         inner = tuple(slice(i, i + n) for i, n in zip(before, shape, strict=True))
-        return setitem(np.pad(np.zeros(shape, x.dtype), pad_width, **kwargs), x, index=inner)
+        outer = alike(np.pad(np.zeros(shape, x.dtype), pad_width, **kwargs), x)
+        return setitem(outer, x, index=inner)
     if mode not in STATISTICS and mode != "linear_ramp" and kwargs.get("reflect_type") != "odd":
         return ravel(x)[np.pad(positions(shape), pad_width, mode, **kwargs)]
     options: Any = kwargs.get("end_values", 0 if mode == "linear_ramp" else None)
@@ -344,8 +354,9 @@ def _assign(function: Callable[..., None], target: Any, k: int, *args: Any) -> N
     value = args[k]
     if isinstance(target, Node.tensor):
         refuse_nodes(*args[:k], *args[k + 1 :])
-        places = np.zeros(target.shape, int)
-        function(places, *args[:k], positions(np.shape(value), 1), *args[k + 1 :])
+        places = alike(np.zeros(target.shape, int), target)
+        numbered = alike(positions(np.shape(value), 1), target)
+        function(places, *args[:k], numbered, *args[k + 1 :])
         written = places > 0
         target[written] = getitem(ravel(value), places[written] - 1)
     elif any(isinstance(x, Node) for x in (target, *args)):

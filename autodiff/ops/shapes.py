@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, current
+from autodiff.ops.alike import alike, foreign
 from autodiff.ops.table import Linear, alias, composite, floating, linear, row, shape_of
 
 __all__ = [
@@ -48,6 +49,9 @@ def _scatter(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
         size = math.prod(shape[1:])
         places = index[..., None] * size + np.arange(size)
         np.add.at(out.reshape(-1), places, x.reshape(places.shape))
+    elif foreign(x):
+        places = np.arange(out.size).reshape(shape)
+        np.add.at(out.reshape(-1), alike(places, x)[index].ravel(), x.ravel())
     else:
         np.add.at(out, index, x)
     return out
@@ -315,8 +319,8 @@ def _what_stays(g: Any, value: Any, index: Any) -> Any:
     """g[index], with zeros for the elements of an assignment that a later one overwrites."""
     kept = getitem(g, index=index)
     if not _selects_once(index):
-        places = np.zeros(g.shape, int)
-        order = np.arange(kept.size).reshape(kept.shape)
+        places = alike(np.zeros(g.shape, int), g)
+        order = alike(np.arange(kept.size).reshape(kept.shape), g)
         places[index] = order
         kept = row("where")(places[index] == order, kept, 0)
     # NumPy lets a value have more axes than its place, if they are of length 1

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.core.graph import data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.shapes import getitem, scatter
@@ -65,8 +66,8 @@ class _Pieces(NamedTuple):
 
 
 def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
-    points, places, values = np.asarray(data_of(x), float), data_of(xp), data_of(fp)
-    order, knots = np.arange(len(places)), np.asarray(places, float)
+    points, places, values = own(data_of(x)).astype(float), data_of(xp), data_of(fp)
+    order, knots = alike(np.arange(len(places)), places), own(places).astype(float)
     at = points
     if period is not None:
         period = abs(period)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.ops.alike import own
 from autodiff.ops.elementwise import exp2, where
 from autodiff.ops.general import general
 from autodiff.ops.table import Kink, conj, elementwise
@@ -105,7 +106,7 @@ def _sinc_derivative(x: Any, n: int = 0) -> Any:
     is stable where |u| > k, and solving for S_(k-1) where |u| < k. The downward recurrence starts
     at S = 0, far enough above n.
     """
-    x = np.asarray(x)
+    x = own(x)
     with np.errstate(invalid="ignore"):
         phase = math.pi * (x - 2 * np.rint(x.real / 2))  # πx modulo 2π, reduced exactly
         sine, cosine = np.sin(phase), np.cos(phase)
@@ -144,7 +145,7 @@ def _bessel_i(x: Any, n: int = 0) -> Any:
     The terms of the power series have one sign, so nothing cancels. M. Abramowitz and I. Stegun,
     Handbook of Mathematical Functions, 9.6.10 and 9.7.1.
     """
-    x = np.asarray(x)
+    x = own(x)
     size = np.where(x < 0, -x, x)  # unlike abs, differentiable at 0 for an array of Values
     bound = max(40, n * n)  # above it the asymptotic series is accurate to rounding
     far = size > bound

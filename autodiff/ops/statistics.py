@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, data_of
+from autodiff.ops.alike import own
 from autodiff.ops.elementwise import imag, real, sqrt, where
 from autodiff.ops.reductions import (
     Axes,
@@ -79,7 +80,7 @@ def _variables(m: Any, dtype: Any, upright: bool) -> Any:
 
 
 def _sample_weights(name: str, weights: Any, count: int) -> Any:
-    weights = weights if isinstance(weights, Node) else np.asarray(weights, float)
+    weights = weights if isinstance(weights, Node) else own(weights).astype(float)
     if weights.shape != (count,):
         raise RuntimeError(f"cov: {name} has shape {weights.shape}, but there are {count} samples")
     if np.any(weights < 0):

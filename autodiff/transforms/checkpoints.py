@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import numpy as np
-
 from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Params, Parts, ancestors, data_of
 from autodiff.core.modes import recorded, recording
@@ -15,6 +13,7 @@ from autodiff.core.walks import pull, push
 from autodiff.nodes.arrays import private
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.tensor import Tensor
+from autodiff.ops.alike import own
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
 from autodiff.transforms.results import Function, differentiable, name_of, with_tensors
@@ -66,7 +65,7 @@ def checkpoint(f: Function) -> Callable[..., Any]:
                 f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, so its "
                 "derivative would be lost: pass it as an argument"
             )
-        data = tuple(np.asarray(x._data) for x in results)
+        data = tuple(own(x._data) for x in results)
         parts = iter(Bundle(data, _checkpoint, (packed,), params).items())
         return trees.mapped(lambda x: next(parts) if isinstance(x, Node) else x, output)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Node, ancestors, data_of
+from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where
 from autodiff.ops.shapes import reshape, stack
 from autodiff.ops.table import Elementwise
@@ -126,9 +127,9 @@ def _jacobian(run: Run, mode: str | None) -> Any:
 
 def _units(x: Any, unit: complex = 1) -> Iterator[Any]:
     """Yield each unit vector of the space of `x`, times `unit` if complex."""
-    data = np.asarray(data_of(x))
+    data = own(data_of(x))
     for index in np.ndindex(data.shape):
-        one = np.zeros(data.shape, data.dtype)
+        one = np.zeros_like(data)
         one[index] = unit if data.dtype.kind == "c" else 1
         yield one
 
@@ -138,7 +139,7 @@ def _rows(run: Run, output: Any) -> list[Any]:
     shape = np.shape(data_of(output))
     if not isinstance(output, Node):
         return [
-            np.zeros(shape + np.shape(x._data), np.asarray(x._data).dtype) if shape else x.zero()
+            np.zeros_like(own(x._data), shape=shape + np.shape(x._data)) if shape else x.zero()
             for x in run.variables
         ]
     if not shape:
@@ -174,7 +175,7 @@ def _stacked(
         return parts[0]
     shape = outer + inner if axis == 0 else inner + outer
     if not parts:
-        return np.zeros(shape, np.asarray(data_of(like)).dtype)
+        return np.zeros_like(own(data_of(like)), shape=shape)
     return reshape(stack(parts, axis=axis), shape)
 
 
@@ -195,7 +196,7 @@ def _on_diagonal(run: Run, output: Node) -> Any:
     shape = output._data.shape
     # forward mode, since the cotangent of a real argument drops a complex result's imaginary part
     (diagonal,) = run.push_leaves([np.ones_like(run.variables[0]._data)])
-    eye = np.eye(int(np.prod(shape)), dtype=output._data.dtype)
+    eye = alike(np.eye(int(np.prod(shape)), dtype=output._data.dtype), output)
     # `where`, since a product with the infinite derivatives would make NaN off the diagonal
     made = reshape(where(eye, reshape(diagonal, (-1,)), eye), shape + shape)
     return trees.rebuilt(run.output, [run.like_arguments([made])])

@@ -17,6 +17,7 @@ from autodiff.core.walks import pull, push
 from autodiff.nodes.tensor import Tensor
 from autodiff.nodes.value import Value, pull_floats
 from autodiff.nodes.writing import view_behind
+from autodiff.ops.alike import copied, own
 from autodiff.ops.elementwise import positive
 from autodiff.ops.table import Elementwise, is_object
 from autodiff.transforms.results import differentiable, name_of, with_tensors
@@ -244,7 +245,7 @@ class Run:
         """Return the tangents of the output's leaves; plain if they depend on nothing else."""
         record = self.record or any(isinstance(t, Node) for t in tangents)
         given = {
-            x: x.spread(t if isinstance(t, Node) else np.array(t))  # walks may change the copy
+            x: x.spread(t if isinstance(t, Node) else copied(t))  # walks may change the copy
             for x, t in zip(self.variables, tangents, strict=True)
         }
         start = next_serial()
@@ -267,7 +268,7 @@ class Run:
 
 
 def _no_tangent(constant: Any) -> Any:
-    data = np.asarray(constant)
+    data = own(constant)
     return np.zeros_like(data, data.dtype if data.dtype.kind in "fc" else float)[()]
 
 

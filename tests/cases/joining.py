@@ -20,7 +20,7 @@ def nested(function: Any, arrays: Any, params: Any) -> Any:
 
 def inserted(function: Any, arrays: Any, params: Any) -> Any:
     """A `call` in NumPy's order: the inserted values come last."""
-    return function(arrays[0], params["obj"], arrays[1], params["axis"])
+    return function(arrays[0], params["obj"], arrays[1], params.get("axis"))
 
 
 def insertion(shape: Any, obj: Any, values: Any, axis: int | None) -> Case:

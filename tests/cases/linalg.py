@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autodiff.ops.alike import alike
 from cases.case import SHAPES, Case, listed
 
 STACKS = hnp.array_shapes(min_dims=0, max_dims=2, min_side=1, max_side=2)
@@ -66,13 +67,13 @@ def folded(shape: tuple[int, ...], ind: int) -> Callable[..., Sequence[Any]]:
 def freed(function: Any, arrays: Any, params: Any) -> Any:
     """Return w, and a product of v and its adjoint, for a result (w, v)."""
     w, v = function(*arrays, **params)
-    weights = np.arange(1, v.shape[-1] + 1, dtype=np.float32)
+    weights = alike(np.arange(1, v.shape[-1] + 1, dtype=np.float32), v)
     return w, (v * weights) @ adjoint(v)
 
 
 def freed_svd(function: Any, arrays: Any, params: Any) -> Any:
     u, s, vh = function(*arrays, **params)
-    weights = np.arange(1, s.shape[-1] + 1, dtype=np.float32)
+    weights = alike(np.arange(1, s.shape[-1] + 1, dtype=np.float32), s)
     u, vh = u[..., : s.shape[-1]], vh[..., : s.shape[-1], :]
     return s, (u * weights) @ vh, (u * weights) @ adjoint(u), adjoint(vh * weights[:, None]) @ vh
 

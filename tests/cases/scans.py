@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autodiff import where
+from autodiff.ops.alike import alike
 from cases.case import SHAPES, Case, axis_of, listed, preferring
 
 
@@ -76,7 +77,8 @@ def gradients(draw):
     }[kind]
 
     def call(function, arrays, params):
-        return function(*arrays, *given, **params)
+        coordinates = [alike(each, arrays[0]) if np.ndim(each) else each for each in given]
+        return function(*arrays, *coordinates, **params)
 
     return Case([shape], params, complex=True, call=call)
 

@@ -7,6 +7,7 @@ in `tests/cases`, a file a family.
 import numpy as np
 import pytest
 from cases import CASES
+from functions import ENGINE, FUNCTIONS
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from programs import as_values
@@ -17,40 +18,10 @@ from autodiff.core import trees
 from autodiff.core.graph import Node, Op
 from autodiff.core.walks import pull, push
 from autodiff.nodes.writing import view_behind
-from autodiff.ops import making
 from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
 
-# rows of the engine, tested with the engine
-ENGINE = {"chain", "checkpoint", "item", "pack", "tensor", "zeros", "ones", "empty", "full"}
 # NumPy returns float64 for any dtype
 WIDENED = {"geomspace", "interp", "polyder", "polyfit", "polyint", "sort_complex", "vander"}
-
-
-def name_of(numpys) -> str:
-    """Return the name of a NumPy function: `sum`, `linalg.norm`."""
-    module = getattr(numpys, "__module__", "") or ""
-    place = module.removeprefix("numpy").strip(".")
-    return f"{place}.{numpys.__name__}" if place in ("linalg", "fft") else numpys.__name__
-
-
-class Function:
-    """A function of ours, with NumPy's (or, if NumPy has none, its plain function)."""
-
-    def __init__(self, numpys, ours):
-        self.ours = ours
-        known = (getattr(numpys, "__module__", "") or "").startswith("numpy")
-        known = known or isinstance(numpys, np.ufunc)
-        self.name = name_of(numpys) if known else ours.name
-        self.plain = numpys if known else ours.function
-
-
-FUNCTIONS = {}
-for numpys, ours in BY_FUNCTION.items():
-    if getattr(ours, "__name__", "") in making.__all__:
-        continue  # arrays to write into: tests/autodiff/nodes/test_writing.py
-    function = Function(numpys, ours)
-    if function.name not in ENGINE:
-        FUNCTIONS[function.name] = function
 
 every = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 
