@@ -20,7 +20,8 @@ import numpy as np
 
 from autodiff import Tensor, Value, gradients
 from autodiff.core.graph import Node
-from autodiff.ops.table import TABLE, Elementwise
+from autodiff.ops.registry import TABLE
+from autodiff.ops.table import Elementwise
 
 BOUND = 4.0
 FLOAT = np.finfo(float)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autodiff.ops import making
-from autodiff.ops.table import BY_FUNCTION
+from autodiff.ops.registry import BY_FUNCTION
 
 # rows of the engine, tested with the engine
 ENGINE = {"chain", "checkpoint", "item", "pack", "tensor", "zeros", "ones", "empty", "full"}

@@ -25,7 +25,8 @@ import numpy as np
 import autodiff
 from autodiff.core.graph import Op, data_of
 from autodiff.ops.general import General
-from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise, Linear, Rule, conj, is_complex, over
+from autodiff.ops.registry import BY_FUNCTION, TABLE
+from autodiff.ops.table import Elementwise, Linear, Rule, conj, is_complex, over
 
 HERE = Path(__file__).parent
 OPS = HERE / "autodiff" / "ops"

@@ -16,7 +16,8 @@ import numpy as np
 from autodiff.ops import making
 from autodiff.ops.general import General
 from autodiff.ops.plain import MAKER_NAMES, PLAIN, REFUSED, found
-from autodiff.ops.table import BY_FUNCTION, Elementwise, Linear
+from autodiff.ops.registry import BY_FUNCTION
+from autodiff.ops.table import Elementwise, Linear
 
 MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.stride_tricks")
 

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.ops.table import BY_FUNCTION
+from autodiff.ops.registry import BY_FUNCTION
 from autodiff.testing import expressions
 
 sys.path.insert(0, str(Path(__file__).parent))

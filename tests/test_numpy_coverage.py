@@ -19,7 +19,7 @@ from autodiff.ops.plain import (
     REFUSED_NAMES,
     found,
 )
-from autodiff.ops.table import BY_FUNCTION
+from autodiff.ops.registry import BY_FUNCTION
 
 NEWER: dict[str, tuple[int, int]] = {}  # name in our tables: first NumPy version with it
 X = np.array([[1.5, -2.0, 0.0], [0.5, np.inf, -1.0]])

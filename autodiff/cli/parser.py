@@ -31,8 +31,9 @@ from autodiff.ops import (
     special,
     statistics,
 )
+from autodiff.ops.registry import shape_of
 from autodiff.ops.shapes import getitem, stack
-from autodiff.ops.table import Elementwise, shape_of
+from autodiff.ops.table import Elementwise
 from autodiff.views.text import printable, width
 
 LONGEST = 10_000  # most characters of a text

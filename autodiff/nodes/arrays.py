@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.kinks import Mask
 from autodiff.ops.shapes import as_array
-from autodiff.ops.ties import Mask
 
 
 def checked(array: ArrayLike, copy: bool = True) -> Any:

@@ -12,7 +12,7 @@ from autodiff.core.missing import advice
 from autodiff.core.modes import compared, modes
 from autodiff.nodes.ufuncs import call_method
 from autodiff.ops.plain import MAKERS, PLAIN, REFUSED
-from autodiff.ops.table import BY_FUNCTION
+from autodiff.ops.registry import BY_FUNCTION
 
 COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
 

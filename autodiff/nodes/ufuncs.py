@@ -12,8 +12,9 @@ from autodiff.core.graph import Node, current
 from autodiff.nodes.writing import write_at
 from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where as choose
+from autodiff.ops.outputs import gives_out, written
+from autodiff.ops.registry import TABLE, shape_of
 from autodiff.ops.shapes import as_array, broadcast_to, in_dtype, stack
-from autodiff.ops.table import TABLE, gives_out, shape_of, written
 
 # Rows equivalent to a ufunc's method; methods of other ufuncs are computed step by step.
 REDUCTIONS = {

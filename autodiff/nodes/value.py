@@ -30,8 +30,8 @@ from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
+from autodiff.ops.kinks import Tied
 from autodiff.ops.table import Elementwise
-from autodiff.ops.ties import Tied
 
 FLOAT = np.float64()  # has the shape and dtype of a Value
 

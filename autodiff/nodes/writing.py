@@ -15,6 +15,8 @@ from autodiff.core.modes import modes, recording, records
 from autodiff.nodes.arrays import frozen, ordinary, private, refusal
 from autodiff.nodes.places import WRITING, History, Place, Superseded, View, positions
 from autodiff.ops.joining import array
+from autodiff.ops.outputs import misfit
+from autodiff.ops.registry import shape_of
 from autodiff.ops.shapes import (
     as_array,
     broadcast_to,
@@ -24,7 +26,7 @@ from autodiff.ops.shapes import (
     setitem,
     write,
 )
-from autodiff.ops.table import is_object, joined, misfit, shape_of
+from autodiff.ops.table import is_object, joined
 
 Tensor = Any  # tensor.py imports this file
 

@@ -12,10 +12,11 @@ import numpy as np
 from autodiff.core.graph import current, data_of
 from autodiff.core.modes import compared
 from autodiff.ops.general import general
+from autodiff.ops.kinks import Kink, ties_of
+from autodiff.ops.registry import shape_of
 from autodiff.ops.table import (
     OBJECT,
     Elementwise,
-    Kink,
     alias,
     chain,
     composite,
@@ -24,9 +25,7 @@ from autodiff.ops.table import (
     is_complex,
     linear,
     over,
-    shape_of,
 )
-from autodiff.ops.ties import ties_of
 
 __all__ = [
     "abs",

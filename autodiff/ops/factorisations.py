@@ -16,6 +16,7 @@ from autodiff.core.graph import data_of
 from autodiff.ops.alike import alike
 from autodiff.ops.elementwise import imag, real, where
 from autodiff.ops.general import general, transposed
+from autodiff.ops.kinks import Kink
 from autodiff.ops.matrices import (
     adjoint,
     diagonal,
@@ -28,7 +29,7 @@ from autodiff.ops.products import einsum
 from autodiff.ops.rank import coinciding, negligible, rounding, undetermined
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import concatenate, expand_dims
-from autodiff.ops.table import Kink, composite, conj
+from autodiff.ops.table import composite, conj
 
 
 def _times(x: Any, y: Any) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 from autodiff.core.graph import Args, Node, Params, Parts, data_of
 from autodiff.core.modes import recorded
 from autodiff.core.walks import pull
+from autodiff.ops.registry import TABLE
 from autodiff.ops.shapes import fitted
-from autodiff.ops.table import TABLE, Row, Rule, register, rule_signature
+from autodiff.ops.table import Row, Rule, register, rule_signature
 
 
 class General(Row):

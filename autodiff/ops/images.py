@@ -17,9 +17,10 @@ import numpy as np
 from autodiff.core.graph import data_of
 from autodiff.ops.alike import alike, foreign
 from autodiff.ops.general import general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import broadcast_to, expand_dims
-from autodiff.ops.table import Kink, conj, linear
+from autodiff.ops.table import conj, linear
 
 __all__ = [
     "avg_pool2d",

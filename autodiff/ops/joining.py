@@ -11,6 +11,7 @@ import numpy as np
 
 from autodiff.core.graph import Node, data_of
 from autodiff.ops.alike import own
+from autodiff.ops.registry import shape_of
 from autodiff.ops.selection import moving, pooled
 from autodiff.ops.shapes import (
     atleast_1d,
@@ -25,7 +26,7 @@ from autodiff.ops.shapes import (
     stack,
 )
 from autodiff.ops.shapes import copy as copy_of
-from autodiff.ops.table import composite, is_object, shape_of
+from autodiff.ops.table import composite, is_object
 
 __all__ = [
     "append",

@@ -9,8 +9,9 @@ import numpy as np
 
 from autodiff.core.graph import Node, data_of
 from autodiff.ops.alike import alike, own
+from autodiff.ops.registry import TABLE
 from autodiff.ops.shapes import broadcast_to, copy, in_dtype
-from autodiff.ops.table import TABLE, Row, alias
+from autodiff.ops.table import Row, alias
 
 __all__ = ["empty", "empty_like", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like"]
 

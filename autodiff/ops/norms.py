@@ -14,10 +14,11 @@ from autodiff.ops.alike import foreign
 from autodiff.ops.elementwise import absolute, real, sign, where
 from autodiff.ops.factorisations import svdvals
 from autodiff.ops.general import general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.rank import rounding
 from autodiff.ops.reductions import _aligned, axes_of, kept_shape, lined_up, max, min, sum
 from autodiff.ops.shapes import as_array, expand_dims
-from autodiff.ops.table import Kink, composite, conj
+from autodiff.ops.table import composite, conj
 
 
 def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:

@@ -13,9 +13,11 @@ from autodiff.core.graph import Args, Node, Params, data_of
 from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import General, general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.reductions import Axes, lined_up, parameters_of, put_back, sum
+from autodiff.ops.registry import shape_of
 from autodiff.ops.shapes import getitem, scatter
-from autodiff.ops.table import Kink, is_object, joined, shape_of
+from autodiff.ops.table import is_object, joined
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from autodiff.ops import elementwise
 from autodiff.ops.general import General, general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.scans import backwards, cumprod, delayed
 from autodiff.ops.shapes import broadcast_to
-from autodiff.ops.table import Kink, alias, chain, composite, conj, linear, scaled
+from autodiff.ops.table import alias, chain, composite, conj, linear, scaled
 
 __all__ = [
     "amax",

@@ -11,8 +11,9 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from autodiff.core.graph import Node, data_of
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.shapes import as_array, astype, broadcast_to, concatenate
-from autodiff.ops.table import Kink, composite, conj, linear
+from autodiff.ops.table import composite, conj, linear
 
 __all__ = [
     "cummax",

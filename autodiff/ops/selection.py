@@ -10,6 +10,7 @@ import numpy as np
 
 from autodiff.core.graph import Args, Node, Params, Parts, data_of
 from autodiff.ops.alike import alike, own
+from autodiff.ops.kinks import Kink
 from autodiff.ops.reductions import max, mean, min
 from autodiff.ops.shapes import (
     along,
@@ -23,7 +24,7 @@ from autodiff.ops.shapes import (
     scatter,
     setitem,
 )
-from autodiff.ops.table import Kink, Row, composite, is_complex, linear, register
+from autodiff.ops.table import Row, composite, is_complex, linear, register
 
 __all__ = [
     "choose",

@@ -11,7 +11,8 @@ import numpy as np
 
 from autodiff.core.graph import Node, current
 from autodiff.ops.alike import alike, foreign
-from autodiff.ops.table import Linear, alias, composite, floating, linear, row, shape_of
+from autodiff.ops.registry import row, shape_of
+from autodiff.ops.table import Linear, alias, composite, floating, linear
 
 __all__ = [
     "astype",

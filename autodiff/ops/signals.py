@@ -10,8 +10,9 @@ from autodiff.core.graph import data_of
 from autodiff.ops.alike import alike, own
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
+from autodiff.ops.kinks import Kink
 from autodiff.ops.shapes import getitem, scatter
-from autodiff.ops.table import Kink, linear
+from autodiff.ops.table import linear
 
 __all__ = [
     "convolve",

@@ -10,7 +10,8 @@ import numpy as np
 from autodiff.ops.alike import own
 from autodiff.ops.elementwise import exp2, where
 from autodiff.ops.general import general
-from autodiff.ops.table import Kink, conj, elementwise
+from autodiff.ops.kinks import Kink
+from autodiff.ops.table import conj, elementwise
 
 __all__ = [
     "bessel_i",

@@ -18,25 +18,16 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from autodiff.core.graph import Args, Node, Op, Params, current, data_of
 from autodiff.core.walks import hasty
 from autodiff.ops import signatures
-
-TABLE: dict[str, Op] = {}
-"""Every row by its name."""
-
-BY_FUNCTION: dict[Any, Callable[..., Any]] = {}
-"""Every row and composite by its NumPy function; NumPy's protocols look functions up here."""
-
-
-def row(name: str) -> Op:
-    """Return the row of this name."""
-    return TABLE[name]
-
+from autodiff.ops.kinks import Kink
+from autodiff.ops.outputs import gives_out, written
+from autodiff.ops.registry import BY_FUNCTION, TABLE, row
 
 Rule = Callable[..., Any]
 
@@ -44,11 +35,6 @@ Rule = Callable[..., Any]
 def ieee(function: Callable[..., Any], *args: Any) -> float:
     """Compute `function` in IEEE arithmetic: warn as NumPy does where Python floats would raise."""
     return float(function(*map(np.float64, args)))
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    """Return the shape of a number, array or node; () for a number or Value."""
-    return getattr(x, "shape", ())
 
 
 def register(op: Row, function: Callable[..., Any], labels: dict[str, Any]) -> None:
@@ -84,29 +70,6 @@ def _as_objects(arg: Any) -> Any:
     boxed = np.empty((), object)  # or NumPy would ask the node for its own ufunc
     boxed[()] = arg
     return boxed
-
-
-class Kink(NamedTuple):
-    """Points where a row has a value but no derivative; its rule returns a convention there.
-
-    Attributes
-    ----------
-    where : str
-        The points in words, with the names of the arguments.
-    at : callable
-        `at(out, *inputs, **params)` is a mask of these points, from plain data: an array of the
-        result's shape, or one truth value for the whole result.
-    by : tuple of int
-        Indices of the inputs without a derivative.
-    smooth : callable, optional
-        `smooth(g, out)` is true if there is a derivative for the cotangent g, as for the sum of
-        eigenvalues that coincide.
-    """
-
-    where: str
-    at: Rule
-    by: tuple[int, ...] = (0,)
-    smooth: Callable[[Any, Any], bool] | None = None
 
 
 _PYTHON_NUMBERS = {float, int, bool}
@@ -173,66 +136,6 @@ class Row(Op):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return row, (self.name,)
-
-
-def gives_out(out: Any) -> bool:
-    """Return whether an `out` argument contains an array."""
-    return any(array is not None for array in (out if isinstance(out, tuple) else [out]))
-
-
-def written(
-    name: str,
-    out: Any,
-    compute: Callable[[], Any],
-    where: Any = True,
-    *,
-    exact: bool = True,
-    fresh: bool = False,
-) -> Any:
-    """Write the result of a call to its `out`: Tensors, arrays, None, or a tuple of these.
-
-    Elements where `where` is False are left unchanged. With `exact`, `out` must have the shape of
-    the result. With `fresh`, the result has no other reference.
-
-    Raises
-    ------
-    TypeError
-        If the result depends on nodes and `out` is a plain array, or its dtype cannot hold it.
-    ValueError
-        If the shapes do not fit.
-    """
-    everywhere = isinstance(where, bool | np.bool_) and bool(where)
-    with np.errstate(all=None if everywhere else "ignore"):
-        made = compute()
-    results = made if isinstance(made, tuple) else (made,)
-    outs = out if isinstance(out, tuple) else (out,)
-    if len(outs) != len(results):
-        raise TypeError(f"{name} has {len(results)} results, but got {len(outs)} arrays as out")
-    found = []
-    for array, result in zip(outs, results, strict=True):
-        if not everywhere:
-            result = row("where")(where, result, math.nan if array is None else array)
-        if isinstance(array, Node):
-            array.receive(name, result, exact, fresh)
-        elif isinstance(result, Node) and array is not None:
-            raise TypeError(
-                f"{name}(out=...) cannot write a node to a plain array, which would lose its "
-                "derivative: make the array with autodiff.zeros, ones, empty or full"
-            )
-        elif array is not None:
-            if exact and shape_of(array) != shape_of(result):
-                raise ValueError(misfit(name, result, array))
-            np.copyto(array, result, casting="same_kind")
-        found.append(result if array is None else array)
-    return tuple(found) if isinstance(made, tuple) else found[0]
-
-
-def misfit(name: str, made: Any, out: Any) -> str:
-    """Return the error message for a result that does not fit its `out`."""
-    return (
-        f"{name}(out=...): a result of shape {shape_of(made)} and dtype {np.result_type(made)} "
-        f"does not fit into an array of shape {shape_of(out)} and dtype {out.dtype}"
-    )
 
 
 def is_object(arg: Any) -> bool:

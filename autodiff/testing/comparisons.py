@@ -13,7 +13,8 @@ from autodiff.core import trees
 from autodiff.core.graph import data_of
 from autodiff.ops.elementwise import real
 from autodiff.ops.reductions import sum
-from autodiff.ops.table import conj, is_complex, shape_of
+from autodiff.ops.registry import shape_of
+from autodiff.ops.table import conj, is_complex
 from autodiff.testing.numerical import (
     Estimate,
     Line,

@@ -13,8 +13,9 @@ from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params, Parts, data_of, plain_data
 from autodiff.core.modes import Watcher, watching
 from autodiff.core.walks import hasty
-from autodiff.ops.table import Elementwise, Kink, Row, shape_of
-from autodiff.ops.ties import Mask, Tied
+from autodiff.ops.kinks import Kink, Mask, Tied
+from autodiff.ops.registry import shape_of
+from autodiff.ops.table import Elementwise, Row
 from autodiff.testing.sites import SITES, called_by_user, remember
 from autodiff.transforms.runs import run_on_variables
 

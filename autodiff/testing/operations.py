@@ -19,7 +19,8 @@ import numpy as np
 
 import autodiff
 from autodiff.ops import making
-from autodiff.ops.table import TABLE, Elementwise
+from autodiff.ops.registry import TABLE
+from autodiff.ops.table import Elementwise
 
 REACH = 0.0217  # operations must be smooth this far around operands; avoids round numbers
 LARGEST, STEEPEST = 1e3, 1e2  # maximum of results and of slopes

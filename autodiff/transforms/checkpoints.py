@@ -14,8 +14,9 @@ from autodiff.nodes.arrays import private
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops.alike import own
+from autodiff.ops.registry import TABLE
 from autodiff.ops.shapes import tensor
-from autodiff.ops.table import TABLE, Row
+from autodiff.ops.table import Row
 from autodiff.transforms.results import Function, differentiable, name_of, with_tensors
 from autodiff.transforms.runs import depends_on_others
 

@@ -15,15 +15,8 @@ from autodiff.nodes.arrays import ordinary, private
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.value import Value
 from autodiff.ops.general import General
-from autodiff.ops.table import (
-    Elementwise,
-    Row,
-    Rule,
-    is_complex,
-    is_object,
-    rule_signature,
-    shape_of,
-)
+from autodiff.ops.registry import shape_of
+from autodiff.ops.table import Elementwise, Row, Rule, is_complex, is_object, rule_signature
 from autodiff.transforms.results import Function, differentiable
 
 

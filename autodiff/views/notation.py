@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.core.graph import Node, Op, Params
-from autodiff.ops.table import TABLE
+from autodiff.ops.registry import TABLE
 from autodiff.views.text import printable
 
 SMALL = 6  # most elements of an array written as numbers; a larger one is written as its shape

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autodiff.ops.table import BY_FUNCTION, TABLE
+from autodiff.ops.registry import BY_FUNCTION, TABLE
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import rlcompleter
 import pytest
 
 import autodiff as ad
-from autodiff.ops.table import TABLE, Elementwise
+from autodiff.ops.registry import TABLE
+from autodiff.ops.table import Elementwise
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from autodiff.ops.table import TABLE, Elementwise
+from autodiff.ops.registry import TABLE
+from autodiff.ops.table import Elementwise
 from cases.case import SHAPES, Case, elementwise
 
 DOMAINS = {

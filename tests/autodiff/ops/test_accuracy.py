@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import grad
-from autodiff.ops.table import TABLE, Elementwise
+from autodiff.ops.registry import TABLE
+from autodiff.ops.table import Elementwise
 
 few = settings(max_examples=25)
 every = pytest.mark.parametrize("name", sorted(REFERENCES))

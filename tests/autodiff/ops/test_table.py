@@ -18,7 +18,8 @@ from autodiff.core import trees
 from autodiff.core.graph import Node, Op
 from autodiff.core.walks import pull, push
 from autodiff.nodes.writing import view_behind
-from autodiff.ops.table import BY_FUNCTION, TABLE, Elementwise
+from autodiff.ops.registry import BY_FUNCTION, TABLE
+from autodiff.ops.table import Elementwise
 
 # NumPy returns float64 for any dtype
 WIDENED = {"geomspace", "interp", "polyder", "polyfit", "polyint", "sort_complex", "vander"}

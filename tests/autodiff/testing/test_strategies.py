@@ -15,7 +15,7 @@ import autodiff
 from autodiff import Tensor, Value, custom_rule, gradients, jvp, sin
 from autodiff.core.graph import Node, ancestors
 from autodiff.core.walks import push
-from autodiff.ops.table import BY_FUNCTION, TABLE
+from autodiff.ops.registry import BY_FUNCTION, TABLE
 from autodiff.testing import (
     arrays_like,
     check_grads,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import ImageFont
 
 from autodiff import Tensor, Value, draw, exp, explore, grouped, sin, tanh
-from autodiff.ops.table import TABLE
+from autodiff.ops.registry import TABLE
 from autodiff.views import notebook
 from autodiff.views.text import extent
 from demos import pendulum

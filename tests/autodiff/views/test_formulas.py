@@ -28,7 +28,7 @@ from autodiff import (
     trace,
 )
 from autodiff.core.graph import Node, ancestors
-from autodiff.ops.table import TABLE
+from autodiff.ops.registry import TABLE
 from autodiff.views import formulas
 from autodiff.views.formulas import bar, expression, formula, latex_of, number, partial, symbols
 from autodiff.views.notation import ATOM, LATEX, Form, Term

@@ -1,10 +1,35 @@
-"""Masks that record ties of a comparison, for `detect_kinks`."""
+"""Points without a derivative: how rows state them, and masks that record ties of a comparison."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Kink(NamedTuple):
+    """Points where a row has a value but no derivative; its rule returns a convention there.
+
+    Attributes
+    ----------
+    where : str
+        The points in words, with the names of the arguments.
+    at : callable
+        `at(out, *inputs, **params)` is a mask of these points, from plain data: an array of the
+        result's shape, or one truth value for the whole result.
+    by : tuple of int
+        Indices of the inputs without a derivative.
+    smooth : callable, optional
+        `smooth(g, out)` is true if there is a derivative for the cotangent g, as for the sum of
+        eigenvalues that coincide.
+    """
+
+    where: str
+    at: Callable[..., Any]
+    by: tuple[int, ...] = (0,)
+    smooth: Callable[[Any, Any], bool] | None = None
+
 
 LOGICAL = {np.logical_and, np.logical_or, np.logical_xor, np.logical_not}
 LOGICAL |= {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
