@@ -366,7 +366,7 @@ def test_random_programs_in_place(program):
 
 
 def central(f, x, direction, step):
-    """A central difference: how it changes with the step says how far it may be off."""
+    """Return a central difference; its change with the step bounds its error."""
     with np.errstate(all="ignore"):
         return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
 
