@@ -1,4 +1,4 @@
-"""Backpropagation you can see, trust and use: scalars and NumPy arrays that know their derivatives.
+"""Backpropagation you can see, trust and use, for scalars and NumPy arrays.
 
 >>> from autodiff import Value, log, sin
 >>> x1, x2 = Value(2, name="x1"), Value(5, name="x2")
@@ -133,20 +133,20 @@ __all__ += statistics.__all__
 
 
 def _mimebundle(node: Node, include: Any = None, exclude: Any = None) -> dict[str, str]:
-    """What a notebook shows for a node."""
+    """Return the representations of a node for a notebook."""
     from autodiff.views.notebook import mimebundle
 
     return mimebundle(node, include, exclude)
 
 
 def _graph(node: Node, **options: Any) -> Any:
-    """Draw the graph that this node was computed from, as `autodiff.draw` does."""
+    """Draw the graph of a node, as `autodiff.draw` does."""
     from autodiff.views.draw import draw
 
     return draw(node, **options)
 
 
-# Tied here, so that nothing in the engine knows that it is drawn.
+# attached here, so that the engine does not depend on the views
 Node._repr_mimebundle_ = _mimebundle  # type: ignore[attr-defined]
 Node.graph = _graph  # type: ignore[attr-defined]
 
@@ -158,16 +158,16 @@ _VIEWS = {"draw": "draw", "explore": "explorer", "expression": "formulas", "trac
 
 
 def __getattr__(name: str) -> Any:
-    # Views load when first used: they bring libraries that a derivative does not need.
+    # views load when first used, since they import libraries that derivatives do not need
     if name in _VIEWS:
         view = getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
         hide(__name__)
         return view
     from autodiff.core.missing import SPECIAL, advice
 
-    hint = f": not there yet, {advice(name)}" if name in SPECIAL else ""
+    hint = f": not available yet, {advice(name)}" if name in SPECIAL else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})  # with the views, for completion
+    return sorted({*globals(), *__all__})  # `__all__` has the views too

@@ -149,10 +149,12 @@ class Affine(Layer):
         try:
             return ad.affine(x, W, b)
         except ValueError as error:
-            raise ValueError(_misfit(shape, x.shape, W.shape, b.shape) or str(error)) from error
+            raise ValueError(
+                _shape_error(shape, x.shape, W.shape, b.shape) or str(error)
+            ) from error
 
 
-def _misfit(given: Shape, x: Shape, W: Shape, b: Shape) -> str:
+def _shape_error(given: Shape, x: Shape, W: Shape, b: Shape) -> str:
     """Return an error message for the shapes of x (given and flattened), W and b, or ""."""
     if len(W) != 2 or b != W[1:]:
         return (

@@ -60,7 +60,7 @@ class Classifier(Sequential):
             scores = self.predict(x)
         labels = class_indices(t, scores.shape)
         if found := not_finite(scores):
-            raise FloatingPointError(self._blame(f"scores{found}", x))
+            raise FloatingPointError(self._diagnosis(f"scores{found}", x))
         return float(np.mean(scores.argmax(axis=-1) == labels))
 
     def record(
@@ -89,7 +89,7 @@ class Classifier(Sequential):
             loss, variables = self.record(x, t, copy=False)
         value = float(loss.data)
         if not math.isfinite(value):
-            raise FloatingPointError(self._blame(f"the loss is {value}", x))
+            raise FloatingPointError(self._diagnosis(f"the loss is {value}", x))
         slopes = ad.gradients(loss, list(variables.values()))
         return value, dict(zip(variables, slopes, strict=True))
 
@@ -106,7 +106,7 @@ class Classifier(Sequential):
 
         return {name: central_differences(loss, p) for name, p in params.items()}
 
-    def _blame(self, symptom: str, x: Any) -> str:
+    def _diagnosis(self, symptom: str, x: Any) -> str:
         for name, values in {"x": x, **self.params}.items():
             if found := not_finite(values):
                 advice = "clean the data" if name == "x" else "lower the learning rate"

@@ -212,7 +212,7 @@ class Function:
         self, step: Step, compute: Callable[..., Any], inputs: list[Any], room: int
     ) -> Any:
         try:
-            if len(inputs) > 1 and _most(compute, inputs) > room:
+            if len(inputs) > 1 and _largest_size(compute, inputs) > room:
                 raise ValueError(
                     f"this could need more than {LARGEST:,} numbers, the most of an expression: "
                     "write it in Python"
@@ -226,7 +226,7 @@ class Function:
         return result
 
 
-def _most(compute: Callable[..., Any], inputs: list[Any]) -> int:
+def _largest_size(compute: Callable[..., Any], inputs: list[Any]) -> int:
     """Return an upper bound of the size of the result."""
     shapes = [shape_of(x) for x in inputs]
     if isinstance(compute, Elementwise):
@@ -330,7 +330,7 @@ class _Parser:
             if kind == "space":
                 continue
             if kind == "other":
-                self.refuse(_about(token), start, end)
+                self.refuse(_character_error(token), start, end)
             if before in OPERANDS:
                 if kind in ("number", "name") or (token == "(" and before != "name"):
                     self.refuse("an operator is missing here: write * for a product", start, end)
@@ -402,7 +402,7 @@ class _Parser:
         """Return the function of a call with its parameters applied, and its inputs."""
         function = FUNCTIONS.get(name)
         if function is None:
-            self.refuse(f"there is no function {name!r:.40}{_close_to(name)}", *span)
+            self.refuse(f"there is no function {name!r:.40}{_name_hint(name)}", *span)
         count = _inputs_of(function)
         inputs, further = node.args[:count], node.args[count:]
         names = () if isinstance(function, Elementwise) else _parameters(function, count)
@@ -421,7 +421,7 @@ class _Parser:
                 why = "twice the parameter" if key in parameters else "no parameter"
                 self.refuse(f"{name} has {why} {key!r:.40}{choice}", *self.span(given))
             parameters[key] = self.literal(given, f"{name}'s {key}")
-        return _with(function, parameters), inputs
+        return _bind(function, parameters), inputs
 
     def literal(self, node: ast.expr, what: str) -> Any:
         """Return a parameter: a number, or a tuple of numbers."""
@@ -447,7 +447,7 @@ class _Parser:
         return len(line[: node.col_offset].decode()), len(line[:end].decode())
 
 
-def _about(char: str) -> str:
+def _character_error(char: str) -> str:
     """Return the error message for a character that no expression has."""
     for chars, hint in HINTS:
         if char in chars:
@@ -455,7 +455,7 @@ def _about(char: str) -> str:
     return f"{unicodedata.name(char, repr(char))} is not part of an expression"
 
 
-def _close_to(name: str) -> str:
+def _name_hint(name: str) -> str:
     """Return a hint for the name of an unknown function."""
     close = get_close_matches(name, FUNCTIONS, n=2)
     foreign = [c for c in name if not c.isascii()]
@@ -472,7 +472,7 @@ def _parameters(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)[count:]
 
 
-def _with(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Callable[..., Any]:
+def _bind(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Callable[..., Any]:
     return (lambda *inputs: function(*inputs, **parameters)) if parameters else function
 
 

@@ -132,16 +132,16 @@ class Report:
 
     def as_text(self, paint: Callable[[int, str], str]) -> Iterator[str]:
         """Yield paragraphs of text."""
-        point = ", ".join(f"{name} = {_shown(value)}" for name, value in self.point.items())
+        point = ", ".join(f"{name} = {_printed(value)}" for name, value in self.point.items())
         yield f"{self.name} = {self.f.text}" + (f"  at  {' '.join(point.split())}" if point else "")
-        lines = [f"{self.name} = {paint(BLUE, _shown(self.value, self.name))}"]
+        lines = [f"{self.name} = {paint(BLUE, _printed(self.value, self.name))}"]
         for name, slope in self.first.items():
             label = f"∂{self.name}/∂{name}"
-            lines.append(f"{label} = {paint(YELLOW, _shown(slope, label))}")
+            lines.append(f"{label} = {paint(YELLOW, _printed(slope, label))}")
         for order, slope in enumerate(self.higher, 2):
             power = str(order).translate(SUPERSCRIPTS)
             label = f"∂{power}{self.name}/∂{self.f.variables[0]}{power}"
-            lines.append(f"{label} = {paint(YELLOW, _shown(slope))}")
+            lines.append(f"{label} = {paint(YELLOW, _printed(slope))}")
         yield "\n".join(lines)
         if self.hessian is not None:
             yield f"{paint(BOLD, 'Hessian')}\n{_matrix(self.hessian, self.labels)}"
@@ -190,7 +190,7 @@ class Report:
                 for check in self.checks
             ]
             made["check"] = {"passed": True, "comparisons": compared}
-        plain: dict[str, Any] = _plain(made)
+        plain: dict[str, Any] = _jsonable(made)
         return plain
 
     def as_latex(self) -> Iterator[str]:
@@ -228,7 +228,7 @@ def _labels(name: str, value: Any) -> list[str]:
     return [f"{name}[{', '.join(map(str, index))}]" for index in np.ndindex(np.shape(value))]
 
 
-def _shown(x: Any, label: str = "") -> str:
+def _printed(x: Any, label: str = "") -> str:
     """Print a number in full, or an array with its lines aligned behind the label."""
     if not np.ndim(x):
         return re.sub(r"\.0$", "", repr(float(x) + 0.0))
@@ -245,14 +245,14 @@ def _matrix(matrix: Any, labels: list[str]) -> str:
     return table(rows, ">" * len(rows[0]))
 
 
-def _plain(x: Any) -> Any:
+def _jsonable(x: Any) -> Any:
     """Convert to types of JSON; NaN and infinities become strings."""
     if isinstance(x, dict):
-        return {key: _plain(value) for key, value in x.items()}
+        return {key: _jsonable(value) for key, value in x.items()}
     if isinstance(x, list):
-        return [_plain(part) for part in x]
+        return [_jsonable(part) for part in x]
     if isinstance(x, np.ndarray | np.generic):
-        return _plain(x.tolist())
+        return _jsonable(x.tolist())
     if isinstance(x, float) and not math.isfinite(x):
         return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
     return x

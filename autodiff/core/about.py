@@ -4,12 +4,12 @@ VERSION = "0.1.0"  # pyproject.toml reads it here
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra of pyproject.toml, for a clone of the project.
+    """Return the command that installs an extra from a clone of the project.
 
     Parameters
     ----------
     extra : str
-        `demos`, `repl` or `test`.
+        `demos`, `repl` or `test`, as in pyproject.toml.
 
     Examples
     --------

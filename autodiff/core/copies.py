@@ -1,8 +1,9 @@
-"""Deep copies and pickles of graphs, for which no depth of a graph recurses.
+"""Deep copies and pickles of graphs of any depth, without recursion.
 
-A node is written as a member of a block: all that it is computed from, column by column, so that a
-million nodes are a dozen long lists. Nodes that an earlier block of the same copy or pickle holds
-are left out of the later ones, and what is left alone by that is written for itself.
+A node is written as a member of a block, which contains all its ancestors. A block is written
+column by column (one list for each attribute), so a million nodes are a dozen long lists. A later
+block of the same copy or pickle omits the nodes of earlier ones; a block of one node is written as
+that node.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ class Block(list[Node]):
     """Nodes that are written together, oldest first."""
 
     first = 0
-    """The number of the first of them in `Blocks`."""
+    """The number of the first node in `Blocks`."""
     serials: Sequence[float] = ()
     """Serial numbers of the nodes when the block was made."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         for k, (node, serial) in enumerate(zip(self, self.serials, strict=True)):
-            if node.serial != serial:  # written since
+            if node.serial != serial:  # modified in place since
                 version = node.as_of(nextafter(serial, inf))
                 self[k] = node if version is None else version
         kinds: list[type[Node]] = list(map(type, self))
@@ -65,14 +66,14 @@ class Block(list[Node]):
 
 
 def blanks(kinds: list[type[Node]]) -> Block:
-    """A block to be filled, whose nodes may be referred to by then."""
+    """Return a block of blank nodes, so that nodes can be referred to before they are filled."""
     return Block(map(blank, kinds))
 
 
 class Blocks(dict[float, int]):
-    """The blocks of one copy or pickle, and a number for each node's serial number.
+    """The blocks of one copy or pickle; maps serial numbers to consecutive numbers.
 
-    A node that is changed has a new serial number, and so is another node.
+    A node that was modified in place has a new serial number, so it counts as another node.
     """
 
     def __init__(self) -> None:
@@ -80,7 +81,7 @@ class Blocks(dict[float, int]):
 
     @classmethod
     def current(cls) -> Blocks:
-        """Those of what this thread copies or pickles, which keeps them alive until it is done."""
+        """Return the blocks of this thread's copy or pickle; its memo keeps them alive."""
         found: Blocks | None = getattr(_of_thread, "blocks", lambda: None)()
         if found is None:
             found = cls()
@@ -88,7 +89,7 @@ class Blocks(dict[float, int]):
         return found
 
     def place(self, node: Node) -> tuple[Block, int]:
-        """The block in which a node stands, and where."""
+        """Return the block of a node, and its index there; make the block if necessary."""
         if node.serial not in self:
             block = Block(reversed(ancestors(node, known=self)))
             block.first, block.serials = len(self), [*map(by_serial, block)]
@@ -107,10 +108,10 @@ _of_thread = local()
 
 
 def reduce_node(node: Node) -> tuple[Any, ...]:
-    """What a node's `__reduce__` is."""
+    """Implement `__reduce__` of a node."""
     blocks = Blocks.current()
     block, place = blocks.place(node)
-    if len(block) == 1:  # as of variables, of which there may be many
+    if len(block) == 1:  # the common case of a variable
         return alone, (type(node), blocks), node.state()
     return member, (block, place, blocks)
 

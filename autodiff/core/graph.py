@@ -1,13 +1,12 @@
 """The graph: operations and nodes.
 
-A node is its data, the op that made it, the op's inputs (nodes, or constants) and the op's
-parameters, plus a serial number that grows with every node made. Inputs are therefore older than
-the node that reads them, and sorting by serial number *is* the topological order: nothing here
-recurses. An input that is younger than its reader was written after it was read: the reader then
-goes on with the version that it has read (`Node.as_of`).
+A node is its data, the op that made it, the op's inputs (nodes or constants) and parameters, and a
+serial number. Serial numbers increase, so inputs are older than their reader and sorting by serial
+number *is* the topological order: nothing here recurses. An input that is younger than its reader
+was written after it was read; the reader then uses the version that it has read (`Node.as_of`).
 
-This module knows no NumPy. What arithmetic a node's data needs is told by its class (`Value` for
-one float, `Tensor` for an array); what the derivative of an op is, by the op's row in `ops/`.
+This module knows no NumPy. The node's class (`Value` for a float, `Tensor` for an array) defines
+the arithmetic on data, and the op's row in `ops/` its derivative.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ by_serial = attrgetter("serial")
 
 
 def reassigned() -> float:
-    """The serial number, no whole one, of a node that is changed where it stands.
+    """Return a fractional serial number, which marks a node that was modified in place.
 
-    It is younger than what has read it before, so such a reader is found out when a derivative is
-    asked for; and a walk sees that nodes older than the number may have read this one.
+    It is younger than all earlier readers, so a walk raises when it meets one of them (`stale`);
+    the fraction tells a walk that nodes older than the number may be readers.
     """
     return next_serial() + 0.5
 
@@ -41,15 +40,15 @@ class Op:
     Attributes
     ----------
     name : str
-        The name under which the function is known in `autodiff` (and in NumPy, if it has it).
+        The function's name in `autodiff`, and in NumPy if NumPy has it.
     symbol : str
-        What a drawing writes into the operation's circle.
+        The label of the operation's circle in a drawing.
     function : callable
         Computes the result from plain data: `function(*inputs, **params)`.
     arity : int
-        How many leading arguments are inputs (differentiable); -1 for a sequence of them.
+        The number of leading arguments that are differentiable inputs; -1 for one sequence of them.
     parameters : tuple of str
-        Names of the further arguments that it takes.
+        Names of the other arguments.
     weak : bool
         Whether a Python number among the inputs adapts to the dtype of the others.
     """
@@ -61,49 +60,49 @@ class Op:
     parameters: tuple[str, ...]
     weak: bool = False
     access: str = ""
-    """"read" or "write" of an op that accesses elements of its first input: walks then change in
-    place what they carry (`pull_elements`, `push_written`)."""
+    """"read" or "write" for an op on elements of its first input. Walks then accumulate cotangents
+    and tangents in place (`pull_elements`, `push_written`)."""
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """Names of all arguments in the order in which a call may give them."""
+        """The names of all arguments, in positional order."""
         raise NotImplementedError
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
-        """Cotangent of input `k`, given the output's cotangent `g`; None means zero."""
+        """Return the cotangent of input `k` for the output's cotangent `g`; None means zero."""
         raise NotImplementedError
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
-        """What the tangent `t` of input `k` adds to the output's tangent; None means zero."""
+        """Return the output's tangent for the tangent `t` of input `k`; None means zero."""
         raise NotImplementedError
 
     def refuse(self, inputs: Args, given: Any, share: Any) -> None:
-        """Raise if a rule made NaN of `given` because there is no derivative."""
+        """Raise if a rule returned NaN for `given` because no derivative exists."""
 
     def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
         """Add the cotangent of the first input to `total`, in place; None means zero.
 
-        `spare` says that `g`, the cotangent of `node`, may be changed in place as well.
+        If `spare`, `g`, the cotangent of `node`, may be changed in place as well.
         """
         raise NotImplementedError
 
     def push_written(self, t: Any, value: Any, spare: bool, node: Node) -> Any:
-        """Return the tangent of `node`, a write, from those of the array and the value.
+        """Return the tangent of a write `node`, from the array's tangent `t` and the value's.
 
-        None means zero. `spare` says that `t` may be changed in place.
+        None means zero. If `spare`, `t` may be changed in place.
         """
         raise NotImplementedError
 
     def plain(self, args: Args, params: Params) -> Any:
-        """What a call on plain numbers and arrays returns."""
+        """Return the result for plain numbers and arrays."""
         return self.function(*args, **params)
 
     def with_options(self, args: Args, params: Params) -> Any:
-        """A call of a weak op with further arguments."""
+        """Call a weak op with parameters."""
         raise NotImplementedError
 
     def written_to(self, args: Args, params: Params) -> Any:
-        """A call whose parameter `out` says where to write the result."""
+        """Call the op and write the result to the parameter `out`."""
         raise NotImplementedError
 
     def bind(self, args: Args, params: Params) -> tuple[Args, Params]:
@@ -128,7 +127,7 @@ class Op:
         if named and self.weak:
             return self.with_options(inputs, named)
         for name, value in named.items():
-            if isinstance(value, Node):  # NumPy would ask it for this very function
+            if isinstance(value, Node):  # NumPy would call this op again, without end
                 raise TypeError(
                     f"{self.name} has no derivative by its parameter {name!r}: pass {name}=x.data"
                 )
@@ -138,18 +137,18 @@ class Op:
         return self.plain(inputs, named)
 
     def __get__(self, node: Any, owner: type | None = None) -> Any:
-        """A row named in a class body is a method of that class."""
+        """Bind as a method, so that a class body can use a row as one."""
         return self if node is None else MethodType(self, node)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Op:
-        return self  # what computes is no part of a graph
+        return self  # rows are shared by all graphs
 
     def __repr__(self) -> str:
         return f"<autodiff.{self.name}>"
 
 
 class Parts(tuple[Any, ...]):
-    """Cotangents, or tangents, of the parts of a result; None means zero."""
+    """Cotangents or tangents of an op with several results; None means zero."""
 
     __slots__ = ()
 
@@ -164,7 +163,7 @@ _COPIED = ("_data", "grad", "name", "op")
 
 
 class Node:
-    """A variable or a recorded result; `Value` and `Tensor` are its two kinds."""
+    """A variable or a recorded result: a `Value` or a `Tensor`."""
 
     __slots__ = ("__weakref__", "inputs", "serial", *_COPIED)
 
@@ -176,19 +175,19 @@ class Node:
     serial: float
     params: Params
     superseded = False
-    """Whether this is an earlier version of an array, for which no name stands any more."""
+    """Whether this is an earlier version of an array, which users can no longer refer to."""
 
-    tensor: ClassVar[type[Any]]  # the kind that holds an array, which ties itself here
+    tensor: ClassVar[type[Any]]  # set to `Tensor` by tensor.py
 
     __hash__ = object.__hash__
 
     @classmethod
     def apply(cls, op: Op, args: Args, params: Params) -> Any:
-        """Compute `op` on arguments among which is a node of this class, and record it."""
+        """Compute `op` and record it; one of `args` is a node of this class."""
         raise NotImplementedError
 
     def seed(self, seed: Any = None) -> Any:
-        """The cotangent to start `backward` from, checked: 1 if left out."""
+        """Return the checked cotangent to start `backward` from, 1 by default."""
         raise NotImplementedError
 
     def backward(self, seed: Any = None) -> None:
@@ -196,43 +195,41 @@ class Node:
         raise NotImplementedError
 
     def fit(self, cotangent: Any) -> Any:
-        """Bring a cotangent of this node to the node's own shape and dtype."""
+        """Reduce a cotangent to this node's shape and dtype, undoing broadcasting."""
         raise NotImplementedError
 
     def spread(self, tangent: Any) -> Any:
-        """Bring a tangent of this node to the node's own shape and dtype."""
+        """Broadcast a tangent to this node's shape and dtype."""
         raise NotImplementedError
 
     def zero(self) -> Any:
-        """The cotangent of a node on which nothing depends."""
+        """Return a zero cotangent or tangent."""
         raise NotImplementedError
 
     def fresh(self, carried: Any) -> Any:
-        """Return a copy of a cotangent or tangent of this node, to be changed in place."""
+        """Return a copy of a cotangent or tangent of this node that may be changed in place."""
         raise NotImplementedError
 
     def undefined(self, carried: Any) -> bool:
-        """Whether there is a NaN in this plain cotangent or tangent of the node."""
+        """Return whether a plain cotangent or tangent of this node contains NaN."""
         raise NotImplementedError
 
     def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
-        """Take over a result, as the `out` of the function with this name.
+        """Store the result `made` of the function `name`, whose `out` is this node.
 
-        `exact` says that the shape must be the same, `fresh` that nobody else holds the result.
+        If `exact`, the shapes must be equal. If `fresh`, nothing else refers to the result.
         """
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Take over what the user has done to the data since the graph last read it."""
+        """Update the node after the user has changed its data in place, before it is read."""
 
     def current(self) -> Any:
-        """The data as the user last left it, for what only looks at it."""
+        """Return the data including the user's changes in place."""
         return self._data
 
-    # Deep copies and pickles are made in `copies`.
-
     def follow(self) -> None:
-        """Take over what was written to the array that this node is a view of."""
+        """Update a view after its base was written."""
 
     def as_of(self, serial: float) -> Node | None:
         """Return the version of this node that a reader with this serial number has read."""
@@ -260,29 +257,29 @@ class Node:
 
     @classmethod
     def copied(cls) -> tuple[str, ...]:
-        """Names of what a copy takes over besides the inputs."""
+        """Return the names of the attributes that a copy takes over, except the inputs."""
         return *_COPIED, *cls.__slots__
 
     @staticmethod
     def packed(column: list[Any]) -> Any:
-        """What is written for the values of one attribute of many nodes, if not their list."""
+        """Return a compact form of one attribute of many nodes, for pickles."""
         return column
 
     @staticmethod
     def unpacked(column: Any) -> Sequence[Any]:
-        """What `packed` was given."""
+        """Undo `packed`."""
         values: Sequence[Any] = column
         return values
 
     def state(self) -> dict[str, Any]:
-        """What a copy takes over."""
+        """Return the attributes that a copy takes over."""
         return {"inputs": self.as_read(), **{name: getattr(self, name) for name in self.copied()}}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
         if any(isinstance(arg, Node) and arg.serial > self.serial for arg in self.inputs):
-            # a pickler of longer standing knew the inputs, so that they were rebuilt after this
+            # the inputs were unpickled after this node, so it must become younger than they are
             self.serial = next_serial()
 
     def __copy__(self) -> Self:
@@ -295,27 +292,27 @@ _Kind = TypeVar("_Kind", bound=Node)
 
 
 def blank(kind: type[_Kind]) -> _Kind:
-    """A node to be filled: the newest there is."""
+    """Return a new node without attributes, except its serial number."""
     node = kind.__new__(kind)
     node.serial = next_serial()
     return node
 
 
 def stale(node: Node, reader: Node) -> RuntimeError:
-    """The error for an input that was changed after `reader` had read it."""
+    """Return the error for a variable that was assigned after `reader` had read it."""
     what = f"{type(node).__name__} {node.name!r}" if node.name else f"a {type(node).__name__}"
     op = reader.op.name if reader.op else "a node"
     return RuntimeError(
         f"{what} was assigned after {op} had read it, so the derivative of the old expression "
         "can no longer be computed: compute the expression again, then differentiate, or assign "
-        "to elements (x[...] = new), which leaves earlier readers what they have read"
+        "to elements (x[...] = new), which keeps the old version for earlier readers"
     )
 
 
 def ancestors(*outputs: Node, since: float = 0, known: Container[float] = ()) -> list[Node]:
-    """The nodes that the outputs are computed from, they themselves included, newest first.
+    """Return the outputs and all nodes they are computed from, newest first.
 
-    Nodes older than serial number `since` are left out, as are those whose number is known.
+    Leave out nodes older than serial number `since`, and inputs whose number is in `known`.
     """
     for node in outputs:
         node.follow()
@@ -335,15 +332,15 @@ def ancestors(*outputs: Node, since: float = 0, known: Container[float] = ()) ->
 
 
 def data_of(x: Any) -> Any:
-    """A node's data; anything else is its own."""
+    """Return a node's data; anything else unchanged."""
     return x._data if isinstance(x, Node) else x
 
 
 def current(x: Any) -> Any:
-    """A node's data as the user last left it; anything else is its own."""
+    """Return a node's data including the user's changes in place; anything else unchanged."""
     return x.current() if isinstance(x, Node) else x
 
 
 def plain_data(inputs: Args) -> list[Any]:
-    """What a rule is given to compute with; to record, it is given the inputs themselves."""
+    """Return the inputs for a rule that is not recorded: data in place of nodes."""
     return [arg._data if isinstance(arg, Node) else arg for arg in inputs]

@@ -1,8 +1,8 @@
-"""Which operations belong together: told by whoever computes them, read by pictures only.
+"""Groups of operations, for pictures only.
 
-A side table beside the graph, whose nodes and engine do not know of it. A group is told by its
-result and the moment at which its computation began: what the result was computed from since then
-is what belongs to it. The table forgets a group as soon as its result is gone.
+A side table: nodes and engine do not know of it. A group is stored as its result and the serial
+number at which its computation began; it contains the ancestors of the result made since then. The
+table forgets a group when its result is freed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Group(NamedTuple):
     Attributes
     ----------
     label : str
-        What a picture writes on the box.
+        The name on the box.
     since : int
-        The serial number of the graph when the computation began.
+        The next serial number when the computation began.
     given : list of float
-        The serial numbers of the arguments: variables among these stand outside the box.
+        The serial numbers of the arguments. Variables among them are drawn outside the box.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Group(NamedTuple):
 
 
 class _Result(ref[Node]):
-    """A result, and the groups that it is the result of, the inner ones first."""
+    """A weak reference to a result, with its groups, inner ones first."""
 
     __slots__ = ("groups", "serial")
     groups: list[Group]
@@ -51,15 +51,14 @@ def _forget(result: ref[Node]) -> None:
 
 
 def grouped(label: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Have pictures put what a function computes into one box of this name.
+    """Draw the operations of a function as one box.
 
-    The layers of `nn` are grouped so. Groups nest. What the function returns and how it is
-    differentiated stay as they are.
+    The layers of `nn` are grouped in this way. Groups nest. Values and derivatives do not change.
 
     Parameters
     ----------
     label : str, optional
-        The name on the box. Left out, it is the function's name; for a `__call__`, its class's.
+        The name on the box; by default the function's name, or the class's for a `__call__`.
 
     Returns
     -------
@@ -102,7 +101,7 @@ def _remember(node: Node, group: Group) -> None:
 
 
 def groups_of(nodes: Iterable[Node]) -> list[tuple[Node, Group]]:
-    """The groups that have one of the nodes as a result, each with that node, outer ones first."""
+    """Return the groups whose result is one of the nodes, each with that node, outer ones first."""
     found = []
     for node in nodes:
         result = _results.get(node.serial)

@@ -1,11 +1,11 @@
-"""SciPy's special functions that are not in the table yet, and what to write instead of each."""
+"""Advice for SciPy's special functions that are not in the table yet."""
 
 INSTEAD = {
     "expit": "autodiff.sigmoid(x)",
     "log_expit": "autodiff.log_sigmoid(x)",
     "logit": "autodiff.log(x) - autodiff.log1p(-x)",
 }
-"""Expressions over functions that are in the table."""
+"""Equivalent expressions over functions of the table."""
 
 RULES = {
     "erf": "2 / np.sqrt(np.pi) * np.exp(-(x**2))",
@@ -17,20 +17,20 @@ RULES = {
     "digamma": "scipy.special.polygamma(1, x)",
     "j0": "-scipy.special.j1(x)",
 }
-"""Derivatives for a `custom_rule`, as text: they need SciPy, which is not a dependency."""
+"""Partials for a `custom_rule`; as text, because SciPy is not a dependency."""
 
 OTHERS = {
     *("beta", "betaln", "betainc", "gammainc", "gammaincc", "polygamma", "psi", "zeta"),
     *("erfcx", "log_ndtr", "ndtri", "exp1", "expi", "ellipe", "ellipk", "hyp2f1", "lambertw"),
     *("j1", "jv", "y0", "y1", "yv", "kv", "xlogy", "xlog1py"),
 }
-"""Further functions that people look for."""
+"""Functions without a ready partial."""
 
 SPECIAL = INSTEAD.keys() | RULES.keys() | OTHERS
 
 
 def advice(name: str) -> str:
-    """Return what to write for a function of `scipy.special` that has no row.
+    """Return advice for a function of `scipy.special` that has no row.
 
     Parameters
     ----------

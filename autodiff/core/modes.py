@@ -1,4 +1,4 @@
-"""Modes of a thread or task: whether operations are recorded, and what watches them."""
+"""Modes of a thread or task: recording on or off, and watchers of operations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from autodiff.core.graph import Args, Node, Op, Params
 
-# Whether a mode is on is asked at every operation, so the question must be cheap: the set is empty
-# unless some thread or task is inside a mode's block, and only then is the context asked which
-# block that is. A task that was begun inside a block and outlives it is then out of it too.
+# Every operation looks at the modes, so that must be cheap: the set is empty while no thread or
+# task is inside a block, and only otherwise is the context variable read. A block that has ended
+# is no longer in the set, so a task that outlives it leaves the mode too.
 modes: set[object] = set()
 _suspended: ContextVar[object] = ContextVar("suspended", default=None)
 _watched: ContextVar[Watcher | None] = ContextVar("watched", default=None)
@@ -29,13 +29,13 @@ def _inside(mode: ContextVar[Any], block: object) -> Iterator[None]:
 
 
 def recording() -> bool:
-    """Whether operations on nodes are recorded here and now (False inside `no_grad`)."""
+    """Return whether this thread or task records operations (False inside `no_grad`)."""
     return not (modes and _suspended.get() in modes)
 
 
 @contextmanager
 def recorded() -> Iterator[None]:
-    """Record again, inside `no_grad` too: what a derivative is taken of must be recorded."""
+    """Record in this block, even inside `no_grad`: a transform differentiates what it records."""
     token = _suspended.set(None)
     try:
         yield
@@ -45,9 +45,9 @@ def recorded() -> Iterator[None]:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Compute without recording: results are fresh variables that know no inputs.
+    """Compute without recording: results are fresh variables without inputs.
 
-    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+    Applies to the calling thread or asyncio task only. Also usable as a decorator.
 
     >>> from autodiff import Value, no_grad
     >>> x = Value(3.0)
@@ -61,50 +61,50 @@ def no_grad() -> Iterator[None]:
 
 
 class Watcher:
-    """Looks at every operation of a thread or task while its block is open, at some cost."""
+    """Base of observers that are called at every operation while their block is open."""
 
     def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
-        """A node is about to hold what an op has computed."""
+        """Called when `op` has computed `data`, before `node` is complete."""
         raise NotImplementedError
 
     def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
-        """A walk passes between `reader` and its k-th input `arg`.
+        """Called when a walk passes between `reader` and its k-th input `arg`.
 
-        It was given a cotangent or tangent and found a share of the next, which it adds to those
-        found before. None is a share of 0, or says that none were found before.
+        `given` is the cotangent of `reader` (reverse mode) or the tangent of `arg` (forward mode).
+        The walk adds `share` to the sum `before`; None means zero for both.
         """
         raise NotImplementedError
 
     def compared(self, mask: Any, x: Any, y: Any, ours: bool) -> Any:
-        """Return the result of comparing x with y; `ours` says that the library asked for it."""
+        """Return the mask of comparing x with y; `ours` if the library itself compared."""
         return mask
 
     def walking(self) -> AbstractContextManager[None]:
-        """The block around a walk, which must be a careful one."""
+        """Return a context for a walk; it must switch off `walks.hasty`."""
         raise NotImplementedError
 
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Have the watcher look at all operations of this thread or task."""
+    """Call the watcher at all operations of this thread or task."""
     with _inside(_watched, watcher):
         yield
 
 
 def watcher() -> Watcher | None:
-    """Who looks at operations here and now."""
+    """Return the watcher of this thread or task, if any."""
     found = _watched.get() if modes else None
     return found if found in modes else None
 
 
 def compared(mask: Any, x: Any, y: Any, ours: bool = False) -> Any:
-    """Return the result of comparing x with y, which a watcher may want to mark."""
+    """Return the mask of comparing x with y, marked by the watcher if there is one."""
     watched = watcher()
     return mask if watched is None else watched.compared(mask, x, y, ours)
 
 
-def remembers(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:
-    """Whether a node made while some mode is on will know what it was computed from."""
+def records(node: Node, data: Any, op: Op, inputs: Args, params: Params) -> bool:
+    """Return whether a node made while a mode is on is recorded; call the watcher."""
     watched = watcher()
     if watched is not None:
         watched.made(node, data, op, inputs, params)

@@ -1,8 +1,8 @@
-"""Tracebacks in IPython and pytest that leave the engine's own frames out.
+"""Tracebacks in IPython and pytest without the engine's own frames.
 
-pytest hides the frames of a module that has `__tracebackhide__`. IPython reads that name among a
-frame's local variables only, and shows the last frame in any case, so its formatter gets a copy of
-the traceback without our frames. No function pays for either.
+pytest hides the frames of a module with a `__tracebackhide__`. IPython reads that name from local
+variables only, and always shows the last frame, so its formatter gets a copy of the traceback
+without our frames. Neither slows down a function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SWITCH = "AUTODIFF_TRACEBACKS"
-"""The environment variable that shows all frames if it is `full`."""
+"""Environment variable; `full` shows all frames."""
 
 _folders: list[str] = []
 
@@ -27,8 +27,7 @@ def hide(package: str) -> None:
     Parameters
     ----------
     package : str
-        The name of a package that is imported. pytest hides the frames of those of its modules
-        that are loaded by now.
+        The name of an imported package. pytest hides only modules that are loaded already.
     """
     folder = os.path.dirname(str(sys.modules[package].__file__)) + os.sep
     if folder not in _folders:
@@ -43,7 +42,7 @@ def _is_on(_: object = None) -> bool:
 
 
 def hide_in_ipython() -> None:
-    """Have the shell that runs, if one does, leave our frames out of its tracebacks."""
+    """Leave our frames out of the tracebacks of the running IPython shell, if any."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
     formatter: Any = getattr(get_shell(), "InteractiveTB", None)
     usual = getattr(formatter, "structured_traceback", None)
@@ -64,9 +63,9 @@ def hide_in_ipython() -> None:
 
 
 def shortened(tb: TracebackType | None) -> TracebackType | None:
-    """Return a copy of a traceback without our frames; the traceback itself if none would be left.
+    """Return a copy of a traceback without our frames; the traceback itself if none is the user's.
 
-    `contextlib`'s frames go with ours, for which it calls our context managers.
+    Frames of `contextlib` directly below ours are left out too: they run our context managers.
     """
     kept: list[TracebackType] = []
     ours = False
@@ -94,7 +93,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _is_users(frame: FrameType) -> bool:
-    """Whether a frame is neither ours nor of Python's library or an installed package."""
+    """Return whether a frame is outside autodiff, the standard library and installed packages."""
     files = [getattr(sys.modules.get(name), "__file__", None) for name in ("numpy", "IPython")]
     installed = [os.path.dirname(os.path.dirname(file)) for file in files if file]
     library = os.path.dirname(os.__file__)
@@ -103,9 +102,9 @@ def _is_users(frame: FrameType) -> bool:
 
 @contextmanager
 def _short_chain(error: BaseException) -> Iterator[None]:
-    """Leave our frames out of an exception's causes, and causes that our code raised and caught.
+    """Shorten an exception and its causes; drop causes that our code raised and caught.
 
-    All of it is back in place afterwards, for debuggers.
+    Undo both afterwards, for debuggers.
     """
     before: list[tuple[BaseException, Any, bool, Any]] = []
     link: BaseException | None = error

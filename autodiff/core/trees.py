@@ -1,7 +1,7 @@
 """Nested containers of numbers and arrays: dict, list, tuple, namedtuple, dataclass.
 
-A leaf is a number, an array or a node. Whatever else a container holds (None, a string, a flag, a
-function) belongs to its structure and stays as it is.
+A leaf is a number, an array or a node. Anything else (None, a string, a bool, a function) is part
+of the structure and stays as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autodiff.core.graph import Node
 
 
 def is_leaf(x: Any) -> bool:
-    """Whether this is something to differentiate by: a number, an array of numbers, or a node."""
+    """Return whether `x` is a number, an array of numbers or a node."""
     if isinstance(x, Node):
         return True
     kind = getattr(getattr(x, "dtype", None), "kind", None)
@@ -29,7 +29,7 @@ def is_leaf(x: Any) -> bool:
 def mapped(
     f: Callable[[Any], Any], tree: Any, other: Callable[[Any], Any] = lambda part: part
 ) -> Any:
-    """Return the same containers with `f` of each leaf, and `other` of anything else."""
+    """Return the same containers with `f` applied to each leaf, `other` to anything else."""
     if is_leaf(tree):
         return f(tree)
     if isinstance(tree, dict):
@@ -41,40 +41,40 @@ def mapped(
     if isinstance(tree, list | tuple):
         return type(tree)([mapped(f, part, other) for part in tree])
     if hasattr(type(tree), "__dataclass_fields__"):
-        from dataclasses import fields  # loaded already, by whoever made this one
+        from dataclasses import fields  # slow to import, but a dataclass has loaded it
 
         made = copy(tree)
         for field in fields(tree):
-            # a frozen one is no less new than the others
+            # works for a frozen dataclass too
             object.__setattr__(made, field.name, mapped(f, getattr(tree, field.name), other))
         return made
     return other(tree)
 
 
 def leaves(tree: Any) -> list[Any]:
-    """All leaves, in the order of their containers."""
+    """Return all leaves, in the order of their containers."""
     found: list[Any] = []
     mapped(found.append, tree)
     return found
 
 
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
-    """The same containers with new leaves, given in the order of the old."""
+    """Return the same containers with new leaves, given in the order of `leaves`."""
     following = iter(new)
     return mapped(lambda _: next(following), tree)
 
 
 def checked(tree: Any, like: Any, what: str) -> list[Any]:
-    """The leaves of a container that must match another, leaf by leaf."""
+    """Return the leaves of a container; raise a ValueError unless their shapes match `like`."""
     found, expected = leaves(tree), leaves(like)
     shapes = [[np.shape(leaf) for leaf in part] for part in (found, expected)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"{what} has shapes {shapes[0]}, what it belongs to has {shapes[1]}")
+        raise ValueError(f"{what} has shapes {shapes[0]}, but must have shapes {shapes[1]}")
     return found
 
 
 def paths(tree: Any, name: str = "") -> list[str]:
-    """How to write each leaf, as in name['weights'][0], in the order of `leaves`."""
+    """Return the path of each leaf, as in name['weights'][0], in the order of `leaves`."""
     if is_leaf(tree):
         return [name]
     parts: Iterable[tuple[str, Any]] = ()

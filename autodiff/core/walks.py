@@ -1,4 +1,4 @@
-"""The two walks along a graph: `pull` carries cotangents back, `push` carries tangents onward."""
+"""Reverse and forward mode: `pull` carries cotangents back, `push` carries tangents forward."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autodiff.core.modes import watcher
 
 
 def _since(nodes: Iterable[Node]) -> float:
-    """The serial number from which on something may be computed from the nodes."""
+    """Return the serial number of the oldest node that may depend on the given nodes."""
     serials = [node.serial for node in nodes]
     return 0 if any(serial % 1 for serial in serials) else min(serials, default=0)
 
 
 def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
-    """Those of `nodes` (newest first) that are computed from one of `sources`, or are one."""
+    """Return `sources` and the nodes (newest first) that depend on any of them."""
     live = set(sources)
     for node in reversed(nodes):
         for arg in node.inputs:
@@ -27,8 +27,8 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
     return live
 
 
-# Whether the chain rule's products do not look for a zero that absorbs an infinity (see
-# `table.scaled`): on arrays that costs a pass over memory each.
+# Whether the chain rule's products skip the test for a zero that absorbs an infinity (see
+# `table.scaled`), which costs an extra pass over memory for each product.
 hasty: ContextVar[bool] = ContextVar("hasty", default=False)
 
 Check = Callable[[Node, Node, int, Any, Any, Any], None]  # a `Watcher.carried`
@@ -41,15 +41,15 @@ def _walked(
     record: bool,
     order: list[Node] | None,
 ) -> dict[Node, Any]:
-    """Walk hastily; if that finds a NaN, carefully; if that does too, look for who refuses it."""
+    """Walk hastily; on NaN walk again carefully; if NaN remains, let the ops refuse it."""
     if record and order is None:
         for node in ancestors(*carried, *(wanted or ())):
-            node.settle()  # as the rules will when they read it, which would be too late to find
+            node.settle()  # before the walk, so that it sees data changed since it was read
     watched = watcher()
     if watched is not None:
         with watched.walking():
             return walk(carried, wanted, record, order, watched.carried)
-    if hasty.get():  # whoever has begun the walk around this one will look
+    if hasty.get():  # a nested walk: the outer one looks for NaN
         return walk(carried, wanted, record, order)
     if not record:
         token = hasty.set(True)
@@ -80,10 +80,10 @@ def pull(
     record: bool = False,
     order: list[Node] | None = None,
 ) -> dict[Node, Any]:
-    """Reverse mode: carry cotangents of some nodes back to all nodes, or to the wanted ones.
+    """Return the cotangents of the wanted nodes, or of all ancestors, from those given.
 
-    With `record` the rules run on nodes, so that the result can be differentiated again. A caller
-    who knows already which nodes depend on the wanted ones may pass them as `order`, newest first.
+    With `record` the rules run on nodes, so that the result can be differentiated again. `order`,
+    if known, lists the nodes that depend on the wanted ones, newest first.
     """
     return _walked(_pull, cotangents, wanted, record, order)
 
@@ -106,7 +106,7 @@ def _pull(
         live = _dependents(nodes, kept)
     else:
         nodes, live = order, set(order)
-    own: set[Node] = set()  # nodes whose cotangent nobody else holds
+    own: set[Node] = set()  # nodes whose cotangent may be changed in place
     for node in nodes:
         op = node.op
         if op is None or node not in cotangents:
@@ -120,8 +120,7 @@ def _pull(
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)
-                if share is not None:
-                    share = arg.fit(share)
+                share = None if share is None else arg.fit(share)
                 if check is not None:
                     check(node, arg, k, g, share, cotangents.get(arg))
                 if share is not None:
@@ -133,9 +132,9 @@ def _pull(
 def _pull_elements(
     node: Node, g: Any, cotangents: dict[Node, Any], live: set[Node], own: set[Node], spare: bool
 ) -> None:
-    """Pull `g` back through an access to elements; `spare` says that `g` may be changed in place.
+    """Pull `g` back through an access to elements; if `spare`, `g` may be changed in place.
 
-    The first input, the array, comes last: its cotangent may be `g` itself, changed in place.
+    The array (the first input) comes last: its cotangent may reuse the memory of `g`.
     """
     op, inputs, params = node.op, node.inputs, node.params
     assert op is not None
@@ -159,7 +158,7 @@ def push(
     record: bool = False,
     order: list[Node] | None = None,
 ) -> dict[Node, Any]:
-    """Forward mode: carry tangents of some nodes onward to the wanted ones."""
+    """Return the tangents of the wanted nodes, from those given."""
     return _walked(_push, tangents, wanted, record, order)
 
 
@@ -173,8 +172,8 @@ def _push(
     tangents, kept = dict(tangents), set(wanted)
     if order is None:
         order = ancestors(*kept, since=_since(tangents))
-    own: set[Node] = set()  # nodes whose tangent nobody else holds
-    last: dict[Node, Node] = {}  # the last reader of each node, once it is asked for
+    own: set[Node] = set()  # nodes whose tangent may be changed in place
+    last: dict[Node, Node] = {}  # the last reader of each node, filled at the first write
     for node in reversed(order):
         op, inputs = node.op, node.inputs
         if node in tangents or op is None:
@@ -199,7 +198,7 @@ def _push(
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in tangents:
                 share = op.jvp(k, tangents[arg], out, args, node.params)
-                if arg in own:  # and the share may be a view of it
+                if arg in own:  # the share may be a view of its tangent
                     if op.access:
                         share = node.fresh(share)
                     else:
@@ -215,7 +214,7 @@ def _push(
 
 
 def _push_written(node: Node, tangents: dict[Node, Any], spare: bool) -> None:
-    """Push tangents through a write; `spare` says that the array's may be changed in place."""
+    """Push tangents through a write; if `spare`, the array's may be changed in place."""
     t, value = (tangents.get(arg) if isinstance(arg, Node) else None for arg in node.inputs)
     if t is None and value is None:
         return

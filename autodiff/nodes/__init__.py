@@ -1,5 +1,5 @@
-"""The two kinds of node: an array and a float.
+"""The two kinds of node: `Tensor` for an array, `Value` for a float.
 
-Read `tensor.py` first, then `value.py`. `protocols.py` and `ufuncs.py` say what NumPy's functions
-and the methods of its ufuncs do when they are called on nodes.
+Read `tensor.py` first, then `value.py`. `protocols.py` dispatches NumPy's functions on nodes, and
+`ufuncs.py` the methods of its ufuncs. `places.py` and `writing.py` modify Tensors in place.
 """

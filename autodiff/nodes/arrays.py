@@ -1,4 +1,4 @@
-"""What users hand in, as arrays that the graph may keep."""
+"""Conversion of users' data to arrays that the graph can store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.shapes import as_array
 from autodiff.ops.ties import Mask
 
 
 def checked(array: ArrayLike, copy: bool = True) -> Any:
-    """What a user hands in as an array of floats, private unless told otherwise."""
+    """Return a user's data as an array of floats: a private copy, or a view if not `copy`."""
     if type(array) is np.ndarray and array.dtype.kind in "fc" and array.dtype.isnative:
         return array.copy("K") if copy else array.view()
     if isinstance(array, Node):
@@ -38,25 +39,25 @@ def checked(array: ArrayLike, copy: bool = True) -> Any:
 
 
 def fresh(array: Any) -> Any:
-    """Return a copy that may be changed in place, laid out as the array is."""
+    """Return a writable copy with the same memory layout."""
     return np.array(array) if isinstance(array, np.ndarray | np.generic) else array.copy()
 
 
 def ordinary(array: Any) -> Any:
-    """An array of a subclass as one of NumPy's own, where that changes nothing."""
+    """Return an ndarray for an instance of a subclass; raise a TypeError if that loses meaning."""
     if type(array) is np.ndarray or isinstance(array, np.memmap | Mask):
         return np.asarray(array)
     ma = sys.modules.get("numpy.ma")  # slow to import, and no array is masked without it
     if ma is not None and isinstance(array, ma.MaskedArray):
         raise TypeError("a masked array would lose its mask: fill it first (array.filled(value))")
     raise TypeError(
-        f"a {type(array).__name__} computes by rules of its own, which would be lost without a "
-        "word: pass np.asarray(array)"
+        f"a {type(array).__name__} computes by rules of its own, which would be lost silently: "
+        "pass np.asarray(array)"
     )
 
 
 def frozen(data: Any) -> Any:
-    """What the graph has recorded must not change under it."""
+    """Return `data` as a read-only array, so that recorded data cannot change."""
     if type(data) is not np.ndarray and isinstance(data, np.ndarray | np.generic):
         data = np.asarray(data)
     if isinstance(data, np.ndarray):
@@ -65,19 +66,36 @@ def frozen(data: Any) -> Any:
 
 
 def is_fixed(array: Any) -> bool:
-    """Whether an array, and what it is a view of, is read-only: it is trusted to stay so."""
+    """Return whether an array and all its bases are read-only, and so trusted not to change."""
     while isinstance(array, np.ndarray) and not array.flags.writeable:
         array = array.base
     return array is None or isinstance(array, bytes)
 
 
 def private(value: Any) -> Any:
-    """A constant or parameter that nobody else can change."""
+    """Return a constant or parameter as a read-only copy, unless it is fixed already."""
     if isinstance(value, np.ndarray):
         return value if is_fixed(value) else frozen(value.copy())
     if isinstance(value, list):
         return [private(part) for part in value]
     return tuple(map(private, value)) if type(value) is tuple else value
+
+
+_NUMBERS = (Node, float, int, complex, np.generic)
+
+
+def operand(op: Op, arg: Any) -> Any:
+    """Return an operand that is neither Tensor nor ndarray as `op` takes it; `arg` if it does."""
+    if type(arg) in (list, tuple):
+        return as_array(arg)
+    if not op.weak and op.arity > 0 and (isinstance(arg, Node) or not hasattr(arg, "shape")):
+        return as_array(arg)  # only elementwise rules take plain numbers
+    if isinstance(arg, np.ndarray):
+        return ordinary(arg)
+    if isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
+        return arg
+    array = np.asarray(arg)  # a buffer, for example
+    return array if array.dtype.kind in "fciub" else arg
 
 
 def _describe(arg: Any) -> str:
@@ -88,7 +106,7 @@ def _describe(arg: Any) -> str:
 
 
 def refusal(op: Op, data: list[Any], params: Params, error: Exception) -> Exception:
-    """NumPy's complaint, with the operation and what it was given."""
+    """Return NumPy's error with the operation and its arguments added."""
     kinds = (TypeError, np.linalg.LinAlgError, ValueError, IndexError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     said = str(error).partition("\n")[0]

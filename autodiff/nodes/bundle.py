@@ -1,4 +1,4 @@
-"""Bundle: the node of an operation that has several results."""
+"""Bundle: the node of an operation with several results."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any, final
 
 from autodiff.core.copies import reduce_node
 from autodiff.core.graph import Args, Node, Op, Params, Parts, next_serial
-from autodiff.core.modes import modes, remembers
+from autodiff.core.modes import modes, records
 from autodiff.nodes.arrays import frozen
 from autodiff.ops.general import item, pack
 
 
 @final
 class Bundle(Node):
-    """The several results of one operation, of which each is an item; users see the items only."""
+    """A node with the several results of one operation; users see its items only."""
 
     __slots__ = ("params",)
 
@@ -21,7 +21,7 @@ class Bundle(Node):
 
     def __init__(self, parts: tuple[Any, ...], op: Op, inputs: Args, params: Params) -> None:
         if modes:
-            remembers(self, parts, op, inputs, params)
+            records(self, parts, op, inputs, params)
         self._data = tuple(map(frozen, parts))
         self.op, self.inputs, self.params = op, inputs, params
         self.name = self.grad = None
@@ -29,7 +29,7 @@ class Bundle(Node):
 
     @classmethod
     def of(cls, tensors: list[Any]) -> Bundle:
-        """Several Tensors as one node."""
+        """Pack several Tensors into one node."""
         for x in tensors:
             x.settle()
         return cls(tuple(x._data for x in tensors), pack, tensors, {})
@@ -41,7 +41,7 @@ class Bundle(Node):
         return Node.tensor(self._data[index], None, item, (self,), {"index": index})
 
     def items(self) -> list[Any]:
-        """Each part as a node, or as it is if it holds no floats."""
+        """Return each part as a node; a part that is not floating-point unchanged."""
         return [self[i] if part.dtype.kind in "fc" else part for i, part in enumerate(self._data)]
 
     def fit(self, cotangent: Any) -> Any:
@@ -54,4 +54,4 @@ class Bundle(Node):
         return Parts([None] * len(self))
 
     def undefined(self, carried: Any) -> bool:
-        return False  # each item looks at its own
+        return False  # each item checks its own

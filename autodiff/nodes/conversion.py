@@ -1,4 +1,4 @@
-"""The error for a node that something would turn into a plain number or array."""
+"""The error for converting a node to a plain number or array."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autodiff.core.graph import Node
 
 _JOIN = "join nodes with autodiff.array([x, y])"
 _GENERAL = f"call autodiff's function (autodiff.sin(x), not math.sin(x)), {_JOIN}"
-_ASSIGN = "assign to an array of autodiff.zeros(shape), which holds nodes"
+_ASSIGN = "assign to an array of autodiff.zeros(shape), which accepts nodes"
 _DRAW = "draw plain numbers and compute with them (mean + scale * rng.standard_normal(n))"
 _ADVICE = {
     **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray", "fromiter", "matrix"), _JOIN),
@@ -25,7 +25,7 @@ _ADVICE = {
     "c_": "join them with autodiff.column_stack([x, y])",
     "vectorize": "compute with whole arrays, or autodiff.array([f(element) for element in x])",
 }
-"""What to write instead of a call, by the name of what is called."""
+"""Alternatives to a call, by the name of the called function."""
 
 _STORES = {opcode.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}
 _LIBRARIES = tuple(
@@ -34,7 +34,7 @@ _LIBRARIES = tuple(
 
 
 def refuse_conversion(node: Node, *_: Any, **__: Any) -> Any:
-    """Raise a TypeError that names the call which would convert the node, and what to write."""
+    """Raise a TypeError that names the call that converts the node, and the alternative."""
     kind = type(node).__name__
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
@@ -47,14 +47,14 @@ def refuse_conversion(node: Node, *_: Any, **__: Any) -> Any:
     raise TypeError(
         (f"{shown}: " if call else "")
         + f"a {kind} does not turn into a plain number or array by itself, since that would lose "
-        f"its derivative without a word: {advice}, or read x.data to leave the graph on purpose"
+        f"its derivative silently: {advice}, or read x.data to leave the graph on purpose"
     )
 
 
 def _expression(frame: FrameType) -> tuple[str, bool]:
-    """Return the source of what a frame computes at the moment, and whether it assigns to it.
+    """Return the source of a frame's current expression, and whether it is an assignment target.
 
-    The source is empty where there is none, as in a string that was compiled.
+    The source is empty if it is not available, as for a compiled string.
     """
     code, at = frame.f_code, frame.f_lasti
     line, end_line, column, end_column = next(islice(code.co_positions(), at // 2, None))
@@ -71,7 +71,7 @@ def _expression(frame: FrameType) -> tuple[str, bool]:
 
 
 def _advice(call: str, frame: FrameType) -> str:
-    """Return what to write instead of a call."""
+    """Return the alternative to a call."""
     names = _names(call)
     if not names:
         return _GENERAL
@@ -91,8 +91,8 @@ def _advice(call: str, frame: FrameType) -> str:
 
 
 def _names(call: str) -> list[str]:
-    """Return the names in what is called, from the last: ["normal", "random", "np"]."""
-    import ast  # for this message only
+    """Return the parts of the called name, from the last: ["normal", "random", "np"]."""
+    import ast  # needed for this message only
 
     try:
         tree = ast.parse(call, mode="eval").body

@@ -1,4 +1,4 @@
-"""Methods and attributes of NumPy's arrays and scalars that Tensor and Value share."""
+"""NumPy's methods and attributes that Tensor and Value share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autodiff.ops import elementwise, products, reductions, scans, selection, sh
 
 
 def _plain_method(name: str) -> Callable[..., Any]:
-    """Return a method whose result has no derivative: truth values, places."""
+    """Return a method with a plain result without derivative: truth values, indices."""
 
     def method(self: Node, *args: Any, **kwargs: Any) -> Any:
         data = self.current()
@@ -27,7 +27,7 @@ def _plain_method(name: str) -> Callable[..., Any]:
 
 
 class ArrayNode(Node):
-    """A node with NumPy's methods: the base of `Value` and `Tensor`."""
+    """Base of `Value` and `Tensor`: a node with NumPy's methods."""
 
     __slots__ = ()
 
@@ -62,7 +62,7 @@ class ArrayNode(Node):
     searchsorted = _plain_method("searchsorted")
 
     def copy(self, order: Any = "C") -> Any:
-        """Return a copy, in C's order unless told otherwise."""
+        """Return a copy, in C order by default."""
         if getattr(self, "immutable", True):
             return elementwise.positive(self)
         return shapes.copy(self, order=order)
@@ -76,13 +76,13 @@ class ArrayNode(Node):
         return shapes.reshape(self, shape=shape[0] if len(shape) == 1 else shape, order=order)
 
     def transpose(self, *axes: Any) -> Any:
-        """Return the axes permuted, given as one tuple or as integers; reversed if left out."""
+        """Permute the axes, given as one tuple or as integers; reverse them if left out."""
         return shapes.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     __float__ = __int__ = __index__ = __complex__ = refuse_conversion
-    _mask = property(refuse_conversion)  # numpy.ma asks for it before it takes `_data`
+    _mask = property(refuse_conversion)  # numpy.ma reads it before it uses `_data`
 
-    # Whole numbers are constants, as the derivative of a step function is 0.
+    # Integers are constants, as the derivative of a step function is 0.
 
     def __round__(self, ndigits: int | None = None) -> Any:
         number = _single(self, "round")
@@ -111,16 +111,16 @@ class ArrayNode(Node):
 
 
 class _Float(np.float64):
-    """numpy.float64, which returns nodes as they are."""
+    """numpy.float64, except that nodes pass through unchanged."""
 
     def __new__(cls, x: Any = 0.0) -> Any:
         return x if isinstance(x, Node) else np.float64(x)
 
 
 class FloatType:
-    """The dtype of a Value: float64 to NumPy and to comparisons.
+    """The dtype of a Value, which acts as float64.
 
-    The mean of an object array calls the `type` of its elements' dtype, which would refuse a node.
+    NumPy's mean of an object array calls `dtype.type` on the result; float64 would refuse a node.
     """
 
     dtype: Any = np.dtype(float)
@@ -146,7 +146,7 @@ class FloatType:
 
 
 def _single(node: Node, name: str) -> Any:
-    """Return the number that a node of shape () holds, for a function of one number."""
+    """Return the number in a node of shape (), for the function `name` of one number."""
     data = node.current()
     if np.ndim(data):
         raise TypeError(
@@ -161,7 +161,7 @@ _WRITERS = ("fill", "itemset", "partition", "put", "sort", *_IN_PLACE)
 
 
 def _missing(kind: str, name: str) -> str:
-    """Return what to write instead of a method or attribute that only NumPy's arrays have."""
+    """Return the error message for a missing attribute, with an alternative if NumPy has it."""
     if not name.startswith("_"):
         if kind == "Value" and name in _WRITERS:
             return f"a Value is one number, which .{name}(...) cannot change: compute a new one"

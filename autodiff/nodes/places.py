@@ -1,14 +1,14 @@
-"""What a Tensor's name stands for: an array with earlier versions, or a view of another Tensor.
+"""Versions and views of Tensors, which make modifications in place differentiable.
 
-A Tensor is its node until it is written. A write gives the old node to a new object, which readers
-of the old version find by their serial number, and turns the Tensor into the node of the new
-version. A view is a Tensor whose base is another one: a write through it writes to the base, and
-reading it reads the base anew if that has been written since. (A name and the versions behind it
-are one object for as long as nothing is written, so that graphs without writes cost what they did.)
+A write moves the Tensor's old node into a new object and makes the Tensor itself the node of the
+new version. Readers of an old version find it by their serial number. A view is a Tensor with
+another one as its base: a write through the view writes to the base, and a read updates the view if
+the base was written since. (A Tensor is its own node until it is written, so graphs without writes
+cost nothing extra.)
 
-All versions of an array share one buffer, in which the newest stands; going back to an earlier one
-undoes the writes since (H. Baker's persistent arrays). Where somebody else holds the buffer, a
-write copies it first.
+All versions of an array share one buffer, which contains the newest one. Going back to an earlier
+version undoes the later writes (H. Baker's persistent arrays). If anything else refers to the
+buffer, a write copies it first.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from autodiff.core.graph import Node, Op, Params
 from autodiff.ops.shapes import getitem, write
 
 WRITING = RLock()
-"""Held while a buffer is written, or an earlier version of it read."""
+"""Lock for writing a buffer, or reading an earlier version of it."""
 
 
 class History:
-    """A buffer that is written in place, and what each write has overwritten.
+    """A buffer that is written in place, with a log of the overwritten elements.
 
     Attributes
     ----------
@@ -41,21 +41,21 @@ class History:
 
     def __init__(self, array: Any) -> None:
         self.array = array
-        self._log: list[list[Any]] = []  # of each write: the index, and what it has replaced there
-        self._older: Any = None  # a copy of the array as it was after the first `_at` writes
+        self._log: list[list[Any]] = []  # of each write: the index and the overwritten elements
+        self._older: Any = None  # a copy of the array after the first `_at` writes
         self._at = 0
 
     def alone(self) -> bool:
-        """Whether nobody else holds the buffer."""
-        # no name for the array here, which would be one holder more
+        """Return whether nothing else refers to the buffer."""
+        # a local name for the array would count as a reference
         return (
             type(self.array) is np.ndarray and self.array.base is None and _holders(self) == _ALONE
         )
 
     def write(self, index: Any, value: Any, keep: bool) -> int:
-        """Write to the buffer; return the number of the version that was there before.
+        """Write to the buffer; return the number of the previous version.
 
-        That version can be had again if `keep` is true, or if an earlier one can.
+        The previous version remains available if `keep`, or if an earlier one is.
         """
         self._go_to(len(self._log))
         self._older = None
@@ -77,7 +77,7 @@ class History:
         return np.array(self._older)
 
     def _go_to(self, number: int) -> None:
-        """Turn the copy into another version: each write on the way is undone or redone."""
+        """Turn the copy into another version by undoing or redoing the writes between."""
         if self._older is None:
             return
         step = 1 if number > self._at else -1
@@ -97,20 +97,20 @@ _ALONE = _holders(History(np.empty(0)))
 
 
 class View(NamedTuple):
-    """How a view follows from its base.
+    """The operation that makes a view from its base.
 
     Attributes
     ----------
     base : Tensor
-        May be a view itself.
+        The Tensor behind the view, which may be a view itself.
     root : Tensor
-        The base of the base, and so on: a Tensor that is no view.
+        The last in the chain of bases: a Tensor that is not a view.
     op, params : Op, dict
-        The operation that makes the view of the base.
+        The operation, applied to the base.
     part : int, optional
-        Which of the operation's results it is.
+        The index of the view among several results.
     strided : bool
-        Whether its elements do not lie next to one another in the memory of the root.
+        Whether the view is not contiguous in the memory of the root.
     """
 
     base: Any
@@ -121,12 +121,12 @@ class View(NamedTuple):
     strided: bool
 
     def of(self, array: Any) -> Any:
-        """Return the view of an array that is like the base."""
+        """Return the same view of another array, which has the base's shape."""
         made = self.op.function(array, **self.params)
         return made if self.part is None else made[self.part]
 
     def index_in_base(self, index: Any) -> Any:
-        """Return the index into the base of the elements at `index` in the view."""
+        """Return the index into the base for `index` into the view."""
         if is_whole(index) and self.op is getitem:
             return self.params["index"]
         base = self.base
@@ -146,26 +146,26 @@ class View(NamedTuple):
 
 @lru_cache(maxsize=4)
 def positions(shape: tuple[int, ...]) -> Any:
-    """Return consecutive whole numbers in this shape, not to be changed."""
+    """Return the flat index of each element. The array is shared: do not change it."""
     return np.arange(int(np.prod(shape))).reshape(shape)
 
 
 def is_whole(index: Any) -> bool:
-    """Whether an index stands for the whole array by its form."""
+    """Return whether an index is `...` or `:`."""
     return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
 
 
 class Place:
-    """What a Tensor that is written, a view, or shared with the user knows besides its node.
+    """Extra state of a Tensor that was written, is a view, or has exposed its data.
 
     Attributes
     ----------
     exposed : array or None
-        A variable's numbers, as handed out to the user, who may change them.
+        A variable's data as returned to the user, who may change it in place.
     view : View or None
-        What it is a view of.
+        The link to the base of a view.
     history : History or None
-        The buffer that it was written to in.
+        The buffer, after a first write.
     """
 
     __slots__ = ("_past", "exposed", "history", "view")
@@ -176,7 +176,7 @@ class Place:
         self._past: list[tuple[float, Node | None]] = []
 
     def supersede(self, serial: float, version: Node | None) -> None:
-        """Remember the version that a node was; None if its readers cannot be differentiated."""
+        """Record an earlier version; None if its readers cannot be differentiated."""
         if version is not None or (self._past and self._past[-1][1] is not None):
             self._past.append((serial, version))
 
@@ -186,7 +186,7 @@ class Place:
         return self._past[k - 1][1] if k else None
 
     def for_copy(self) -> Place | None:
-        """Return what a copy of the node knows: it has no base and no past."""
+        """Return the state of a copy, which has no base and no earlier versions."""
         return None if self.exposed is None else Place(self.exposed)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -194,7 +194,7 @@ class Place:
 
 
 class Superseded:
-    """What an earlier version of a Tensor knows: where to find its data."""
+    """State of an earlier version: its history, and its number there."""
 
     __slots__ = ("history", "number")
 
@@ -202,7 +202,7 @@ class Superseded:
         self.history, self.number = history, number
 
     def for_copy(self) -> None:
-        """Return what a copy of the node knows, which has its own data."""
+        """Return None, since a copy has its own data."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _for_pickle, (None,)
@@ -215,12 +215,12 @@ def _for_pickle(exposed: Any) -> Place | None:
 def view_of(
     out: Any, base: Any, array: Any, op: Op, params: Params, part: int | None = None
 ) -> Place | None:
-    """Return where the result `out` of `op` is a view, if it shares memory with its input.
+    """Return a Place if the result `out` of `op` is a view of its input, else None.
 
-    The input is the node `base`, whose data is `array`.
+    The input is the node `base` with data `array`.
     """
     owner = out if out.base is None else out.base
-    if not isinstance(owner, np.ndarray):  # as as_strided leaves it
+    if not isinstance(owner, np.ndarray):  # the base of as_strided's result wraps the array
         owner = getattr(owner, "base", None)
     if array is not owner and array.base is not owner:
         return None
@@ -230,15 +230,15 @@ def view_of(
     view = place.view if type(place) is Place else None
     strided = not out.flags.c_contiguous or (view is not None and view.strided)
     if strided and op.name == "ravel":
-        return None  # NumPy would have copied it
+        return None  # NumPy's ravel copies what is not contiguous
     root = base if view is None else view.root
     return Place(view=View(base, root, op, params, part, strided))
 
 
 def compact(out: Any, base: Any) -> Any:
-    """Return the data of a view, copied if that is cheap beside a copy of its base.
+    """Return the data of a view, copied if it is small.
 
-    A view that shares the buffer would have the next write copy all of it.
+    A view that shares the buffer makes the next write copy the whole buffer.
     """
     small = out.nbytes * 4 <= base.nbytes and (out.ndim <= 1 or out.flags.c_contiguous)
     return np.array(out) if small else out

@@ -1,4 +1,4 @@
-"""NumPy's two protocols: what NumPy's functions do when they are called on nodes."""
+"""NumPy's two protocols, which dispatch its functions on nodes to the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, n
 
 
 def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
-    """NumPy's ufunc protocol (NEP 13), for both kinds of node."""
+    """Implement `__array_ufunc__` (NEP 13) for both kinds of node."""
     op = BY_FUNCTION.get(ufunc)
     if op is None:
         return _outside(ufunc, getattr(ufunc, method), inputs, kwargs)
@@ -28,7 +28,7 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
 
 
 def dispatch_function(function: Any, args: Any, kwargs: Any) -> Any:
-    """NumPy's function protocol (NEP 18), for both kinds of node."""
+    """Implement `__array_function__` (NEP 18) for both kinds of node."""
     op = BY_FUNCTION.get(function)
     if op is None:
         return _outside(function, function, args, kwargs)
@@ -36,7 +36,7 @@ def dispatch_function(function: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
-    """A call of what the table does not have: outside the graph where that loses nothing."""
+    """Call a function without a row on plain data if that loses no derivative; else raise."""
     if function in PLAIN:
         out = compute(*_plain(args), **_plain(kwargs))
         return compared(out, *args) if modes and function in COMPARISONS and len(args) == 2 else out
@@ -54,7 +54,7 @@ def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
             f"scipy.special.{short} has no derivative here yet: {advice(short)}, or take x.data "
             "to compute outside the graph"
         )
-    from difflib import get_close_matches  # for this message only
+    from difflib import get_close_matches  # needed for this message only
 
     names = {known.__name__: full_name(known) for known in BY_FUNCTION}
     near = get_close_matches(function.__name__, names, n=1)
@@ -65,7 +65,7 @@ def _outside(function: Any, compute: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _plain(x: Any) -> Any:
-    """Arguments, however nested, with the data of the nodes among them."""
+    """Return nested arguments with nodes replaced by their data."""
     if isinstance(x, list | tuple):
         return type(x)(map(_plain, x))
     if isinstance(x, dict):
@@ -74,8 +74,8 @@ def _plain(x: Any) -> Any:
 
 
 def full_name(function: Any) -> str:
-    """`numpy.linalg.norm`: what a function is called, and where it is from."""
+    """Return a function's name with its module, as in `numpy.linalg.norm`."""
     name = function.__name__
-    if isinstance(function, np.ufunc):  # which did not tell where it is from before NumPy 2.2
+    if isinstance(function, np.ufunc):  # does not state its module before NumPy 2.2
         return f"numpy.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
     return f"{function.__module__}.{name}"

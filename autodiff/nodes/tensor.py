@@ -1,4 +1,4 @@
-"""Tensor: an array as a node, with NumPy's operators, indexing and protocols."""
+"""Tensor: an array as a node, with NumPy's operators and indexing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from autodiff.core.graph import (
     next_serial,
     reassigned,
 )
-from autodiff.core.modes import compared, modes, remembers
+from autodiff.core.modes import compared, modes, records
 from autodiff.core.walks import pull
 from autodiff.nodes import writing
-from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, ordinary, private, refusal
+from autodiff.nodes.arrays import checked, fresh, frozen, is_fixed, operand, private, refusal
 from autodiff.nodes.bundle import Bundle
 from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
@@ -31,23 +31,16 @@ from autodiff.nodes.places import WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
 from autodiff.ops.table import OBJECT
 
+_NO_PARAMS: Params = {}
+_LARGE = 64
+
 
 def _replaced(args: Args, old: Any, new: Any) -> Args:
     return [new if arg is old else arg for arg in args]
 
 
-def _has_axes(x: Any) -> bool:
-    """Whether this is an array, which a Value is not."""
-    return hasattr(x, "shape") and not isinstance(x, Node)
-
-
-_NO_PARAMS: Params = {}
-_LARGE = 64
-_NUMBERS = (Node, float, int, complex, np.generic)
-
-
 def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """A binary operator, and the one that is called when the Tensor stands on its right."""
+    """Return the methods of a binary operator: direct and reflected."""
 
     def direct(self: Tensor, other: Any) -> Any:
         return Tensor.apply(op, (self, other), _NO_PARAMS)
@@ -67,7 +60,7 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
 
 
 def _in_place(op: Op) -> Callable[[Any, Any], Any]:
-    """An augmented operator: `x += y` changes an array, and rebinds a single number's name."""
+    """Return the method of an augmented operator: `x += y` changes an array, rebinds a scalar."""
 
     def augmented(self: Tensor, other: Any) -> Any:
         return writing.augment(self, op, other)
@@ -77,7 +70,7 @@ def _in_place(op: Op) -> Callable[[Any, Any], Any]:
 
 @final
 class Tensor(ArrayNode):
-    """An array that remembers how it was computed.
+    """An array node: a variable, or a result that records how it was computed.
 
     Parameters
     ----------
@@ -87,23 +80,21 @@ class Tensor(ArrayNode):
     name : str, optional
         Shown in drawings and traces.
     copy : bool
-        False shares the array's memory: it must then not be changed until the last derivative of
-        what is computed from it has been taken. (Likewise a constant in an expression is copied,
-        unless it and what it is a view of are read-only.)
+        False shares the array's memory: do not change it until you have taken the last derivative.
+        (Constants in expressions are copied too, unless they and their bases are read-only.)
 
     Attributes
     ----------
     data : array
-        The numbers. A variable's may be changed, in place (`x.data -= 0.1 * x.grad`) or by
-        assignment: what is computed from then on sees the change. A recorded result's are
-        read-only.
+        The numbers. A variable's may be changed in place (`x.data -= 0.1 * x.grad`) or assigned;
+        later computations use the new numbers. A recorded result's are read-only.
     grad : array or None
-        Set by `backward()`: same shape and dtype as `data`.
+        The gradient set by `backward()`: same shape and dtype as `data`.
 
     Raises
     ------
     TypeError
-        If the array does not hold numbers, or is of a subclass with rules of its own.
+        If the array's dtype is not numeric, or a subclass computes by rules of its own.
 
     Examples
     --------
@@ -125,7 +116,7 @@ class Tensor(ArrayNode):
         raise TypeError("Tensor is final: write functions of Tensors rather than a subclass")
 
     _place: Any
-    """A `Place` or `Superseded`; None for an array without history, False for a single number."""
+    """A `Place` or `Superseded`; None for an array without history, False for a NumPy scalar."""
 
     def __init__(
         self,
@@ -139,10 +130,10 @@ class Tensor(ArrayNode):
     ) -> None:
         if op is None:
             array = checked(array, copy)
-        elif modes and not remembers(self, array, op, inputs, params):
+        elif modes and not records(self, array, op, inputs, params):
             op, inputs, params = None, (), _NO_PARAMS
         if type(array) is np.ndarray:
-            array.setflags(write=False)  # what the graph has read must not change under it
+            array.setflags(write=False)  # recorded data must not change
             self._data = array
             self._place = None
         else:
@@ -162,10 +153,9 @@ class Tensor(ArrayNode):
         if self.op is not None or (place and place.view is not None):
             self.follow()
             return self._data
-        # A variable's array is the user's to change in place, so the graph keeps a copy of what
-        # it has read (see `settle`).
+        # the user may change the returned array in place, so it is a copy that `settle` compares
         if not hasattr(self._data, "tobytes"):
-            return self._data.copy()  # of a lazy array, which has no bytes to compare
+            return self._data.copy()  # a lazy array has no bytes to compare
         if not place:
             place = self._place = Place()
         if place.exposed is None:
@@ -173,7 +163,7 @@ class Tensor(ArrayNode):
         return place.exposed
 
     @data.setter
-    def data(self, array: Any) -> None:  # ArrayLike would narrow what is read next
+    def data(self, array: Any) -> None:  # Any, or type checkers narrow later reads of x.data
         place = self._place
         if self.op is not None or (place and place.view is not None):
             what = f"the result of {self.op.name}" if self.op is not None else "a view"
@@ -185,7 +175,7 @@ class Tensor(ArrayNode):
         if place:
             place.supersede(self.serial, None)
             place.history = None
-            if array is not place.exposed:  # as it is after `x.data -= ...`
+            if array is not place.exposed:  # `x.data -= ...` assigns the exposed array itself
                 place.exposed = None
         self.serial = reassigned()
 
@@ -199,12 +189,12 @@ class Tensor(ArrayNode):
             self._take_over(place)
 
     def _take_over(self, place: Place) -> None:
-        """Take over what the user has changed in the array that `data` has given out."""
+        """Copy the user's changes from the exposed array, if there are any."""
         mine, theirs = self._data, place.exposed
         same = mine.shape == theirs.shape and mine.dtype == theirs.dtype
         if not same or mine.tobytes() != theirs.tobytes():
             data = frozen(checked(theirs))
-            with WRITING:  # several threads may be the first to read it
+            with WRITING:  # two threads may get here at once
                 if self._data is mine:
                     place.supersede(self.serial, None)
                     place.history = None
@@ -221,7 +211,7 @@ class Tensor(ArrayNode):
 
     @property
     def immutable(self) -> bool:
-        """Whether this is a single number, as NumPy returns it: an array of no axes is none."""
+        """Whether this stands for a NumPy scalar; an array of shape () does not."""
         return self._place is False
 
     @immutable.setter
@@ -230,11 +220,11 @@ class Tensor(ArrayNode):
 
     @property
     def superseded(self) -> bool:  # type: ignore[override]
-        # small ones are treated as any other node: pictures show their gradients
+        # small versions keep their gradients, which pictures show
         return type(self._place) is Superseded and self.size > _LARGE
 
     def _form(self) -> Any:
-        """An array of this one's shape and dtype; an earlier version's need not be rebuilt."""
+        """Return an array of the same shape and dtype, without rebuilding an earlier version."""
         place = self._place
         if type(place) is Superseded and place.history is not None:
             return place.history.array
@@ -256,10 +246,13 @@ class Tensor(ArrayNode):
             kind = type(arg)
             if kind is Tensor:
                 place = arg._place
-                if place:
+                if place is None:
+                    data.append(arg._data)
+                elif place is False:  # given a scalar, NumPy decides whether the result is one
+                    data.append(arg._data[()])
+                else:
                     arg.settle()
-                # a single number, for which NumPy decides whether the result is another
-                data.append(arg._data[()] if place is False else arg._data)
+                    data.append(arg._data)
             elif kind is np.ndarray:
                 if arg.dtype is OBJECT:
                     if Tensor in map(type, args):
@@ -267,30 +260,17 @@ class Tensor(ArrayNode):
                             f"{op.name} cannot mix a Tensor with an array of Values: join the "
                             "Values with autodiff.array(values) first"
                         )
-                    return op.plain(args, params)  # Values throughout: element by element
+                    return op.plain(args, params)  # Values only: NumPy calls their operators
                 if arg.flags.writeable or not (arg.base is None or is_fixed(arg)):
                     return cls.apply(op, _replaced(args, arg, private(arg)), params)
                 data.append(arg)
             elif op.weak and (kind is float or kind is int):
-                data.append(arg)  # as most constants are
-            elif kind is list or kind is tuple:
-                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
-            elif (
-                not op.weak
-                and op.arity > 0
-                and (isinstance(arg, Node) or not hasattr(arg, "shape"))
-            ):
-                # only elementwise rules are used to plain numbers
-                return cls.apply(op, _replaced(args, arg, shapes.as_array(arg)), params)
-            elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
-                if isinstance(arg, np.ndarray):
-                    return cls.apply(op, _replaced(args, arg, ordinary(arg)), params)
-                data.append(data_of(arg))
+                data.append(arg)  # fast path: most constants
             else:
-                array = np.asarray(arg)  # of a buffer, say
-                if array.dtype.kind in "fciub":
-                    return cls.apply(op, _replaced(args, arg, array), params)
-                data.append(arg)
+                new = operand(op, arg)
+                if new is not arg:
+                    return cls.apply(op, _replaced(args, arg, new), params)
+                data.append(data_of(arg))
         if params:
             for name in params:
                 if name not in op.parameters:
@@ -302,7 +282,8 @@ class Tensor(ArrayNode):
             out = op.function(*data, **params)
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise refusal(op, data, params, error) from error
-        if type(out) is not np.ndarray and isinstance(out, tuple | list):
+        ordinary = type(out) is np.ndarray
+        if not ordinary and isinstance(out, tuple | list):
             parts = Bundle(tuple(out), op, args, params).items()
             for k, (part, array) in enumerate(zip(parts, out, strict=True)):
                 if type(part) is Tensor:
@@ -311,14 +292,14 @@ class Tensor(ArrayNode):
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         made = cls(out, None, op, args, params)
-        if type(out) is np.ndarray and (out.base is not None or (data and out is data[0])):
+        if ordinary and (out.base is not None or (data and out is data[0])):
             made._find_place(out, args, data, op, params)
         return made
 
     def _find_place(
         self, out: Any, args: Args, data: Args, op: Op, params: Params, part: int | None = None
     ) -> None:
-        """Find out whether the result `out` of `op`, which this node holds, is a view."""
+        """Set the place of this node, the result `out` of `op`: a view, a scalar or neither."""
         if isinstance(out, np.generic):
             self._place = False
         elif type(out) is np.ndarray and len(args) == 1:
@@ -329,7 +310,7 @@ class Tensor(ArrayNode):
     @staticmethod
     def packed(column: list[Any]) -> Any:
         dtypes = {x.dtype if type(x) is np.ndarray and not x.shape else None for x in column}
-        # pickle is slow at a million small arrays
+        # one array instead, since pickle is slow at a million small ones
         return np.array(column) if len(dtypes) == 1 and None not in dtypes else column
 
     @staticmethod
@@ -345,7 +326,7 @@ class Tensor(ArrayNode):
     def fit(self, cotangent: Any) -> Any:
         like = self._form() if self._place else self._data
         if cotangent.shape == like.shape and cotangent.dtype is like.dtype:
-            return cotangent  # as almost always
+            return cotangent  # fast path
         return shapes.fitted(cotangent, like)
 
     def spread(self, tangent: Any) -> Any:
@@ -359,9 +340,9 @@ class Tensor(ArrayNode):
 
     def undefined(self, carried: Any) -> bool:
         if not isinstance(carried, np.ndarray | np.generic):
-            return False  # of a library that may be lazy, and whose products are always careful
+            return False  # may be lazy, and is never carried hastily
         flat = carried.ravel("K")
-        square = flat.dot(flat)  # one fast pass without a temporary
+        square = flat.dot(flat)  # NaN if any element is: one pass without a temporary
         return bool(square != square)
 
     def current(self) -> Any:
@@ -374,14 +355,13 @@ class Tensor(ArrayNode):
     def backward(self, seed: ArrayLike | Node | None = None) -> None:
         """Set `.grad` of every node that this one was computed from.
 
-        Of an array that was written, that is the gradient by the version that its name stands for
-        now.
+        For an array that was modified in place, it is the gradient by its present version.
 
         Parameters
         ----------
         seed : array_like or node of this tensor's shape, optional
-            The cotangent to start from; 1 for a tensor of one element. If it is a node, so are
-            the gradients, and can be differentiated by it.
+            The cotangent to start from; 1 for a tensor of one element. If it is a node, the
+            gradients are nodes too, and can be differentiated.
 
         Raises
         ------
@@ -396,7 +376,7 @@ class Tensor(ArrayNode):
             node.grad = frozen(cotangent)
 
     def seed(self, seed: Any = None) -> Any:
-        """The cotangent to start from, checked."""
+        """Return the checked cotangent to start from; 1 by default."""
         if seed is None:
             if self._data.size != 1:
                 raise ValueError(
@@ -462,7 +442,7 @@ class Tensor(ArrayNode):
     def __bool__(self) -> bool:
         return bool(self.current())
 
-    # Comparisons look at the numbers only: their results are plain boolean arrays.
+    # Comparisons return plain boolean arrays.
 
     __eq__ = _comparison(operator.eq)
     __ne__ = _comparison(operator.ne)
@@ -474,7 +454,7 @@ class Tensor(ArrayNode):
     __hash__ = Node.__hash__
 
     def conj(self) -> Any:
-        """The complex conjugate; a real array itself, as in NumPy."""
+        """Return the complex conjugate; a real array itself, as in NumPy."""
         return elementwise.conjugate(self) if self.dtype.kind == "c" else self
 
     conjugate = conj
@@ -492,7 +472,7 @@ class Tensor(ArrayNode):
         self[...] = selection.partition(self, kth=kth, axis=axis, kind=kind)
 
     def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
-        """Assign to elements by their places in the flattened array."""
+        """Assign to elements by their indices in the flattened array."""
         selection.put(self, indices, values, mode)
 
     def receive(self, name: str, made: Any, exact: bool, fresh: bool) -> None:
@@ -501,7 +481,7 @@ class Tensor(ArrayNode):
     __array__ = refuse_conversion
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_data":  # an earlier version, or one that is being written
+        if name == "_data":  # an earlier version, or one that another thread is writing
             return writing.earlier_data(self)
         return super().__getattr__(name)
 

@@ -1,4 +1,4 @@
-"""What a ufunc's methods (`np.add.reduce`, `np.multiply.outer`, ...) do on nodes."""
+"""Methods of ufuncs on nodes: `np.add.reduce`, `np.multiply.outer` and so on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autodiff.ops.elementwise import where as choose
 from autodiff.ops.shapes import as_array, broadcast_to, in_dtype, stack
 from autodiff.ops.table import TABLE, gives_out, shape_of, written
 
-# The rows that are such a method as a whole; every other ufunc's goes step by step.
+# Rows equivalent to a ufunc's method; methods of other ufuncs are computed step by step.
 REDUCTIONS = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logaddexp": "logsumexp",
 }  # fmt: skip
@@ -22,7 +22,7 @@ SCANS = {"add": "cumsum", "multiply": "cumprod"}
 
 
 def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> Any:
-    """`ufunc.method(*inputs, **kwargs)` on nodes, for a ufunc whose row is `op`."""
+    """Compute `ufunc.method(*inputs, **kwargs)` on nodes; `op` is the ufunc's row."""
     name = f"{ufunc.__name__}.{method}"
     if method == "at":
         return write_at(ufunc, op, *inputs)
@@ -30,7 +30,7 @@ def call_method(ufunc: Any, op: Any, method: str, inputs: Any, kwargs: Any) -> A
     if gives_out(out):
         return written(name, out, lambda: call_method(ufunc, op, method, inputs, kwargs))
     with np.errstate(all="ignore"):
-        # NumPy complains of wrong arguments itself
+        # on plain data first, so that NumPy raises for wrong arguments
         plain = getattr(ufunc, method)(
             *map(current, inputs), **{key: current(value) for key, value in kwargs.items()}
         )
@@ -66,7 +66,7 @@ def _folded(
     where: Any = True,
     **start: Any,
 ) -> Any:
-    """The reduction element by element of the axes, from the identity if there is one."""
+    """Reduce over the axes by one call of `op` per element, starting at the identity if any."""
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     shape = tuple(x.shape[i] for i in rest)
 

@@ -1,7 +1,7 @@
-"""Value: one float as a node, with operators and a lean backward walk of its own.
+"""Value: a float as a node, with operators and a fast backward walk of its own.
 
-It reads the same table as `Tensor`; only the inner loops are its own, because at a scalar's size
-every call counts. Plainly typed throughout, so that it can be compiled ahead of time unchanged.
+It reads the same table as `Tensor`. Only the inner loops are its own, because every call counts for
+scalars. Fully typed, so that it can be compiled ahead of time unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from autodiff.core.graph import (
     reassigned,
     stale,
 )
-from autodiff.core.modes import modes, remembers, watcher
+from autodiff.core.modes import modes, records, watcher
 from autodiff.core.walks import pull
 from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
@@ -33,7 +33,7 @@ from autodiff.ops.elementwise import add, divide, multiply, negative, power, sub
 from autodiff.ops.table import Elementwise
 from autodiff.ops.ties import Tied
 
-FLOAT = np.float64()  # what a Value looks like among arrays
+FLOAT = np.float64()  # has the shape and dtype of a Value
 
 
 def _number(data: Any) -> float:
@@ -47,7 +47,7 @@ def _number(data: Any) -> float:
 
 @final
 class Value(ArrayNode):
-    """A float that remembers how it was computed.
+    """A float node: a variable, or a result that records how it was computed.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Value(ArrayNode):
     data : float
         The number. A variable's may be assigned (`x.data -= 0.1 * x.grad`).
     grad : float or None
-        Set by `backward()`.
+        The gradient set by `backward()`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Value(ArrayNode):
     def __init_subclass__(cls) -> None:
         raise TypeError("Value is final: write functions of Values rather than a subclass")
 
-    params: Params = {}  # noqa: RUF012 (of no Value; never written)
+    params: Params = {}  # noqa: RUF012 (ops on Values have none; never written)
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Value(ArrayNode):
     ) -> None:
         if op is None:
             data = _number(data)
-        elif modes and not remembers(self, data, op, inputs, self.params):
+        elif modes and not records(self, data, op, inputs, self.params):
             op, inputs = None, ()
         self._data = data
         self.op = op
@@ -156,7 +156,7 @@ class Value(ArrayNode):
         return bool(carried != carried)
 
     def seed(self, seed: Any = None) -> Any:
-        """The cotangent to start from, checked."""
+        """Return the checked cotangent to start from; 1 by default."""
         if isinstance(seed, Node):
             return seed if type(seed) is Value else self.fit(shapes.of_shape(seed, ()))
         return 1.0 if seed is None else _number(seed)
@@ -167,8 +167,8 @@ class Value(ArrayNode):
         Parameters
         ----------
         seed : number or node, optional
-            The cotangent to start from; 1 if left out. If it is a node, so are the gradients,
-            and can be differentiated by it.
+            The cotangent to start from; 1 if left out. If it is a node, the gradients are nodes
+            too, and can be differentiated.
 
         Raises
         ------
@@ -184,8 +184,8 @@ class Value(ArrayNode):
         for value in nodes:
             value.grad = cotangents[value.serial]
 
-    # Operators. A Value or a Python number as the other operand takes the short way; everything
-    # else (NumPy's scalars and arrays, Tensors, IEEE's special cases, errors) goes by the table.
+    # Operators. Fast path: the other operand is a Value or a Python number. Everything else
+    # (NumPy's scalars and arrays, Tensors, IEEE's special cases, errors) calls the row.
 
     def __add__(self, other: Any) -> Any:
         kind = type(other)
@@ -275,7 +275,7 @@ class Value(ArrayNode):
     def __abs__(self) -> Any:
         return elementwise.absolute(self)
 
-    # Comparisons look at the number only.
+    # Comparisons return plain bools.
 
     def __eq__(self, other: object) -> Any:
         return _compare(operator.eq, self, other)
@@ -298,14 +298,14 @@ class Value(ArrayNode):
     __hash__ = Node.__hash__
 
     def conjugate(self) -> Value:
-        """Return itself, a real number (NumPy's dot products of object arrays ask for it)."""
+        """Return itself, which is real (NumPy calls this on object arrays, as in vdot)."""
         return self
 
     conj = conjugate
     real = T = property(conjugate)
     imag = 0.0
 
-    # What NumPy's float64 has.
+    # attributes of numpy.float64
     shape: tuple[int, ...] = ()
     ndim = 0
     size = 1
@@ -368,14 +368,14 @@ class Value(ArrayNode):
 
 
 def _is_array(arg: Any) -> bool:
-    """Whether an operation with it takes arrays (a complex number does: no Value can hold it)."""
+    """Return whether an operation with `arg` computes on arrays; a Value cannot be complex."""
     return isinstance(arg, Tensor | complex) or (
         hasattr(arg, "__array_function__") and not isinstance(arg, Value)
     )
 
 
 def _constant(op: Op, arg: Any) -> float:
-    """A plain operand as the graph keeps it: a Python number."""
+    """Return a plain operand as a Python number."""
     if isinstance(arg, float | int):
         return arg if type(arg).__module__ == "builtins" or type(arg) is Tied else float(arg)
     if isinstance(arg, Real | np.bool_):
@@ -390,7 +390,7 @@ def _by_table(op: Op, left: Any, right: Any) -> Any:
     for arg in (left, right):
         known = isinstance(arg, Node | Real | np.bool_) or _is_array(arg)
         if not known and type(arg).__module__ != "builtins":
-            return NotImplemented  # the other operand's class may know what to do
+            return NotImplemented  # the other operand's class may implement it
     return op(left, right)
 
 
@@ -403,31 +403,12 @@ def _compare(compare: Any, value: Value, other: Any) -> Any:
 
 
 def pull_floats(output: Value, cotangent: float) -> tuple[list[Value], dict[float, float]]:
-    """`graph.pull` for a graph of Values, on floats: all nodes, and their cotangents by serial.
-
-    The numbers follow each other, so that the dict's memory is read in one sweep.
-    """
+    """Return all ancestors of a Value, and their cotangents by serial number (a fast `pull`)."""
     if watcher() is not None:
         with np.errstate(all="ignore"):
             found = pull({output: cotangent})
         return list(found), {node.serial: g for node, g in found.items()}  # type: ignore[arg-type]
-    cotangents = {output.serial: 0.0}
-    results, variables = [output], []
-    for node in results:
-        serial = node.serial
-        for arg in node.inputs:
-            if type(arg) is Value:
-                key = arg.serial
-                if arg.op is None:
-                    if key > serial:
-                        raise stale(arg, node)
-                    if key not in cotangents:
-                        cotangents[key] = 0.0
-                        variables.append(arg)
-                elif key not in cotangents:
-                    cotangents[key] = 0.0
-                    results.append(arg)
-    results.sort(key=by_serial, reverse=True)
+    results, variables, cotangents = _float_graph(output)
     cotangents[output.serial] = cotangent
     with np.errstate(all="ignore"):
         for node in results:
@@ -441,10 +422,10 @@ def pull_floats(output: Value, cotangent: float) -> tuple[list[Value], dict[floa
                 for k, arg in enumerate(args):
                     if type(arg) is Value:
                         p = op.partial(k, node._data, data)
-                        if p:  # as in `ops.table.chain`, a zero absorbs
+                        if p:  # a zero absorbs, as in `ops.table.chain`
                             cotangents[arg.serial] += g * p
                 continue
-            x, y = args  # the common case, unrolled
+            x, y = args  # fast path, unrolled
             p, q = partials
             if type(p) is int and type(q) is int:
                 if type(x) is Value:
@@ -470,3 +451,25 @@ def pull_floats(output: Value, cotangent: float) -> tuple[list[Value], dict[floa
                 if q:
                     cotangents[y.serial] += g * q
     return results + variables, cotangents
+
+
+def _float_graph(output: Value) -> tuple[list[Value], list[Value], dict[float, float]]:
+    """Return results (newest first), variables, and a zero cotangent for each serial number."""
+    cotangents = {output.serial: 0.0}  # allocated in one sweep, and so read in one
+    results, variables = [output], []
+    for node in results:
+        serial = node.serial
+        for arg in node.inputs:
+            if type(arg) is Value:
+                key = arg.serial
+                if arg.op is None:
+                    if key > serial:
+                        raise stale(arg, node)
+                    if key not in cotangents:
+                        cotangents[key] = 0.0
+                        variables.append(arg)
+                elif key not in cotangents:
+                    cotangents[key] = 0.0
+                    results.append(arg)
+    results.sort(key=by_serial, reverse=True)
+    return results, variables, cotangents

@@ -1,7 +1,6 @@
-"""How a Tensor is written: assignment to elements, augmented operators, and views that follow.
+"""Modification of Tensors in place: assignment, augmented operators, `ufunc.at` and `out=`.
 
-Each function takes the Tensor that a name stands for (see `places`), and leaves it the node of the
-new version.
+Each function turns the given Tensor into the node of its new version (see `places`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params, next_serial, reassigned
-from autodiff.core.modes import modes, recording, remembers
+from autodiff.core.modes import modes, recording, records
 from autodiff.nodes.arrays import frozen, ordinary, private, refusal
 from autodiff.nodes.places import WRITING, History, Place, Superseded, View, positions
 from autodiff.ops.joining import array
@@ -27,11 +26,11 @@ from autodiff.ops.shapes import (
 )
 from autodiff.ops.table import is_object, joined, misfit, shape_of
 
-Tensor = Any  # the class itself stands above this file
+Tensor = Any  # tensor.py imports this file
 
 
 def assign(x: Tensor, index: Any, value: Any) -> None:
-    """Carry out `x[index] = value`, on the array that `x` is a view of if it is one."""
+    """Carry out `x[index] = value`; if `x` is a view, on the root of its bases."""
     refuse_nodes(index)
     if x.immutable:
         raise TypeError(
@@ -47,14 +46,14 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
 
 
 def augment(x: Tensor, op: Op, other: Any) -> Any:
-    """Carry out `x op= other`: in place for an array; a new node for a single number.
+    """Carry out `x op= other`: in place for an array; return a new node for a NumPy scalar.
 
     Raises
     ------
     ValueError
         If the result has another shape than `x`.
     TypeError
-        If the result's dtype does not fit, as a complex one does not fit into floats.
+        If the result's dtype cannot be cast, as complex to float.
     """
     made = op(x, other)
     if x.immutable or made is NotImplemented:
@@ -75,7 +74,7 @@ def augment(x: Tensor, op: Op, other: Any) -> Any:
 
 
 def receive(x: Tensor, name: str, made: Any, exact: bool, fresh: bool) -> None:
-    """Take over a result, as the `out` of the function with this name (see `Node.receive`)."""
+    """Store a result in `x`, the `out` of the function `name` (see `Node.receive`)."""
     if exact and shape_of(made) != x.shape:
         raise ValueError(misfit(name, made, x))
     if not np.can_cast(np.result_type(made), x.dtype, "same_kind"):
@@ -84,7 +83,7 @@ def receive(x: Tensor, name: str, made: Any, exact: bool, fresh: bool) -> None:
 
 
 def _take(x: Tensor, made: Any, fresh: bool) -> None:
-    """Have `x` hold a result from now on: as its node, if nobody else holds that."""
+    """Store a result in `x`; if it is fresh, `x` becomes its node."""
     same = type(made) is type(x) and made.shape == x.shape and made.dtype == x.dtype
     if fresh and same and view_behind(x) is None and not x.immutable:
         _become(x, made)
@@ -93,7 +92,7 @@ def _take(x: Tensor, made: Any, fresh: bool) -> None:
 
 
 def write_at(ufunc: Any, op: Op, x: Any, index: Any, *operands: Any) -> None:
-    """Carry out `ufunc.at(x, index, *operands)`: each element as often as the index names it."""
+    """Carry out `ufunc.at(x, index, *operands)`; repeated elements are updated repeatedly."""
     name = f"numpy.{ufunc.__name__}.at"
     if isinstance(x, np.ndarray):
         raise TypeError(
@@ -109,7 +108,7 @@ def write_at(ufunc: Any, op: Op, x: Any, index: Any, *operands: Any) -> None:
     if given and ufunc in (np.add, np.subtract):
         places, inverse = np.unique(flat, return_inverse=True)
         rounds = [(places, [scatter(given[0], index=inverse, shape=places.shape)])]
-    else:  # an element that is named k times takes its turn in the first k rounds
+    else:  # one round updates distinct elements; a k-fold element takes part in k rounds
         turn = _earlier_ones(flat)
         rounds = [
             (flat[turn == k], [each[turn == k] for each in given])
@@ -124,7 +123,7 @@ def write_at(ufunc: Any, op: Op, x: Any, index: Any, *operands: Any) -> None:
 
 
 def _earlier_ones(places: Any) -> Any:
-    """Return for each element of a vector how many before it are equal to it."""
+    """Return for each element of a vector the number of equal elements before it."""
     order = np.argsort(places, kind="stable")
     ranked = places[order]
     begins = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])[: ranked.size]
@@ -134,13 +133,13 @@ def _earlier_ones(places: Any) -> Any:
 
 
 def view_behind(x: Tensor) -> View | None:
-    """Return how `x` follows from its base, if it is a view."""
+    """Return the link from `x` to its base; None if `x` is not a view."""
     place = x._place
     return place.view if type(place) is Place else None
 
 
 def follow(x: Tensor) -> None:
-    """Bring a view up to date with its base."""
+    """Update a view if its base was written."""
     view = x._place.view
     view.root.settle()
     if view.root.serial < x.serial:
@@ -155,16 +154,16 @@ def follow(x: Tensor) -> None:
 
 
 def earlier_data(x: Tensor) -> Any:
-    """Return the data of an earlier version, which is not kept."""
+    """Rebuild the data of an earlier version."""
     with WRITING:
         place = x._place
         if type(place) is Superseded and place.history is not None:
             return frozen(place.history.version(place.number))
-        return Node._data.__get__(x)  # another thread was writing it
+        return Node._data.__get__(x)  # another thread has just finished writing it
 
 
 def _is_already_there(x: Tensor, index: Any, value: Any) -> bool:
-    """Whether the value is a view of those very elements, as at the end of `x[index] += v`."""
+    """Return whether `value` is the view `x[index]` itself, as at the end of `x[index] += v`."""
     view = view_behind(value) if type(value) is type(x) else None
     return (
         view is not None
@@ -175,7 +174,7 @@ def _is_already_there(x: Tensor, index: Any, value: Any) -> bool:
 
 
 def _assignable(value: Any) -> Any:
-    """Return a value as the graph keeps it: a node, or numbers that nobody else can change."""
+    """Return a value that the graph can store: a node, or a private array."""
     if isinstance(value, Node):
         value.settle()
         return value
@@ -189,7 +188,7 @@ def _assignable(value: Any) -> Any:
 
 
 def _overwrite(x: Tensor, index: Any, value: Any) -> None:
-    """Carry out `x[index] = value` on a Tensor that is no view."""
+    """Carry out `x[index] = value` on a Tensor that is not a view."""
     given = value._data if isinstance(value, Node) else value
     place = x._place or Place()
     with WRITING:
@@ -204,7 +203,7 @@ def _overwrite(x: Tensor, index: Any, value: Any) -> None:
 
 
 def _become(x: Tensor, made: Tensor) -> None:
-    """Make a Tensor that is no view the node of a result of its own shape and dtype."""
+    """Make `x`, which is not a view, the node of a result of its shape and dtype."""
     place = x._place or Place()
     with WRITING:
         before = _superseded(x)
@@ -215,7 +214,7 @@ def _become(x: Tensor, made: Tensor) -> None:
 
 
 def _superseded(x: Tensor) -> Tensor:
-    """Return the node that `x` has been so far, without its data."""
+    """Return the present node of `x` as an object of its own, without the data."""
     before = object.__new__(type(x))
     before.op, before.inputs, before.params, before.name = x.op, x.inputs, x.params, x.name
     before.serial, before.grad = x.serial, None
@@ -226,8 +225,8 @@ def _superseded(x: Tensor) -> Tensor:
 def _write_data(
     x: Tensor, before: Tensor, place: Place, index: Any, given: Any, recorded: bool
 ) -> None:
-    """Write to the buffer of `x` if nobody else holds it, otherwise to a copy."""
-    if type(x._data) is not np.ndarray:  # of another library
+    """Write to the buffer of `x` if nothing else refers to it, otherwise to a copy."""
+    if type(x._data) is not np.ndarray:  # an array of another library
         before._data = x._data
         x._data = setitem.function(x._data, given, index=index)
         return
@@ -250,7 +249,7 @@ def _write_data(
 def _succeed(
     x: Tensor, place: Place, before: Tensor, recorded: bool, op: Op, inputs: Args, params: Params
 ) -> None:
-    """Make `x` the node of its new version, computed by `op`; a variable if it is not recorded."""
+    """Make `x` the node of its new version: computed by `op`, or a variable if not `recorded`."""
     place.supersede(x.serial, before if recorded else None)
     place.exposed = x.grad = None
     x._place = place
@@ -258,14 +257,14 @@ def _succeed(
         x.serial = reassigned()
         x.op, x.inputs, x.params = None, (), {}
         return
-    x.serial = next_serial()  # first, so that readers in other threads ask for their version
+    x.serial = next_serial()  # first, so that readers in other threads look for their version
     x.op, x.inputs, x.params = op, inputs, params
     if modes:
-        remembers(x, x._data, op, inputs, params)
+        records(x, x._data, op, inputs, params)
 
 
 def _refresh(x: Tensor) -> None:
-    """Make a view the node of what its base is now."""
+    """Recompute a view from the present version of its base."""
     place = x._place
     view = place.view
     made = view.op(view.base, **view.params)

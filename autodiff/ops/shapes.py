@@ -246,7 +246,7 @@ class _Reading(Linear):
         index = node.params.get("index", ())
         recorded_only = isinstance(g, Node) and not isinstance(total, Node)
         if total is None or recorded_only or not _selects_once(index):
-            share = scatter(g, index=index, shape=shape_of(node.inputs[0]))
+            share = self.vjp(0, g, node, node.inputs, node.params)
             return share if total is None else total + share
         total[index] += g
         return total
@@ -258,20 +258,20 @@ class _Writing(Linear):
     access = "write"
 
     def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
-        if not spare:
-            g = g.copy() if hasattr(g, "copy") and g.shape else np.array(g)
-        g[node.params.get("index", ())] = 0
+        if spare:
+            g[node.params.get("index", ())] = 0
+        else:
+            g = self.vjp(0, g, node, node.inputs, node.params)
         return g if total is None else total + g
 
     def push_written(self, t: Any, value: Any, spare: bool, node: Node) -> Any:
         index = node.params.get("index", ())
         if t is None:
-            t = node.zero()
-        elif not spare:
-            t = t.copy()
-        if isinstance(value, Node) and not isinstance(t, Node):
+            t, spare = node.zero(), True
+        value = 0 if value is None else value
+        if not spare or (isinstance(value, Node) and not isinstance(t, Node)):
             return setitem(t, value, index=index)
-        t[index] = 0 if value is None else value
+        t[index] = value
         return t
 
 

@@ -1,7 +1,8 @@
-"""Checks that a derivative must survive, for use in anyone's tests.
+"""Tools to test derivatives, for users too.
 
-Read `checks.py` first: `check_grads`. `numerical.py` differentiates by finite differences, with an
-error bound; `anomaly.py` finds where a NaN comes from, and `kinks.py` where there is no derivative;
+Read `checks.py` first: `check_grads`. `comparisons.py` compares both modes with `numerical.py`
+(numerical derivatives with error bounds), and `diagnosis.py` explains a failure. `anomaly.py` finds
+the origin of a NaN, `kinks.py` points without a derivative, and `sites.py` their source lines.
 `strategies.py` has Hypothesis strategies, which draw from the operations in `operations.py`.
 """
 

@@ -1,4 +1,4 @@
-"""Where a NaN or an overflow comes from: which operation made it, and who built that operation."""
+"""`detect_anomaly`: find the operation that makes a NaN or an infinity, and its source line."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ from autodiff.testing.sites import SITES, Site, remember
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Find the first operation that makes a NaN, or an infinity out of finite numbers.
+    """Raise at the first operation that makes a NaN, or an infinity from finite numbers.
 
-    Looks at results as they are computed, and at cotangents and tangents as derivatives carry them
-    on. That takes time, so it is for finding a fault that is known to be there. Derivatives of what
-    was computed before the block are looked at too, but then no line of source is known.
+    Checks results, cotangents and tangents. This is slow: use it to find a fault that you have
+    seen. Derivatives of nodes built before the block are checked too, without source lines.
 
-    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+    Applies to the calling thread or asyncio task only. Also usable as a decorator.
 
     Raises
     ------
     FloatingPointError
-        By the operation, naming it, its inputs and the line that called for it. An infinity that
-        comes of an infinity is none, nor is a NaN that comes of a NaN, and so what a user hands in
-        may hold either.
+        With the operation, its inputs and its source line. A NaN from a NaN, or an infinity from an
+        infinity, is not an error, so inputs may contain either.
 
     Examples
     --------
@@ -45,14 +43,14 @@ def detect_anomaly() -> Iterator[None]:
       built at <doctest ...>, line 2, in <module>: y = sqrt(x * x)
       input 0: float64 of shape (), 0
       output: float64 of shape (), 0
-      carried to it: float64 of shape (), 1
+      given: float64 of shape (), 1
       made: float64 of shape (), inf
     """
     with watching(_Anomalies()):
         yield
 
 
-# Whether a walk's rules are at work: what they make on the way may still be absorbed by a zero.
+# True during a walk: intermediate results of rules may be infinite, as a zero may absorb them.
 _within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
 
 
@@ -77,7 +75,7 @@ class _Anomalies(Watcher):
                 [
                     *_inputs(reader.inputs),
                     ("output", reader),
-                    ("carried to it", given),
+                    ("given", given),
                     ("made", share),
                 ],
             )
@@ -85,9 +83,9 @@ class _Anomalies(Watcher):
             what = None if before is None else _anomaly(before + share, (before, share))
         if what:
             raise _error(
-                f"the sum of what {reader.op.name} and others carry on makes {what}",
+                f"adding the contributions of {reader.op.name} and other operations makes {what}",
                 SITES.get(id(reader)),
-                [(f"input {k}", arg), ("of the others", before), (f"of {reader.op.name}", share)],
+                [(f"input {k}", arg), ("of others", before), (f"of {reader.op.name}", share)],
             )
 
     @contextmanager
@@ -101,7 +99,7 @@ class _Anomalies(Watcher):
 
 
 def _arrays(tree: Any) -> list[Any]:
-    """All numbers in a container, a node's data included, as arrays."""
+    """Return all numbers in a container as arrays; nodes as their data."""
     found: list[Any] = []
     for leaf in trees.leaves(tree):
         found += _arrays(leaf._data) if isinstance(leaf, Node) else [np.asarray(leaf)]
@@ -109,7 +107,7 @@ def _arrays(tree: Any) -> list[Any]:
 
 
 def _anomaly(made: Any, given: Any) -> str | None:
-    """What is wrong with a result, in view of what it is the result of."""
+    """Return "NaN" or "inf" if a result has it and the inputs do not explain it, else None."""
     worst = _worst(made)
     return None if worst is None or _worst(given) in (worst, "NaN") else worst
 
@@ -126,7 +124,7 @@ def _inputs(inputs: Args) -> list[tuple[str, Any]]:
 
 
 def _error(what: str, site: Site | None, numbers: list[tuple[str, Any]]) -> FloatingPointError:
-    lines = [what, f"  built {site or 'before detect_anomaly could see where'}"]
+    lines = [what, f"  built {site or 'before detect_anomaly was on'}"]
     for label, tree in numbers:
         lines += [f"  {label}: {_statistics(array)}" for array in _arrays(tree)]
     return FloatingPointError("\n".join(lines))

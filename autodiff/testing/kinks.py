@@ -1,4 +1,4 @@
-"""Where a derivative is taken that does not exist: at which operation, and in which line."""
+"""`detect_kinks`: raise where a derivative does not exist, with operation and source line."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ from autodiff.transforms.runs import run_on_variables
 
 
 class KinkError(ValueError):
-    """There is no derivative at the point, or none that values around it could confirm."""
+    """No derivative exists at the point, or none that nearby values can confirm."""
 
 
 @contextmanager
 def detect_kinks() -> Iterator[None]:
-    """Raise where a derivative is taken that does not exist, so that the answer is a convention.
+    """Raise where a derivative is taken at a point where it does not exist.
 
-    Such points are corners (`relu`, `abs`), ties (`max`, `sort`, `clip` at a bound), steps (`floor`
-    at a whole number), slopes that are infinite (`sqrt` at 0), eigenvalues that coincide, and
-    `where` on a condition that compares two equal numbers. docs/kinks.md lists them, and what is
-    answered there outside this block. Near such points nothing is raised, nor where the cotangent
-    or tangent is 0 and cannot be differentiated again.
+    These points are corners (`relu`, `abs`), ties (`max`, `sort`, `clip` at a bound), steps
+    (`floor` at an integer), infinite slopes (`sqrt` at 0), equal eigenvalues, and `where` on a
+    comparison of two equal numbers. docs/kinks.md lists them, with the conventions outside this
+    block. Nothing is raised near a kink, or if the cotangent or tangent is a constant 0.
 
-    A comparison of Tensors returns read-only masks inside the block. Branches of Python
-    (`if x > 0`) are not seen.
+    Inside the block, comparisons of Tensors return read-only masks. Python's own branches
+    (`if x > 0`) are not detected.
 
-    Holds for the calling thread or asyncio task only. Also usable as a decorator.
+    Applies to the calling thread or asyncio task only. Also usable as a decorator.
 
     Raises
     ------
     KinkError
-        By the operation, with its inputs, the line that called for it, and what would be answered.
+        With the operation, its inputs, its source line, and the derivative by convention.
 
     Examples
     --------
@@ -64,16 +63,16 @@ def detect_kinks() -> Iterator[None]:
 
 
 def kink_of(f: Callable[..., Any], args: tuple[Any, ...], k: int) -> KinkError | None:
-    """Return the error for the first point without a derivative that `f` meets at `args`, if any.
+    """Return the error for the first kink in the derivative of `f` by argument `k` at `args`.
 
-    The derivative is that by argument `k`, of the results with weights that differ.
+    Return None if there is no kink. Results are weighted differently, so that no terms cancel.
     """
     try:
         with detect_kinks(), run_on_variables(f, k, args, {}) as run:
             run.pull(trees.mapped(_weights, run.output))
     except KinkError as error:
         return error
-    except Exception:  # of the function, which is not what is asked for
+    except Exception:  # an error of the function itself is not a kink
         return None
     return None
 
@@ -117,7 +116,7 @@ class _Kinks(Watcher):
 
 
 def _is_met(kink: Kink, reader: Node, arg: Node, given: Any) -> bool:
-    """Whether a walk that was given a cotangent of `reader`, or a tangent of `arg`, uses a kink."""
+    """Return whether a walk uses the kink, given a cotangent of `reader` or a tangent of `arg`."""
     op = reader.op
     assert op is not None
     at = kink.at(reader._data, *plain_data(reader.inputs), **reader.params)
@@ -128,7 +127,7 @@ def _is_met(kink: Kink, reader: Node, arg: Node, given: Any) -> bool:
         return False
     if isinstance(given, Parts):
         return any(part is not None and np.any(data_of(part)) for part in given)
-    if isinstance(given, Node):  # a zero may be differentiated again, to something that is none
+    if isinstance(given, Node):  # the derivative of a zero need not be zero
         return True
     aligned = isinstance(op, Elementwise) or (reverse and shape_of(at) == shape_of(given))
     return bool(np.any(at & (given != 0)) if aligned else np.any(given))
@@ -142,7 +141,7 @@ def _error(kink: Kink, reader: Node, k: int, share: Any) -> KinkError:
     assert reader.op is not None
     site = SITES.get(id(reader))
     lines = [f"{reader.op.name} has no derivative at {kink.where}"]
-    lines.append(f"  called {site or 'before detect_kinks could see where'}")
+    lines.append(f"  called {site or 'before detect_kinks was on'}")
     lines += [f"  input {i}: {_shown(arg)}" for i, arg in enumerate(reader.inputs)]
     lines.append(f"  by input {k} it would answer {_shown(0.0 if share is None else share)}")
     return KinkError("\n".join(lines))

@@ -1,9 +1,8 @@
-"""Derivatives from values of a function alone, each with an estimate of its own error.
+"""Numerical derivatives with error bounds.
 
-Finite differences: the step is cut level by level and the central differences are extrapolated to
-step zero (L. F. Richardson 1911; the error estimate of an entry of the table after C. J. F.
-Ridders, Advances in Engineering Software 4, 1982). Where the function takes complex numbers, the
-imaginary part of f(x + ih) / h has no cancellation (W. Squire and G. Trapp, SIAM Review 40, 1998).
+Central differences at decreasing steps are extrapolated to step zero (L. F. Richardson 1911; error
+estimates as in C. J. F. Ridders, Advances in Engineering Software 4, 1982). If the function takes
+complex numbers, Im f(x + ih) / h avoids cancellation (W. Squire, G. Trapp, SIAM Review 40, 1998).
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from inspect import signature
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,72 +19,71 @@ from numpy.typing import NDArray
 from autodiff.core import trees
 
 LEVELS = 9
-CUT = 3.9  # no whole number, lest the values be rounded alike at every step
+CUT = 3.9  # not an integer, so that rounding differs from step to step
 FIRST_STEP = 1 / 16
 CLASSIC_STEP = 1e-4
 COMPLEX_STEP = 1e-20
 METHODS = "richardson", "complex", "central"
 
 Array = NDArray[Any]
+_P = ParamSpec("_P")
 
 
 class Estimate(NamedTuple):
-    """A numerical derivative, element by element of the result."""
+    """A numerical derivative of each element of the result."""
 
     value: Array
     error: Array
-    """A bound; infinite where a value is not finite, and where there is no derivative."""
+    """Error bound; `inf` where a value is not finite or no derivative exists."""
     step: float
-    """The step that counted: where elements differ, the longest."""
+    """The longest of the steps used for the elements."""
     kink: Array
-    """Whether the slopes on both sides differ, or the values jump, within the finest steps."""
+    """Whether there is a kink or a jump within the finest steps."""
 
 
 def directional_derivative(
     f: Callable[[float], Any], scale: float = 1.0, eps: float = 0.0
 ) -> Estimate:
-    """df/dt at t = 0 by Richardson extrapolation, and a bound on its error.
+    """Compute df/dt at t = 0 by Richardson extrapolation, with an error bound.
 
     Parameters
     ----------
     f : callable
         Takes one float, returns a number or an array, real or complex.
     scale : float
-        The distance over which `f` changes in earnest; steps go from 1/16 to 1e-6 of it.
+        The distance over which `f` varies; steps go from 1/16 to 1e-6 of it.
     eps : float
-        The precision in which `f` computes, if that is less than its result's.
+        The machine epsilon of `f`, if it is coarser than the result's.
 
     Returns
     -------
     Estimate
-        The bound covers truncation and rounding, that on the way to the result of `f` included.
-        Estimates from coarse steps count only as far as those from finer steps bear them out, so a
-        kink further away than the finest steps does no harm.
+        The bound includes truncation, and rounding inside `f`. Estimates from coarse steps are used
+        only if finer steps confirm them, so kinks beyond the finest steps do no harm.
     """
     steps = scale * FIRST_STEP * CUT ** -np.arange(LEVELS)
     here = np.asarray(f(0.0))
-    with np.errstate(all="ignore"):  # a step may leave the domain, and then does not count
+    with np.errstate(all="ignore"):  # a step may leave the domain; it is then ignored
         above = [np.asarray(f(step)) for step in steps]
         below = [np.asarray(f(-step)) for step in steps]
     eps = max(eps, _eps(here.dtype))
     wide = complex if here.dtype.kind == "c" else float
     size = np.fmax.reduce(np.abs([*above, *below]), axis=0)
     with np.errstate(all="ignore"):
-        # table[i][k] extrapolates from the k + 1 levels up to i; found[j] is the best entry of
-        # those whose coarsest level is j
+        # table[i][k] extrapolates levels i - k to i; found[j] is the best with coarsest level j
         table: list[list[Array]] = []
         for step, high, low in zip(steps, above, below, strict=True):
             row = [(high.astype(wide) - low.astype(wide)) / (2 * step)]
             for k, coarser in enumerate(table[-1] if table else (), 1):
                 row.append(row[-1] + (row[-1] - coarser) / (CUT ** (2 * k) - 1))
             table.append(row)
-        grain = _grain(here, above, below) + 8 * eps * size
+        grain = _roughness(here, above, below) + 8 * eps * size
         found = [(np.zeros(size.shape, wide), np.full(size.shape, np.inf)) for _ in steps]
         for i, (step, row) in enumerate(zip(steps, table, strict=True)):
             noise = 2 * (grain + 8 * eps * scale * abs(row[0])) / step
             for k in range(1, i + 1):
                 spread = np.maximum(abs(row[k] - row[k - 1]), abs(row[k] - table[i - 1][k - 1]))
-                found[i - k] = _nearer(found[i - k], (row[k], 2 * spread + noise))
+                found[i - k] = _tighter(found[i - k], (row[k], 2 * spread + noise))
         best, error = found[-2]
         longest = np.full(size.shape, steps[-2])
         borne_out = np.isfinite(error)
@@ -98,8 +97,8 @@ def directional_derivative(
     return Estimate(best, error, float(np.max(longest, initial=0)), kink)
 
 
-def _grain(here: Array, above: list[Array], below: list[Array]) -> Array:
-    """How far from smooth the values are: by the finest two steps, without their parabola."""
+def _roughness(here: Array, above: list[Array], below: list[Array]) -> Array:
+    """Estimate the noise of the values: what a parabola through the finest two steps leaves."""
     (high, higher), (low, lower) = above[:-3:-1], below[:-3:-1]
     odd = (high - low) - (higher - lower) / CUT
     even = (high + low - 2 * here) - (higher + lower - 2 * here) / CUT**2
@@ -107,7 +106,7 @@ def _grain(here: Array, above: list[Array], below: list[Array]) -> Array:
     return grain
 
 
-def _nearer(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+def _tighter(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
     better = other[1] < one[1]
     return np.where(better, other[0], one[0]), np.where(better, other[1], one[1])
 
@@ -115,23 +114,23 @@ def _nearer(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
 def _kinks(
     steps: Array, here: Array, above: list[Array], below: list[Array], grain: Array, finest: Array
 ) -> Array:
-    """Where the slopes of the two sides, or the values themselves, do not meet at step zero."""
+    """Return whether `f` has a kink or a jump at 0, for each element."""
     high, low = np.stack(above), np.stack(below)
     jumps = high - low
     jump = _settled(jumps[3:]) & (abs(jumps[-1]) > 1024 * grain)
     bends = ((high - here) - (here - low)) / steps.reshape(-1, *[1] * here.ndim)
-    # what is smooth bends in proportion to the step: extrapolated to zero, that leaves nothing
+    # the bend of a smooth function is proportional to the step, so extrapolation removes it
     bends = (CUT * bends[1:] - bends[:-1]) / (CUT - 1)
     seen = abs(bends[-3]) > 64 * grain / steps[-3]
     kink = seen & _settled(bends[2:-2])
-    # one between the two finest steps does no harm if these agree in spite of it
+    # ignore a kink between the two finest steps if their differences agree
     kink &= _settled(bends[-3:-1]) | (finest > abs(bends[-3]) / 8)
     either: Array = jump | kink
     return either
 
 
 def _settled(sequence: Array) -> Array:
-    """Where neighbours differ by a factor of less than 2."""
+    """Return for each element whether successive entries differ by a factor of less than 2."""
     size = abs(sequence)
     near = abs(np.diff(sequence, axis=0)) < 0.5 * np.maximum(size[1:], size[:-1])
     settled: Array = np.all(near, axis=0)
@@ -139,12 +138,15 @@ def _settled(sequence: Array) -> Array:
 
 
 def complex_step(line: Line, eps: float) -> Estimate:
-    """The derivative at t = 0 of a function that is analytic, and a bound on the error of rounding.
+    """Compute the derivative of an analytic function at t = 0 by the complex step.
 
-    Taken along lines through neighbouring points too, and with other steps: the spread tells what
-    rounding does.
-    Whether the function *is* analytic has to be seen elsewhere; that it does not take complex
-    numbers, whatever it raises, is a TypeError.
+    The error bound is the spread over neighbouring lines and other steps, which measures rounding.
+    The function is assumed to be analytic; the caller has to check that.
+
+    Raises
+    ------
+    TypeError
+        If the function raises for a complex number, or returns a real one.
     """
     values = []
     for each, stretch in ((line, 1.0), (line.near(1), 1.3), (line.near(2), 0.7)):
@@ -168,7 +170,7 @@ def complex_step(line: Line, eps: float) -> Estimate:
 
 
 def agree(one: Estimate, other: Estimate) -> bool:
-    """Whether two derivatives of the same function are within their bounds of each other."""
+    """Return whether two estimates agree within their error bounds."""
     return bool(np.all(abs(one.value - other.value) <= one.error + other.error))
 
 
@@ -177,7 +179,7 @@ def _eps(dtype: np.dtype[Any]) -> float:
 
 
 class Point:
-    """A container of numbers and arrays, from which to move along straight lines."""
+    """A point in the space of a container's numbers and arrays."""
 
     def __init__(self, tree: Any) -> None:
         self.tree = trees.mapped(_float, tree)
@@ -185,7 +187,7 @@ class Point:
         self.eps = max((_eps(leaf.dtype) for leaf in self.leaves), default=0.0)
 
     def moved(self, direction: Sequence[Any], t: complex) -> Any:
-        """A fresh copy, moved by t times a direction, which has an array for each leaf."""
+        """Return a copy moved by `t` times a direction (an array for each leaf)."""
         made = []
         for leaf, v in zip(self.leaves, direction, strict=True):
             dtype = np.result_type(leaf.dtype, np.complex64) if np.iscomplexobj(t) else leaf.dtype
@@ -194,7 +196,7 @@ class Point:
         return trees.rebuilt(self.tree, made)
 
     def near(self, seed: int) -> Point:
-        """A point that differs from this one by a few units in the last place."""
+        """Return a point that differs by a few units in the last place."""
         random = np.random.default_rng(seed)
         made = []
         for leaf in self.leaves:
@@ -204,12 +206,12 @@ class Point:
         return Point(trees.rebuilt(self.tree, made))
 
     def scale(self, direction: Sequence[Any]) -> float:
-        """How far to go along a direction until the point is another one."""
+        """Return the step along a direction that changes the point by about its own size."""
         moving = [leaf * (v != 0) for leaf, v in zip(self.leaves, direction, strict=True)]
-        return _greatest(moving) / _greatest(direction)
+        return _largest(moving) / _largest(direction)
 
     def units(self) -> Iterator[tuple[int, list[Array]]]:
-        """Each unit vector, with the number of its leaf; in a complex one, times 1j too."""
+        """Yield the leaf number and each unit vector; for a complex leaf, also 1j times it."""
         zeros = [np.zeros_like(leaf) for leaf in self.leaves]
         for k, leaf in enumerate(self.leaves):
             for index in np.ndindex(leaf.shape):
@@ -219,7 +221,7 @@ class Point:
                     yield k, [*zeros[:k], one, *zeros[k + 1 :]]
 
     def random(self, random: np.random.Generator) -> list[Array]:
-        """A direction."""
+        """Draw a normally distributed direction."""
         return [normal(random, leaf) for leaf in self.leaves]
 
 
@@ -230,12 +232,12 @@ def _float(leaf: Any) -> Any:
     return array if isinstance(leaf, np.ndarray) else array[()]
 
 
-def _greatest(arrays: Sequence[Any]) -> float:
+def _largest(arrays: Sequence[Any]) -> float:
     return max([1.0, *(float(np.max(np.abs(x), initial=0)) for x in arrays)])
 
 
 def normal(random: np.random.Generator, like: Any) -> Array:
-    """Random numbers of the shape of an array, and of its dtype if that is one of floats."""
+    """Draw normally distributed numbers of the shape and floating dtype of an array."""
     like = np.asarray(like)
     drawn: Array = np.asarray(random.standard_normal(like.shape))
     if like.dtype.kind == "c":
@@ -244,19 +246,31 @@ def normal(random: np.random.Generator, like: Any) -> Array:
 
 
 def flat(tree: Any) -> Array:
-    """All numbers of a container, in a row."""
+    """Return all numbers of a container in one vector."""
     leaves = trees.leaves(tree)
     return np.concatenate([np.ravel(leaf) for leaf in leaves]) if leaves else np.zeros(0)
 
 
 def precision(tree: Any) -> float:
-    """The coarsest machine epsilon among the leaves of a container."""
+    """Return the coarsest machine epsilon among the leaves of a container."""
     return max((_eps(np.asarray(leaf).dtype) for leaf in trees.leaves(tree)), default=0.0)
+
+
+def _signature_of(
+    model: Callable[_P, Any],
+) -> Callable[[Callable[..., Any]], Callable[_P, Any]]:
+    """Give a function the signature of another one, for `help`, completion and type checkers."""
+
+    def decorate(f: Callable[..., Any]) -> Callable[_P, Any]:
+        vars(f)["__signature__"] = signature(model)
+        return f
+
+    return decorate
 
 
 @dataclass(frozen=True)
 class Line:
-    """All numbers that a function returns, as a function of how far to go from a point."""
+    """Restrict `f` to a line: `t ↦ f(x + t·v)`, with its outputs flattened."""
 
     f: Callable[[Any], Any]
     point: Point
@@ -267,11 +281,11 @@ class Line:
 
     @property
     def scale(self) -> float:
-        """How far to go until the point is another one."""
+        """`Point.scale` of the direction."""
         return self.point.scale(self.direction)
 
     def near(self, seed: int) -> Line:
-        """A line beside this one, which rounding cannot tell from it."""
+        """Return a parallel line, displaced by a few units in the last place."""
         return replace(self, point=self.point.near(seed))
 
 
@@ -283,39 +297,38 @@ def numerical_jacobian(
     step: float = CLASSIC_STEP,
     with_error: bool = False,
 ) -> Any:
-    """All partial derivatives of `f` at `x`, element by element, from values of `f` alone.
+    """Compute the Jacobian of `f` at `x` numerically.
 
     Parameters
     ----------
     f : callable
         Takes a number, an array or a nested container like `x`; returns any of them.
     x : number, array or container
-        The point; it is not changed. Integers are taken as float64.
+        The point; it is not changed. Integers are converted to float64.
     method : {"richardson", "complex", "central"}
-        "richardson" extrapolates 9 central differences (19 evaluations an element) and knows its
-        error. "complex" is Im f(x + ih) / h (3 evaluations an element), exact but for rounding,
-        for real functions that are analytic and take complex numbers; that this one is, is
-        seen from one extrapolated difference along a random direction. "central" is the classic
-        (f(x + step) - f(x - step)) / 2·step (2 evaluations an element).
+        "richardson" extrapolates 9 central differences (19 evaluations per element), with an error
+        bound. "complex" is Im f(x + ih) / h (3 evaluations per element), exact up to rounding, for
+        analytic functions of real arguments that also take complex ones; one extrapolated
+        difference along a random direction checks that. "central" is the classic
+        (f(x + step) - f(x - step)) / 2·step (2 evaluations per element).
     step : float
         The step of "central".
     with_error : bool
-        Whether to return bounds on the errors too, which "central" does not know. They are
-        infinite where values are not finite, and where there is a kink or a jump at the point.
+        Whether to return error bounds too (not for "central"). They are infinite where values are
+        not finite, and at a kink or a jump.
 
     Returns
     -------
     jacobian, or (jacobian, error)
-        Arrays of shape `output.shape + x.shape`, floats for numbers; for containers, one like the
-        result that holds ones like `x`, as `jacobian` returns them. By a complex number, a real
-        result has ∂/∂real + i ∂/∂imaginary (the gradient), and a complex one, which must be
-        holomorphic, its complex derivative.
+        Arrays of shape `output.shape + x.shape`, floats for numbers; for containers, a structure
+        like the result with structures like `x` as leaves, as from `jacobian`. By a complex number,
+        the derivative of a real result is ∂/∂real + i ∂/∂imaginary (the gradient). A complex result
+        must be holomorphic, and has its complex derivative.
 
     Raises
     ------
     ValueError
-        If "complex" is asked for, but the function is not analytic or does not take complex
-        numbers.
+        If `method` is "complex", but `f` is not analytic or does not take complex numbers.
     TypeError
         If a complex function of complex numbers is not holomorphic.
 
@@ -333,7 +346,7 @@ def numerical_jacobian(
     if method not in METHODS:
         raise ValueError(f"method must be 'richardson', 'complex' or 'central', not {method!r}")
     if with_error and method == "central":
-        raise ValueError("the classic central difference knows no error: use method='richardson'")
+        raise ValueError("method='central' has no error bound: use method='richardson'")
     point, output = Point(x), None
 
     def returned(x: Any) -> Any:
@@ -370,27 +383,27 @@ def _central(f: Callable[[float], Any], step: float) -> Estimate:
 def _require_analytic(f: Callable[[Any], Any], point: Point) -> None:
     direction = point.random(np.random.default_rng(0))
     line = Line(f, point, direction)
-    advice = "use method='richardson'"
+    instead = "use method='richardson'"
     if any(leaf.dtype.kind == "c" for leaf in point.leaves):
-        raise ValueError(f"method='complex' is for real arguments: {advice}")
+        raise ValueError(f"method='complex' is for real arguments: {instead}")
     difference = directional_derivative(line, line.scale, point.eps)
     try:
         step = complex_step(line, point.eps)
     except TypeError as error:
         raise ValueError(
-            f"method='complex' needs a function of complex numbers ({error}): {advice}"
+            f"method='complex' needs a function of complex numbers ({error}): {instead}"
         ) from error
     if not agree(step, difference):
         raise ValueError(
-            "method='complex' needs an analytic function, and differences of this one say "
-            f"otherwise (it may take abs, max, real or conj of its argument): {advice}"
+            "method='complex' needs an analytic function, but finite differences of this one "
+            f"disagree (it may use abs, max, real or conj): {instead}"
         )
 
 
 def _blocks(
     outputs: list[Array], point: Point, found: list[list[Estimate]]
 ) -> tuple[list[list[Any]], list[list[Any]]]:
-    """The derivatives of each leaf of the result by each of the point, and their errors."""
+    """Return derivatives and errors of each leaf of the result by each leaf of the point."""
     values: list[list[Any]] = [[] for _ in outputs]
     errors: list[list[Any]] = [[] for _ in outputs]
     for leaf, estimates in zip(point.leaves, found, strict=True):
@@ -427,15 +440,9 @@ def _plain(x: Array) -> Any:
     return x if x.shape else x.item()
 
 
-def numerical_gradient(
-    f: Callable[[Any], Any],
-    x: Any,
-    *,
-    method: str = "richardson",
-    step: float = CLASSIC_STEP,
-    with_error: bool = False,
-) -> Any:
-    """The gradient of `f` at `x`, element by element, from values of `f` alone.
+@_signature_of(numerical_jacobian)
+def numerical_gradient(f: Callable[[Any], Any], x: Any, **options: Any) -> Any:
+    """Compute the gradient of `f` at `x` numerically.
 
     Parameters
     ----------
@@ -447,8 +454,8 @@ def numerical_gradient(
     Returns
     -------
     gradient, or (gradient, error)
-        Floats for a number, float arrays of the shape of `x` for an array, a container of them for
-        a container.
+        A float for a number, a float array of the shape of `x` for an array, a container of them
+        for a container.
 
     Raises
     ------
@@ -463,7 +470,7 @@ def numerical_gradient(
     True
     >>> numerical_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0])).round(9)
     array([2., 4.])
-    >>> numerical_gradient(abs, 0.0, with_error=True)  # there is none
+    >>> numerical_gradient(abs, 0.0, with_error=True)  # a kink
     (0.0, inf)
     """
 
@@ -476,4 +483,4 @@ def numerical_gradient(
             )
         return value
 
-    return numerical_jacobian(one, x, method=method, step=step, with_error=with_error)
+    return numerical_jacobian(one, x, **options)

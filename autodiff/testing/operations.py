@@ -1,8 +1,8 @@
-"""Programs of operations on numbers and arrays, each operation one expression in text.
+"""Random programs of operations on numbers and arrays, each operation one expression as text.
 
-The text is what a program prints and what it computes: it is compiled once, and means what it means
-after `import numpy as np` and `from autodiff import *`. Whether an operation can be a line of some
-program is told from its values alone, never from the derivative that the program is to try.
+A program prints and computes this text, compiled once, with the names of `import numpy as np` and
+`from autodiff import *`. Whether an operation fits into a program is decided by its values alone,
+not by the derivative under test.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import autodiff
 from autodiff.ops import making
 from autodiff.ops.table import TABLE, Elementwise
 
-REACH = 0.0217  # how far around its operands an operation must be smooth; no number is as round
-LARGEST, STEEPEST = 1e3, 1e2  # results and slopes of operations
-ELEMENTS = 64  # of a program's arrays
+REACH = 0.0217  # operations must be smooth this far around operands; avoids round numbers
+LARGEST, STEEPEST = 1e3, 1e2  # maximum of results and of slopes
+ELEMENTS = 64  # maximum size of arrays
 
 NOT_DRAWN = {
-    "chain": "the product of the chain rule itself: every program's derivatives are made with it",
-    "checkpoint": "takes a function of one's own",
-    "spacing": "its steps are too small for values to show how far they are",
-    "pack": "joins nodes for rules of several results",
+    "chain": "the product of the chain rule itself, which every derivative uses",
+    "checkpoint": "takes a function",
+    "spacing": "its steps are too close to be seen in values",
+    "pack": "joins nodes for rules with several results",
     **dict.fromkeys({*making.__all__} - {"full_like"}, "makes an array to write into"),
     "copyto": "changes its argument",
     "fill_diagonal": "changes its argument",
@@ -38,9 +38,9 @@ NOT_DRAWN = {
     "put_along_axis": "changes its argument",
     "putmask": "changes its argument",
 }
-"""Why no program has these functions."""
+"""Functions that programs do not use, with the reason."""
 
-# Elementwise rows are drawn without being named here.
+# Elementwise rows are added below.
 ON_ARRAYS = """
 sum({0})
 sum({0}, axis=0)
@@ -297,13 +297,13 @@ _names = {**vars(autodiff), "np": np}
 
 
 def _is_known(text: str) -> bool:
-    """Whether all that an operation calls is in this version of NumPy."""
+    """Return whether this version of NumPy has all the names in an operation."""
     names = [node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
     return all(name in _names or hasattr(builtins, name) for name in names)
 
 
 class Operation(NamedTuple):
-    """What a line of a program may do."""
+    """An expression with `arity` operands, and the function that computes it."""
 
     text: str
     arity: int
@@ -311,7 +311,7 @@ class Operation(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Operation:
-        """From an expression that names its operands {0}, {1} and so on."""
+        """Compile an expression with operands {0}, {1} and so on."""
         arity = len({field for _, field, _, _ in Formatter().parse(text) if field})
         names = [f"operand{k}" for k in range(arity)]
         code = f"lambda {', '.join(names)}: {text.format(*names)}"
@@ -327,17 +327,17 @@ ON_NUMBERS = [
     for row in TABLE.values()
     if isinstance(row, Elementwise) and row.name not in NOT_DRAWN
 ]
-"""Operations on numbers, and on arrays that broadcast."""
+"""Elementwise operations."""
 ON_TENSORS = ON_NUMBERS + [
     Operation.of(text) for text in ON_ARRAYS.split("\n") if text and _is_known(text)
 ]
-"""Operations on numbers and on arrays of any shape that fits."""
+"""All operations."""
 ADDED = Operation.of("add({0}, np.sum({1}))")
-"""Takes operands of whatever shapes."""
+"""An operation on operands of any shapes."""
 
 
 class Line(NamedTuple):
-    """An operation on arguments and earlier results, by their places among all of these."""
+    """An operation, with the indices of its operands among arguments and earlier results."""
 
     operation: Operation
     operands: tuple[int, ...]
@@ -345,9 +345,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Program:
-    """A function made of operations of the table, with a point around which it is smooth.
+    """A function composed of operations, with a point around which it is smooth.
 
-    Called with numbers, arrays, Values or Tensors it computes its last line. Its `repr` is Python.
+    Called with numbers, arrays, Values or Tensors, it returns its last line. Its `repr` is Python.
     """
 
     point: tuple[Any, ...]
@@ -371,13 +371,13 @@ class Program:
         return "\n".join([*text, f"    return {names[-1]}", f"program({', '.join(given)})"])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # or Hypothesis would write out the fields
+        printer.text(repr(self))  # Hypothesis would print the fields otherwise
 
 
-def idle(program: Program) -> list[int]:
-    """The arguments that a program's result is computed from, but that do not matter to it.
+def irrelevant(program: Program) -> list[int]:
+    """Return the arguments that are used, but do not change the result.
 
-    Of their derivatives nothing but rounding could be compared (as of x / x).
+    Their derivatives are pure rounding (as of x / x), which cannot be compared.
     """
     first = len(program.point)
     used = {first + len(program.lines) - 1}
@@ -394,59 +394,60 @@ def _matters(program: Program, k: int) -> bool:
     return bool(np.any(np.abs(high - low) > REACH / 100))
 
 
-# What is smooth
-
-Strand = list[Any]
-"""A value of a program, and what becomes of it as all values are moved."""
+# Smoothness is judged by perturbed values: a list of a value at each of the displacements below.
 
 _random = np.random.default_rng(0)
-_speeds, _others, _drifts = (
+_slopes, _other_slopes, _offsets = (
     REACH * _random.uniform(0.5, 1, (3, 4096)) * _random.choice([-1, 1], (3, 4096))
 )
-# Along a line through the point, which all ties there cross, and along one that passes by.
-_ways = np.stack(
-    [t * _speeds for t in (0, -1, -0.5, 0.5, 1)]
-    + [t * _others + _drifts / 2 for t in (-1, -0.5, 0, 0.5, 1)]
+# five points on a line through the operands, which crosses any tie there, and five beside it
+_perturbations = np.stack(
+    [t * _slopes for t in (0, -1, -0.5, 0.5, 1)]
+    + [t * _other_slopes + _offsets / 2 for t in (-1, -0.5, 0, 0.5, 1)]
 )
 _THROUGH, _BESIDE = [1, 2, 0, 3, 4], [5, 6, 7, 8, 9]
 
 
-def strand(value: Any, place: int) -> Strand:
-    """An argument of a program, the one at that place among all of its values."""
-    return _apart([value] * len(_ways), place)
+def perturbed(value: Any, place: int) -> list[Any]:
+    """Perturb an argument; `place` is its index among all values of the program."""
+    return _perturb([value] * len(_perturbations), place)
 
 
-def _apart(values: list[Any], place: int) -> Strand:
-    """Each element on a way of its own, so that nothing stays tied to anything else."""
-    shape, start = np.shape(values[0]), place * ELEMENTS % (_ways.shape[1] - ELEMENTS)
-    ways: Any = _ways[:, start : start + np.size(values[0])].reshape(-1, *shape)
-    return [x + way for x, way in zip(values, ways if shape else ways.tolist(), strict=True)]
+def _perturb(values: list[Any], place: int) -> list[Any]:
+    """Displace each element differently, so that no two stay equal."""
+    shape, start = np.shape(values[0]), place * ELEMENTS % (_perturbations.shape[1] - ELEMENTS)
+    moves: Any = _perturbations[:, start : start + np.size(values[0])].reshape(-1, *shape)
+    return [x + move for x, move in zip(values, moves if shape else moves.tolist(), strict=True)]
 
 
-def carried(operation: Operation, operands: Sequence[Strand], place: int) -> Strand | None:
-    """The operation's result, if it takes these operands, is moderate, and smooth around them.
+def smooth_result(
+    operation: Operation, operands: Sequence[list[Any]], place: int
+) -> list[Any] | None:
+    """Compute an operation on perturbed operands; return None unless it is moderate and smooth.
 
-    What warns is not taken.
+    Return None also if it raises or warns.
     """
     results = _along(operation, operands, _THROUGH, _BESIDE)
     if results is None:
         return None
-    if len(operands) > 1:  # by each of them, too: at (0, 0) copysign is straight along many lines
+    if len(operands) > 1:  # each operand alone too: at (0, 0) copysign is linear along many lines
         for k in range(len(operands)):
             alone = [x[:5] if i == k else x[:1] * 5 for i, x in enumerate(operands)]
             if _along(operation, alone, _THROUGH) is None:
                 return None
-    return _apart(results, place)
+    return _perturb(results, place)
 
 
-def _along(operation: Operation, operands: Sequence[Strand], *lines: list[int]) -> list[Any] | None:
+def _along(
+    operation: Operation, operands: Sequence[list[Any]], *lines: list[int]
+) -> list[Any] | None:
     results: list[Any] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             for inputs in zip(*operands, strict=True):
                 result = operation.compute(*inputs)
-                # a number of NumPy's can be indexed, a Value in its place cannot
+                # a NumPy scalar can be indexed, but a Value cannot
                 results.append(result if np.ndim(result) else float(result))
                 if not _is_moderate(results[-1]):
                     return None
@@ -455,7 +456,7 @@ def _along(operation: Operation, operands: Sequence[Strand], *lines: list[int]) 
             return None
     steep = np.max(np.abs(slopes), axis=(0, 1))
     bends = np.abs(np.diff(slopes, axis=1))
-    turns = np.abs(np.diff(slopes, 2, axis=1))  # which a kink has, and a curve has not
+    turns = np.abs(np.diff(slopes, 2, axis=1))  # large at a kink, small on a smooth curve
     scale = 1 + steep
     smooth = np.all(bends <= 0.1 * scale) and np.all(turns <= 0.005 * scale)
     return results if smooth and np.all(steep <= STEEPEST) else None

@@ -1,7 +1,6 @@
-"""Which line of the user's code built a node, while a mode is on that wants to know.
+"""The line of the user's code that built a node, recorded while a mode asks for it.
 
-The lines stand in a side table beside the graph, as groups do: a node does not know them, and costs
-what it did.
+The lines are in a side table, as groups are, so that nodes cost nothing extra.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _DISPATCHING = {
 
 
 class Site(ref[Node]):
-    """The line of the user's that called for a node; the table forgets it with the node."""
+    """A weak reference to a node, with the user's line that built it."""
 
     __slots__ = ("file", "function", "key", "line")
 
@@ -71,7 +70,7 @@ def _user_frame(frame: FrameType) -> FrameType:
 
 
 def called_by_user() -> bool:
-    """Whether it is the user, and not a function of the library, who compares nodes."""
+    """Return whether the user's code, not the library's, called the operator or ufunc."""
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_code.co_filename in _DISPATCHING:
         frame = frame.f_back

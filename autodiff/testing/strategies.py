@@ -1,7 +1,7 @@
-"""Hypothesis strategies for derivatives: points, arrays, and whole random programs.
+"""Hypothesis strategies for derivatives: points, arrays and random programs.
 
-Whoever writes a function or a rule can have it tried on points away from its kinks; whoever writes
-something that walks graphs, on programs over the whole table. Needs `hypothesis`.
+Test a function or a rule on points away from its kinks, and code that walks graphs on programs over
+the whole table. Needs `hypothesis`.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from autodiff.testing.operations import (
     ON_TENSORS,
     Line,
     Program,
-    carried,
-    idle,
-    strand,
+    irrelevant,
+    perturbed,
+    smooth_result,
 )
 from autodiff.transforms.results import name_of
 
-GRID = 100  # points to the unit: a drawn number reads well, and two of them are not close
+GRID = 100  # points per unit: two decimals are easy to read, and distinct points are not close
 SHAPES = [(), (3,), (2, 3), (3, 3)]
 
 
 def points(
     low: float = -3.0, high: float = 3.0, *, kinks: Sequence[float] = (0.0,), margin: float = 0.05
 ) -> st.SearchStrategy[float]:
-    """Numbers with two decimals at which a function can be differentiated numerically.
+    """Draw floats with two decimals at some distance from kinks.
 
     Parameters
     ----------
     low, high : float
         The interval, ends included.
     kinks : sequence of float
-        Where the function has no derivative, or none that is continuous.
+        Points where the derivative does not exist or is not continuous.
     margin : float
-        How far from a kink every point is.
+        The least distance from a kink.
 
     Examples
     --------
@@ -65,14 +65,14 @@ def points(
 def arrays_like(
     example: Any, elements: st.SearchStrategy[float] | None = None
 ) -> st.SearchStrategy[Any]:
-    """Arrays of the shape and dtype of an example, no two elements of which are equal.
+    """Draw arrays of the shape and dtype of an example, with distinct elements.
 
     Parameters
     ----------
     example : array_like
-        Its numbers do not matter.
+        An array with that shape and dtype; float64 replaces a dtype that is not floating-point.
     elements : strategy, optional
-        Of floats; `points()` if left out.
+        A strategy for floats; `points()` if left out.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def arrays_like(
 
 @dataclass(frozen=True, repr=False)
 class Graph:
-    """A program that has run on variables: its result, and those."""
+    """The output of a program run on variables, with the variables and the program."""
 
     output: Any
     variables: tuple[Any, ...]
@@ -108,19 +108,18 @@ class Graph:
 def expressions(
     draw: st.DrawFn, *, tensors: bool = False, arguments: int = 3, lines: int = 8
 ) -> Program:
-    """Random programs over the table, smooth around the point that comes with them.
+    """Draw random programs over the table, each with a point around which it is smooth.
 
-    Operations are all elementwise rows, wherever they are moderate and away from their kinks; with
-    `tensors`, all else that `autodiff` can differentiate (`operations.py` has them, a line
-    each), on arrays whose shapes fit. Results are used again and again, so that subexpressions are
-    shared.
+    Operations are all elementwise rows, at moderate values away from their kinks. With `tensors`,
+    programs also use all other operations of `autodiff` (the list is in `operations.py`), on arrays
+    of matching shapes. Results are reused, so that subexpressions are shared.
 
     Parameters
     ----------
     tensors : bool
         Whether arguments are arrays rather than numbers.
     arguments, lines : int
-        How many of each there are at most.
+        The maximum number of each.
 
     Returns
     -------
@@ -142,29 +141,29 @@ def expressions(
         draw(arrays_like(np.zeros(shape), element)) if shape else draw(element)
         for shape in draw(st.lists(shapes, min_size=1, max_size=arguments))
     ]
-    strands = [strand(x, place) for place, x in enumerate(point)]
+    values = [perturbed(x, place) for place, x in enumerate(point)]
     made = []
     for _ in range(draw(st.integers(1, lines))):
         first = draw(st.integers(0, len(operations) - 1))
-        # counted from the newest, so that a shrunk program is a chain
-        recent = [len(strands) - 1 - draw(st.integers(0, len(strands) - 1)) for _ in range(3)]
+        # index from the newest, so that a shrunk program is a chain
+        recent = [len(values) - 1 - draw(st.integers(0, len(values) - 1)) for _ in range(3)]
         for operation in operations[first:] + operations[:first]:
             operands = tuple(recent[: operation.arity])
-            result = carried(operation, [strands[i] for i in operands], len(strands))
+            result = smooth_result(operation, [values[i] for i in operands], len(values))
             if result is not None:
-                strands.append(result)
+                values.append(result)
                 made.append(Line(operation, operands))
                 break
-    for place in idle(Program(tuple(point), tuple(made))):
+    for place in irrelevant(Program(tuple(point), tuple(made))):
         made.append(Line(ADDED, (len(point) + len(made) - 1, place)))
     return Program(tuple(point), tuple(made))
 
 
 @st.composite
 def graphs(draw: st.DrawFn, *, tensors: bool = False, arguments: int = 3, lines: int = 8) -> Graph:
-    """Programs that have run on variables named x0, x1 …: Values, or with `tensors` Tensors.
+    """Draw programs run on variables x0, x1, …: Values, or Tensors with `tensors`.
 
-    The output is one number: a program's last result, summed if it is an array.
+    The output is one number: the program's result, summed if it is an array.
 
     Examples
     --------
@@ -184,16 +183,16 @@ def graphs(draw: st.DrawFn, *, tensors: bool = False, arguments: int = 3, lines:
 def gradient_test(
     f: Callable[..., Any], *inputs: st.SearchStrategy[Any], **options: Any
 ) -> Callable[[], None]:
-    """A property test of a function's derivatives, or of a `custom_rule`'s, for pytest to collect.
+    """Return a property test of a function's derivatives, for pytest to collect.
 
     Parameters
     ----------
     f : callable
-        Takes numbers, arrays and containers.
+        Takes numbers, arrays and containers; may be a `custom_rule`.
     *inputs : strategies
-        One for each argument, of points at which `f` is smooth.
+        A strategy for each argument, for points at which `f` is smooth.
     **options
-        Of `check_grads`: `order` and so on.
+        Options of `check_grads`, such as `order`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`checkpoint`: a function that keeps its arguments and is run again for a derivative."""
+"""`checkpoint`: run a function again for a derivative instead of storing its graph."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from autodiff.nodes.tensor import Tensor
 from autodiff.ops.shapes import tensor
 from autodiff.ops.table import TABLE, Row
 from autodiff.transforms.results import Function, differentiable, name_of, with_tensors
-from autodiff.transforms.runs import depends_beyond
+from autodiff.transforms.runs import depends_on_others
 
 
 def checkpoint(f: Function) -> Callable[..., Any]:
-    """The same function, which keeps its arguments instead of all that it computes on the way.
+    """Return `f` as a function that stores its arguments only, not its intermediate results.
 
-    Whenever a derivative passes it, it is run again: memory for time. A chain of n steps cut into
-    √n checkpointed parts needs memory for 2√n steps, and one more forward run.
+    Each derivative runs `f` again, which trades time for memory. A chain of n steps cut into √n
+    checkpointed parts needs memory for 2√n steps, and one more forward run.
 
     Parameters
     ----------
     f : callable
-        Takes and returns numbers, arrays, nodes, and nested containers of them. It must be given
-        all nodes that it depends on, and return the same when it is run again. Values come to it,
-        and leave it, as Tensors of shape ().
+        Takes and returns numbers, arrays, nodes, and nested containers of them. All nodes that it
+        depends on must be arguments, and a second run must return the same. Values are passed and
+        returned as Tensors of shape ().
 
     Raises
     ------
     TypeError
-        If the result depends on a variable that is not among the arguments, or the function writes
-        to one of these.
+        If the result depends on a variable that is not an argument, or `f` modifies an argument in
+        place.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def checkpoint(f: Function) -> Callable[..., Any]:
         params = {"f": f, "call": call}
         variables, output = _recomputed(packed._data, params)
         results = _nodes(output)
-        if depends_beyond(results, variables):
+        if depends_on_others(results, variables):
             raise TypeError(
-                f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, whose "
+                f"checkpoint: {name_of(f)} uses a variable that is not among its arguments, so its "
                 "derivative would be lost: pass it as an argument"
             )
         data = tuple(np.asarray(x._data) for x in results)
@@ -78,7 +78,7 @@ def _nodes(tree: Any) -> list[Node]:
 
 
 def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
-    """The function run once more, on nodes in the place of the nodes it was called with."""
+    """Run the function again on new nodes; return these and the result."""
     record = isinstance(packed, Bundle)
     nodes = [part if record else Tensor(part, copy=False) for part in packed]
     following = iter(nodes)
@@ -90,14 +90,14 @@ def _recomputed(packed: Any, params: Params) -> tuple[list[Node], Any]:
         returned = params["f"](*args, **kwargs)
     if serials != [node.serial for node in nodes]:
         raise TypeError(
-            f"checkpoint: {name_of(params['f'])} writes to its argument, which it would do again "
-            "whenever a derivative passes: let it work on x.copy()"
+            f"checkpoint: {name_of(params['f'])} writes to its argument, and each derivative would "
+            "repeat that: let it work on x.copy()"
         )
     return nodes, differentiable(returned, f"{name_of(params['f'])} returned")
 
 
 class Checkpoint(Row):
-    """A function that is run again when a derivative passes it."""
+    """The row of checkpointed functions: `vjp` and `jvp` run them again."""
 
     name = symbol = "checkpoint"
     arity, parameters = 1, ("f", "call")
@@ -121,7 +121,7 @@ class Checkpoint(Row):
         return Parts(found[node] for node in _nodes(output))
 
     def inside(self, args: Args, params: Params) -> list[Node]:
-        """All nodes of the function, newest first."""
+        """Return the nodes of a run of the function, newest first."""
         _, output = _recomputed(data_of(args[0]), params)
         return ancestors(*_nodes(output))
 

@@ -1,12 +1,11 @@
 """Functions that turn a function into its derivative.
 
-Each call makes fresh variables for the arguments it differentiates by, runs the function once, and
-walks the graph it left. If the result depends on other nodes too (an outer derivative is being
-taken, or the function uses variables of its own), the walk is recorded and the answer is a node
-again; otherwise it is plain numbers and arrays.
+Each call makes fresh variables for the chosen arguments, runs the function once, and walks its
+graph. If the result depends on other variables too (of an outer transform, or of the function
+itself), the walk is recorded and the derivatives are nodes; otherwise they are numbers and arrays.
 
-Arguments and results may be nested containers (see `trees`): a derivative by a container is a
-container of the same make.
+Arguments and results may be nested containers (see `trees`). The derivative by a container is a
+container of the same structure.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from autodiff.transforms.runs import ArgNums, pulled, run_on_variables
 def gradients(
     output: Node, inputs: Sequence[Node], seed: Any = None, *, record: bool = False
 ) -> list[Any]:
-    """The derivatives of `output` by each of `inputs`; no node's `.grad` is touched.
+    """Return the gradients of `output` by each of `inputs`, without setting any `.grad`.
 
     Parameters
     ----------
     output : Value or Tensor
-        What to differentiate; of one element unless a seed is given.
+        The node to differentiate; of one element unless a seed is given.
     inputs : sequence of Value and Tensor
-        Variables or intermediate results; one that `output` does not depend on gets zeros.
+        Variables or intermediate results. The gradient is zero if `output` does not depend on one.
     seed : number or array of output's shape, optional
         The cotangent of `output`; 1 if left out.
     record : bool
-        Whether the derivatives are nodes that can be differentiated again.
+        Whether the gradients are nodes, which can be differentiated again.
 
     Returns
     -------
@@ -55,13 +54,13 @@ def gradients(
     [18.0]
     """
     if isinstance(inputs, Node):
-        raise TypeError("gradients: the inputs are a list of nodes, [x] if there is one")
+        raise TypeError("gradients: inputs must be a list of nodes, [x] for one")
     for node in (output, *inputs):
         if not isinstance(node, Node):
             role = "output" if node is output else "input"
             raise TypeError(
-                f"gradients: the {role} {node!r:.40} is a {type(node).__name__}, a constant; only "
-                "a Value or Tensor has derivatives (did it leave the graph by .data?)"
+                f"gradients: the {role} {node!r:.40} is a {type(node).__name__}, a constant: pass "
+                "a Value or Tensor (did it leave the graph by .data?)"
             )
     cotangent = output.seed(seed)
     return pulled({output: cotangent}, inputs, record or isinstance(cotangent, Node))
@@ -70,9 +69,9 @@ def gradients(
 def value_and_grad(
     f: Function, argnums: ArgNums = 0, *, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
-    """Like `grad`, returning the function's value too: `(value, gradient)`.
+    """Return a function that computes `(value, gradient)`; parameters as for `grad`.
 
-    With `has_aux`, where `f` returns a pair: `((value, aux), gradient)`.
+    With `has_aux` it computes `((value, aux), gradient)`.
 
     Examples
     --------
@@ -93,7 +92,7 @@ def value_and_grad(
 
 
 def grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """The gradient of a function with one number as its result.
+    """Return a function that computes the gradient of `f`.
 
     Parameters
     ----------
@@ -103,14 +102,14 @@ def grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callabl
     argnums : int, str or sequence of them
         The argument(s) to differentiate by, by position or by name.
     has_aux : bool
-        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+        Whether `f` returns a pair `(output, aux)`. Only the output is differentiated.
 
     Returns
     -------
     callable
-        Takes what `f` takes. Returns a float for a number, an array of the same shape and dtype
-        for an array, a container of them for a container; a tuple if `argnums` is a sequence; with
-        `has_aux` a pair `(gradient, aux)`. Nests to any order.
+        Takes the arguments of `f`. Returns a float for a number, an array of the same shape and
+        dtype for an array, a container of them for a container; a tuple if `argnums` is a sequence;
+        with `has_aux` a pair `(gradient, aux)`. Nests to any order.
 
     Raises
     ------
@@ -142,7 +141,7 @@ def grad(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callabl
 
 
 def elementwise_grad(f: Function, argnums: ArgNums = 0) -> Callable[..., Any]:
-    """The derivative of a function that acts element by element: the gradient of its sum.
+    """Return a function that computes the derivative of an elementwise function `f`.
 
     Examples
     --------
@@ -159,8 +158,8 @@ def elementwise_grad(f: Function, argnums: ArgNums = 0) -> Callable[..., Any]:
         with run_on_variables(f, argnums, args, kwargs) as run:
             if any(np.iscomplexobj(data_of(leaf)) for leaf in trees.leaves(run.output)):
                 raise TypeError(
-                    "elementwise_grad is a gradient, and that of a complex result is none: "
-                    "jvp(f, (x,), (np.ones_like(x),)) pushes a tangent to it"
+                    "elementwise_grad needs a real result, but this one is complex: use "
+                    "jvp(f, (x,), (np.ones_like(x),))"
                 )
             ones = trees.mapped(lambda leaf: np.ones_like(data_of(leaf)), run.output)
             return run.pull(ones)
@@ -169,7 +168,7 @@ def elementwise_grad(f: Function, argnums: ArgNums = 0) -> Callable[..., Any]:
 
 
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
-    """Reverse mode: `f(*primals)`, and the function that pulls cotangents of it back.
+    """Compute `f(*primals)` and its pullback (reverse mode).
 
     Parameters
     ----------
@@ -178,13 +177,14 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     *primals : numbers, arrays, containers
         The point.
     has_aux : bool
-        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+        Whether `f` returns a pair `(output, aux)`. Only the output is differentiated.
 
     Returns
     -------
     (output, pullback) or (output, pullback, aux)
-        `pullback(cotangent)` takes what is like the output, and returns a tuple with what is like
-        each primal. It may be called as often as one likes: the function was run once.
+        `pullback(cotangent)` takes a cotangent with the structure and shapes of the output. It
+        returns a tuple of cotangents, one for each primal. It can be called again without running
+        `f`.
 
     Examples
     --------
@@ -208,16 +208,16 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
 def jvp(
     f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
 ) -> Any:
-    """Forward mode: `f(*primals)`, and its derivative along the tangents.
+    """Compute `f(*primals)` and its derivative along the tangents (forward mode).
 
     Parameters
     ----------
     f : callable
         Takes and returns numbers, arrays and nested containers of them.
     primals, tangents : tuple or list
-        The arguments, and the direction in which to move each.
+        The arguments, and a tangent of the same structure and shapes for each.
     has_aux : bool
-        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+        Whether `f` returns a pair `(output, aux)`. Only the output is differentiated.
 
     Returns
     -------
@@ -240,27 +240,29 @@ def jvp(
 
 def _pair(primals: Any, tangents: Any, name: str) -> None:
     if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
-        raise TypeError(f"{name}: primals and tangents are tuples, (x,) and (t,) for one argument")
+        raise TypeError(
+            f"{name}: primals and tangents must be tuples, (x,) and (t,) for one argument"
+        )
     if len(primals) != len(tangents):
         raise ValueError(f"{name}: {len(primals)} primals but {len(tangents)} tangents")
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
-    """The Hessian of `f` at the primals times the tangents, without the Hessian.
+    """Compute the Hessian of `f` at the primals times the tangents, without forming the Hessian.
 
-    Forward mode over reverse mode: about the cost of two gradients.
+    Forward over reverse mode: about the cost of two gradients.
 
     Parameters
     ----------
     f : callable
-        With one real number as its result.
+        Returns one real number.
     primals, tangents : tuple or list
-        The arguments, and the direction in which to move each.
+        The arguments, and a tangent of the same structure and shapes for each.
 
     Returns
     -------
     tuple
-        What is like each primal: ∂/∂t of the gradient at `primals + t · tangents`, at t = 0.
+        For each primal, ∂/∂t of the gradient at `primals + t · tangents`, at t = 0.
 
     Examples
     --------
@@ -275,12 +277,12 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def stop_gradient(x: Any) -> Any:
-    """The numbers of `x`, as constants: whatever is computed from them does not depend on `x`.
+    """Return the data of `x` as constants, whose derivative is zero.
 
     Parameters
     ----------
     x : Value, Tensor, or container
-        Numbers and arrays are returned as they are.
+        Numbers and arrays are returned unchanged.
 
     Examples
     --------

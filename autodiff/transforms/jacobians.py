@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: every derivative of every result, over one recorded graph."""
+"""Jacobians and Hessians, over one recorded graph."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ def jacobian(
     mode: str | None = None,
     has_aux: bool = False,
 ) -> Callable[..., Any]:
-    """All partial derivatives of a function: shape of the result, then shape of the argument.
+    """Return a function that computes the Jacobian of `f`: all its partial derivatives.
 
-    The function is recorded once, and every row is pulled back over that one graph, or every
-    column pushed forward. Where all of the graph is elementwise, one pass gives the diagonal and
-    the rest is known to be zero.
+    It runs `f` once, and pulls every row back over the recorded graph, or pushes every column
+    forward. If the whole graph is elementwise, one pass gives the diagonal; the rest is zero.
 
     Parameters
     ----------
@@ -38,16 +37,16 @@ def jacobian(
     argnums : int, str or sequence of them
         The argument(s) to differentiate by, by position or by name.
     mode : {"reverse", "forward"}, optional
-        By rows or by columns; left out, whichever are fewer.
+        By rows or by columns; by default, whichever are fewer.
     has_aux : bool
-        Whether `f` returns a pair `(output, aux)`, of which only the output is differentiated.
+        Whether `f` returns a pair `(output, aux)`. Only the output is differentiated.
 
     Returns
     -------
     callable
-        Takes what `f` takes. Returns an array of shape `output.shape + argument.shape`; for
-        containers, one like the result that holds ones like the argument. A complex function of
-        complex numbers must be holomorphic: its derivatives are complex numbers.
+        Takes the arguments of `f`. Returns an array of shape `output.shape + argument.shape`; for
+        containers, a structure like the result with structures like the argument as leaves. A
+        complex function of complex numbers must be holomorphic, and has complex derivatives.
 
     Examples
     --------
@@ -72,15 +71,15 @@ def jacobian(
 
 
 def hessian(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """All second derivatives of a function with one number as its result.
+    """Return a function that computes the Hessian of `f`, whose result is one real number.
 
-    The gradient is recorded once, and its Jacobian taken over that one graph.
+    It records the gradient once, and computes the Jacobian over that graph.
 
     Returns
     -------
     callable
-        Takes what `f` takes. Returns an array of shape `argument.shape + argument.shape`; for
-        containers, one like the argument that holds ones like the argument.
+        Takes the arguments of `f`. Returns an array of shape `argument.shape + argument.shape`; for
+        containers, a structure like the argument with such structures as leaves.
 
     Examples
     --------
@@ -94,7 +93,7 @@ def hessian(f: Function, argnums: ArgNums = 0, *, has_aux: bool = False) -> Call
 
 
 def _jacobian(run: Run, mode: str | None) -> Any:
-    """Every leaf of the output by every leaf of the arguments, in containers of both."""
+    """Return the derivatives of each leaf of the output by each variable, in nested containers."""
     outputs = trees.leaves(run.output)
     sizes = [[int(np.size(data_of(x))) for x in xs] for xs in (outputs, run.variables)]
     complex_in, complex_out = (
@@ -102,7 +101,7 @@ def _jacobian(run: Run, mode: str | None) -> Any:
     )
     if complex_out:
         if mode == "reverse":
-            raise TypeError("the derivatives of a complex result are found in forward mode")
+            raise TypeError("the Jacobian of a complex result needs mode='forward'")
         mode = "forward"
     if mode is None:
         mode = "reverse" if sum(sizes[0]) <= sum(sizes[1]) else "forward"
@@ -126,7 +125,7 @@ def _jacobian(run: Run, mode: str | None) -> Any:
 
 
 def _units(x: Any, unit: complex = 1) -> Iterator[Any]:
-    """Each unit vector of the space of `x`."""
+    """Yield each unit vector of the space of `x`, times `unit` if complex."""
     data = np.asarray(data_of(x))
     for index in np.ndindex(data.shape):
         one = np.zeros(data.shape, data.dtype)
@@ -135,7 +134,7 @@ def _units(x: Any, unit: complex = 1) -> Iterator[Any]:
 
 
 def _rows(run: Run, output: Any) -> list[Any]:
-    """The derivatives of one leaf of the output by each variable, row by row."""
+    """Compute the derivatives of one leaf of the output by each variable, row by row."""
     shape = np.shape(data_of(output))
     if not isinstance(output, Node):
         return [
@@ -152,7 +151,7 @@ def _rows(run: Run, output: Any) -> list[Any]:
 
 
 def _columns(run: Run, outputs: list[Any], unit: complex = 1) -> list[list[Any]]:
-    """The derivatives of each leaf of the output by each variable, column by column."""
+    """Compute the derivatives of each leaf of the output by each variable, column by column."""
     zeros = [np.zeros_like(x._data) for x in run.variables]
     blocks: list[list[Any]] = [[] for _ in outputs]
     for k, x in enumerate(run.variables):
@@ -170,7 +169,7 @@ def _columns(run: Run, outputs: list[Any], unit: complex = 1) -> list[list[Any]]
 def _stacked(
     parts: list[Any], outer: tuple[int, ...], inner: tuple[int, ...], like: Any, axis: int = 0
 ) -> Any:
-    """One array from parts of shape `inner`, of which there is one for each index of `outer`."""
+    """Stack parts of shape `inner`, one for each index of shape `outer`, to one array."""
     if not outer:
         return parts[0]
     shape = outer + inner if axis == 0 else inner + outer
@@ -180,7 +179,7 @@ def _stacked(
 
 
 def _is_diagonal(output: Any, variable: Node) -> bool:
-    """Whether element i of the output depends on element i of the variable only, seen at once."""
+    """Return whether all ops between are elementwise and of one shape: the Jacobian is diagonal."""
     if not isinstance(output, Node):
         return False
     live, shape = {variable}, np.shape(variable._data)
@@ -194,16 +193,16 @@ def _is_diagonal(output: Any, variable: Node) -> bool:
 
 def _on_diagonal(run: Run, output: Node) -> Any:
     shape = output._data.shape
-    # pushed, not pulled: a real argument's cotangent would lose a complex result's imaginary part
+    # forward mode, since the cotangent of a real argument drops a complex result's imaginary part
     (diagonal,) = run.push_leaves([np.ones_like(run.variables[0]._data)])
     eye = np.eye(int(np.prod(shape)), dtype=output._data.dtype)
-    # the product's zeros stay zeros where a derivative is infinite
+    # `where`, since a product with the infinite derivatives would make NaN off the diagonal
     made = reshape(where(eye, reshape(diagonal, (-1,)), eye), shape + shape)
     return trees.rebuilt(run.output, [run.like_arguments([made])])
 
 
 def _by_complex(along_one: Any, along_i: Any, variable: Node, output: Any) -> Any:
-    """The derivatives of a leaf by a variable, from those along 1 and along i in its elements."""
+    """Return the derivatives by a complex variable, from those along 1 and along i."""
     if not np.iscomplexobj(data_of(variable)):
         return along_one
     if not np.iscomplexobj(data_of(output)):

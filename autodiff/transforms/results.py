@@ -1,4 +1,4 @@
-"""What functions return: object arrays of nodes become Tensors, and strangers an error."""
+"""Conversion of a function's result: object arrays of nodes to Tensors, unknown types to errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Function = (
 """A user's function: `Callable[..., Any]`, by which pyright also infers a lambda's arguments."""
 
 _STRUCTURE = type(None), bool, str, bytes
-"""What a container of results may hold besides numbers, arrays and nodes; functions too."""
+"""Types allowed in a container besides numbers, arrays, nodes and functions."""
 
 
 def name_of(f: Callable[..., Any]) -> str:
@@ -30,13 +30,16 @@ def name_of(f: Callable[..., Any]) -> str:
 
 
 def with_tensors(tree: Any) -> Any:
-    """Return the same containers with a Tensor for each object array that holds a node.
+    """Return the same containers with a Tensor in place of each object array that contains a node.
 
     Raises
     ------
     TypeError
-        If such an array holds something else than nodes and numbers.
+        If such an array contains anything but nodes and numbers.
     """
+
+    if trees.is_leaf(tree):
+        return tree
 
     def converted(part: Any) -> Any:
         held = is_object(part) and any(isinstance(x, Node) for x in part.flat)
@@ -46,16 +49,19 @@ def with_tensors(tree: Any) -> Any:
 
 
 def differentiable(tree: Any, source: str, bare: bool = False) -> Any:
-    """Return what a user's function returned, with Tensors for object arrays of nodes and numbers.
+    """Return a function's result with Tensors in place of object arrays of nodes and numbers.
 
-    `source` begins the error message, as in "f returned". `bare` says that None, a truth value, a
-    text or a function may stand alone, as they may in a container.
+    `source` begins the error message, as in "f returned". With `bare`, `tree` itself may be None, a
+    bool, a string or a function, which are otherwise allowed in containers only.
 
     Raises
     ------
     TypeError
-        If there is anything but numbers, arrays, nodes and containers of them.
+        If `tree` contains an unknown type, such as a set.
     """
+
+    if trees.is_leaf(tree):
+        return tree
 
     def converted(part: Any) -> Any:
         if is_object(part):
@@ -70,7 +76,7 @@ def differentiable(tree: Any, source: str, bare: bool = False) -> Any:
             f"{source} {'' if part is tree else 'a container with '}{part!r:.60} of type "
             f"{type(part).__name__}{'' if dtype is None else f' and dtype {dtype}'}, which has no "
             "derivative: make it a number, an array, a node, or a list, tuple, dict or dataclass "
-            "of them" + (" (does a return statement miss?)" if part is None else "")
+            "of them" + (" (is a return statement missing?)" if part is None else "")
         )
 
     return trees.mapped(lambda leaf: leaf, tree, converted)

@@ -1,4 +1,4 @@
-"""`custom_rule`: a primitive of the user's own, with a stated derivative."""
+"""`custom_rule`: define a primitive with its derivative."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ def custom_rule(
     vjp: Function | tuple[Function, ...] = (),
     jvp: Function | tuple[Function, ...] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Make a function a primitive of its own, with the derivative that is stated.
+    """Return a decorator that makes a function a primitive with the given derivative.
 
-    One rule gives both modes, and every order if it is written in functions that take nodes.
-    `check_grads` checks it.
+    One rule gives both modes, and every order if it uses functions that accept nodes. Check it with
+    `check_grads`.
 
     Parameters
     ----------
     partials : rule or tuple of rules
-        For a function that acts element by element: ∂out/∂argument for each argument, as a number
-        or a rule `(out, *inputs)`.
+        For an elementwise function: ∂out/∂argument for each argument, as a number or a rule
+        `(out, *inputs)`.
     vjp : rule or tuple of rules
-        One for each input: `(cotangent, out, *inputs, **parameters)` returns the cotangent of the
-        input.
+        A rule for each input: `(cotangent, out, *inputs, **parameters)` returns the cotangent of
+        the input.
     jvp : rule or tuple of rules
-        One for each input: `(tangent, out, *inputs, **parameters)` returns the part of the
-        output's tangent that is due to the input's. `vjp` and `jvp` follow from one another;
-        stating both may be faster.
+        A rule for each input: `(tangent, out, *inputs, **parameters)` returns the output's tangent
+        for a tangent of this input. Each of `vjp` and `jvp` follows from the other; giving both may
+        be faster.
 
     Returns
     -------
     callable
-        A decorator for a function of plain arrays. Arguments that the rules name without a default
-        are inputs, the others parameters. A function that acts element by element takes floats and
-        returns Values for Values. Any other takes arrays and returns Tensors, or a tuple of them:
-        `out`, and the cotangent or the tangent of the output, are then tuples of the same length.
+        A decorator for a function of plain arrays. Arguments without a default in the rules are
+        inputs, the others parameters. An elementwise function takes floats, and returns Values for
+        Values. Any other takes arrays, and returns a Tensor or a tuple of Tensors. For a tuple,
+        `out` and the output's cotangent or tangent are tuples of the same length.
 
     Raises
     ------
     TypeError
-        If a vjp or jvp is no function that names its arguments. When a derivative is taken: if a
-        rule returns no numbers, or not as many tangents as the function has results.
+        If a vjp or jvp is not a function with named arguments. In a derivative: if a rule does not
+        return numbers, or not one tangent for each result.
     ValueError
-        When a derivative is taken: if a rule returns an array of another shape.
+        In a derivative: if a rule returns an array of another shape.
 
     Examples
     --------
@@ -87,24 +87,24 @@ def custom_rule(
     1.0
     """
     if sum(bool(stated) for stated in (partials, vjp or jvp)) != 1:
-        raise TypeError("custom_rule takes partials=, or else vjp=, jvp= or both")
+        raise TypeError("custom_rule takes either partials=, or vjp=, jvp= or both")
 
     def decorate(function: Callable[..., Any]) -> Op:
         if partials:
-            op: Op = _CustomElementwise(function, _several(partials))
+            op: Op = _CustomElementwise(function, _as_tuple(partials))
         else:
-            op = _CustomGeneral(function, _several(vjp), _several(jvp))
+            op = _CustomGeneral(function, _as_tuple(vjp), _as_tuple(jvp))
         return op
 
     return decorate
 
 
-def _several(rules: Any) -> tuple[Rule, ...]:
+def _as_tuple(rules: Any) -> tuple[Rule, ...]:
     return rules if isinstance(rules, tuple) else (rules,)
 
 
 class _Custom(Row):
-    """A user's row, which is pickled by its name in the user's module and is not in the table."""
+    """A user's row: not in the table, and pickled by its name in the user's module."""
 
     __wrapped__: Callable[..., Any]
 
@@ -120,48 +120,48 @@ class _Custom(Row):
         return signature(self.__wrapped__)
 
     def numbers(self, result: Any) -> Any:
-        """Return the function's result as arrays or NumPy scalars that nobody else can change."""
+        """Return the function's result as private arrays or NumPy scalars."""
         if isinstance(result, tuple | list):
             return type(result)(map(self.numbers, result))
         if is_object(result):
             result = differentiable(result, f"{self.name} returned")
         if isinstance(result, np.ndarray):
-            # a view may be of an array that the function writes to again
+            # copy a view, since the function may still write to its base
             return ordinary(result) if result.base is None else private(ordinary(result))
         if isinstance(result, Number):
             return np.asarray(result)[()]
         if hasattr(result, "dtype") and not isinstance(result, Node):
             return result
         raise TypeError(
-            f"{self.name} returned a {type(result).__name__}: the function of a custom_rule works "
-            "on plain numbers and arrays, and returns such"
+            f"{self.name} returned a {type(result).__name__}: the function of a custom_rule must "
+            "return plain numbers or arrays"
         )
 
     def guarded(self, rule: Rule, *places: int) -> Rule:
-        """Wrap a rule: its arguments are read-only, and its result is checked.
+        """Return the rule with read-only arguments and a checked result.
 
-        The result has the shape of the argument in the first of these places; a shape of another
-        place is broadcast by the engine. Of several results it is a tuple.
+        The result must have the shape of one of the arguments at `places`; the engine broadcasts it
+        to the first. For several results it must be a tuple.
         """
 
         def call(*given: Any, **params: Any) -> Any:
             if isinstance(given[0], Parts):
-                given = (_whole(given[0], given[1]), *given[1:])
+                given = (_with_zeros(given[0], given[1]), *given[1:])
             try:
-                found = rule(*map(_locked, given), **params)
+                found = rule(*map(_read_only, given), **params)
             except Exception as error:
                 error.add_note(f"raised by a rule of {self.name}, whose arguments are read-only")
                 raise
             target = given[places[0]]
-            shapes = [shape_of(given[k]) for k in places if not _is_several(given[k])]
+            shapes = [shape_of(given[k]) for k in places if not _has_parts(given[k])]
             if len(places) == 1:  # a partial may be one number for all elements
                 return found if type(found) is float else self.checked(found, given[0], shapes, ())
-            if found is None or not _is_several(target):
+            if found is None or not _has_parts(target):
                 return None if found is None else self.checked(found, given[0], shapes)
             if not isinstance(found, tuple | list) or len(found) != len(target):
                 raise TypeError(
-                    f"a rule of {self.name} gives a tuple of {len(target)} tangents, one for each "
-                    f"result, not {found!r:.40}"
+                    f"a rule of {self.name} must return a tuple of {len(target)} tangents, one for "
+                    f"each result, not {found!r:.40}"
                 )
             return tuple(
                 None if part is None else self.checked(part, given[0], [shape_of(like), *shapes])
@@ -171,42 +171,43 @@ class _Custom(Row):
         return call
 
     def checked(self, found: Any, first: Any, shapes: list[Any], *more: Any) -> Any:
-        """Return what a rule gave as numbers of one of these shapes, or raise.
+        """Return a rule's result as numbers of one of these shapes, or raise.
 
-        `first` is the rule's first argument: a rule that was given a float returns one.
+        `first` is the rule's first argument; if it is a float, so is the result.
         """
         if isinstance(found, np.ndarray) or not hasattr(found, "dtype"):
             found = found if isinstance(found, Node) else ordinary(np.asanyarray(found))
         kind = "f" if isinstance(found, Value) else found.dtype.kind
         if kind not in "fciub" or (kind == "c" and type(first) is float):
-            raise TypeError(f"a rule of {self.name} gave {found!r:.40}: no real number")
+            numbers = "a real number" if type(first) is float else "numbers"
+            raise TypeError(f"a rule of {self.name} must return {numbers}, not {found!r:.40}")
         if shape_of(found) not in (*shapes, *more):
             raise ValueError(
-                f"a rule of {self.name} gave something of shape {shape_of(found)}, where the "
-                f"shape is {' or '.join(map(str, dict.fromkeys(shapes)))}"
+                f"a rule of {self.name} returned shape {shape_of(found)}, but must return shape "
+                f"{' or '.join(map(str, dict.fromkeys(shapes)))}"
             )
         return float(found) if type(first) is float else found
 
 
-def _is_several(x: Any) -> bool:
-    """Whether this stands for the several results of one operation."""
+def _has_parts(x: Any) -> bool:
+    """Return whether `x` is the result of an operation with several results."""
     return isinstance(x, tuple | Bundle)
 
 
-def _whole(cotangents: Parts, out: Any) -> Parts:
-    """The cotangents of several results, with zeros for results that nothing depends on."""
+def _with_zeros(cotangents: Parts, out: Any) -> Parts:
+    """Replace None by zeros in the cotangents of several results."""
     return Parts(
         np.zeros_like(part, dtype=None if part.dtype.kind in "fc" else float) if g is None else g
         for g, part in zip(cotangents, data_of(out), strict=True)
     )
 
 
-def _locked(x: Any) -> Any:
-    """Return a read-only view of an array; of Parts, of each."""
+def _read_only(x: Any) -> Any:
+    """Return a read-only view of an array, or of each array in Parts."""
     if type(x) is np.ndarray and x.flags.writeable:
         x = x.view()
         x.setflags(write=False)
-    return Parts(map(_locked, x)) if isinstance(x, Parts) else x
+    return Parts(map(_read_only, x)) if isinstance(x, Parts) else x
 
 
 class _CustomElementwise(_Custom, Elementwise):
@@ -237,10 +238,10 @@ class _CustomGeneral(_Custom, General):
         rule_signature(self, (vjps or jvps)[0], 2)
 
     def check_names(self, rule: Rule) -> None:
-        """Raise a TypeError unless the rule names its arguments, which tells inputs from others."""
+        """Raise a TypeError unless the rule's arguments are named, as inputs are found by name."""
         code = rule.__code__ if isfunction(rule) else None
         if code is None or code.co_flags & CO_VARARGS or code.co_argcount < 3:
             raise TypeError(
-                f"a rule of {self.name} must be a function that names all that it is given, such "
-                f"as (g, out, x), not {signature(rule) if code else repr(rule)}"
+                f"a rule of {self.name} must be a function with named arguments, such as "
+                f"(g, out, x), not {signature(rule) if code else repr(rule)}"
             )

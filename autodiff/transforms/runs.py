@@ -1,4 +1,4 @@
-"""One run of a function on fresh variables: what every transform differentiates."""
+"""One run of a function on fresh variables, which every transform differentiates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pulled(
     record: bool,
     order: list[Node] | None = None,
 ) -> list[Any]:
-    """The cotangents of some nodes, from those of others; plain ones are the caller's own."""
+    """Return the cotangents of `inputs`, as arrays that the caller may change, or as nodes."""
     with np.errstate(all="ignore"):
         if len(cotangents) == 1 and not record:
             ((output, cotangent),) = cotangents.items()
@@ -45,7 +45,7 @@ def pulled(
 
 
 def _owned(carried: list[Any]) -> list[Any]:
-    """The same, with arrays that the caller may change: what walks carry can share memory."""
+    """Copy arrays that are read-only or share memory, so that the caller may change all."""
     seen: set[int] = set()
     owned = []
     for x in carried:
@@ -59,9 +59,9 @@ def _owned(carried: list[Any]) -> list[Any]:
 
 
 def _separate(carried: list[Any], start: float) -> list[Any]:
-    """The same nodes, of which each may be written to without changing another.
+    """Return nodes that can each be modified in place without changing another.
 
-    Those made before `start` belong to someone else.
+    Nodes older than the serial number `start` are not the walk's own, so they are replaced.
     """
     seen: set[Node] = set()
     separate = []
@@ -75,7 +75,7 @@ def _separate(carried: list[Any], start: float) -> list[Any]:
 
 
 def _variable(leaf: Any) -> Node:
-    """Return a fresh variable with the leaf's value, linked to it if that is a node itself."""
+    """Return a fresh variable with the leaf's value; if the leaf is a node, computed from it."""
     if isinstance(leaf, Tensor):
         linked: Tensor = positive(leaf)
         linked.immutable = leaf.immutable
@@ -85,36 +85,39 @@ def _variable(leaf: Any) -> Node:
     if isinstance(leaf, np.ndarray) or hasattr(leaf, "__array_function__"):
         return Tensor(leaf)
     if isinstance(leaf, complex) or getattr(leaf, "dtype", float) in (np.float16, np.float32):
-        number = Tensor(np.asarray(leaf))  # what a Value, one float64, cannot hold
+        number = Tensor(np.asarray(leaf))  # a Value is always float64
         number.immutable = True
         return number
     return Value(leaf)
 
 
-def depends_beyond(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
-    """Whether the outputs depend on any variable that is not one of these fresh ones."""
-    return _any_beyond(ancestors(*outputs), variables)
+def depends_on_others(outputs: Sequence[Node], variables: Sequence[Node]) -> bool:
+    """Return whether the outputs depend on any variable other than the given ones."""
+    return _any_other(ancestors(*outputs), variables)
 
 
-def _any_beyond(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
-    own = set(variables)  # a set compares nodes by identity, a list by their numbers
+def _any_other(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
+    own = set(variables)  # a set compares nodes by identity, a list by value
     return not own.issuperset(node for node in nodes if node.op is None)
 
 
 def _as_given(variable: Node, serial: float, f: Callable[..., Any]) -> Node:
-    """Return the version of a variable that `f` was given, in case that `f` has written to it."""
+    """Return the version of a variable that `f` was given; `f` may have modified it in place."""
     variable.settle()
     given = variable.as_of(nextafter(serial, inf))
     if given is None:
         raise RuntimeError(
-            f"{name_of(f)} assigned to the .data of its argument, so that there is no derivative "
-            "by what it was: assign to elements (x[...] = new), or let it work on x.copy()"
+            f"{name_of(f)} assigned to the .data of its argument, so there is no derivative by its "
+            "old value: assign to elements (x[...] = new), or let it work on x.copy()"
         )
     return given
 
 
 class _Argument(Elementwise):
-    """What a fresh variable becomes when its transform is done: a constant, for any outer one."""
+    """Replaces the missing op of a variable once its transform has finished.
+
+    Outer transforms then treat the variable as a constant.
+    """
 
     name = symbol = "argument"
     partials = ()
@@ -130,11 +133,11 @@ _ARGUMENT = _Argument()
 def run_on_variables(
     f: Callable[..., Any], argnums: ArgNums, args: Any, kwargs: Any, has_aux: bool = False
 ) -> Iterator[Run]:
-    """Run a function on fresh variables, which stay open for as long as it is differentiated."""
+    """Run a function on fresh variables, which stay variables until the block ends."""
     with recorded():
         run = Run(f, argnums, args, kwargs, has_aux)
         yield run
-        run.order = None  # from here on, users may assign to nodes that the function has read
+        run.order = None  # from now on, the user may assign to nodes that `f` has read
         for variable in run.variables:
             if variable.op is None:
                 variable.op = _ARGUMENT
@@ -146,11 +149,13 @@ class Run:
     Attributes
     ----------
     output, aux : container
-        What the function returned.
+        The function's results.
     arguments : container
-        What it is differentiated by: one argument, or a tuple of them.
+        The argument to differentiate by, or a tuple of them.
     variables : list of Node
-        The variables that stood for the leaves of `arguments`.
+        The variables in place of the leaves of `arguments`.
+    record : bool
+        Whether derivatives are recorded, since the output depends on other variables too.
     """
 
     def __init__(
@@ -161,12 +166,12 @@ class Run:
             (named, k) if k in named else (values, _position(f, k, argnums, args, kwargs))
             for k in ([argnums] if isinstance(argnums, int | str) else argnums)
         ]
-        arguments = with_tensors(tuple(place[key] for place, key in chosen))
+        arguments = tuple([with_tensors(place[key]) for place, key in chosen])
         self.variables = [_variable(leaf) for leaf in trees.leaves(arguments)]
         if not self.variables:
             raise TypeError(
-                f"argument {argnums!r} has nothing to differentiate by: it holds no number and no "
-                f"array ({type(arguments[0]).__name__} {arguments[0]!r:.40})"
+                f"argument {argnums!r} contains no number or array to differentiate by "
+                f"({type(arguments[0]).__name__} {arguments[0]!r:.40})"
             )
         serials = [variable.serial for variable in self.variables]
         for (place, key), stand_in in zip(
@@ -186,23 +191,22 @@ class Run:
         self.arguments = arguments[0] if isinstance(argnums, int | str) else arguments
         self.nodes = [leaf for leaf in trees.leaves(self.output) if isinstance(leaf, Node)]
         order = ancestors(*self.nodes)
-        # on user's nodes, that is
-        self.record = _any_beyond(order, self.variables)
-        # for the walks to share, of which a Jacobian makes many: all nodes depend on the variables
+        self.record = _any_other(order, self.variables)
+        # if not recorded, all nodes depend on the variables, and all walks can share this order
         self.order: list[Node] | None = None if self.record else order
 
     def plain(self, result: Any) -> Any:
-        """Return a container in which nodes that depend on the variables only are plain numbers."""
+        """Return a container with plain numbers in place of nodes that depend on nothing else."""
         return trees.mapped(self._plain_leaf, result, self._plain_objects)
 
     def _plain_leaf(self, leaf: Any) -> Any:
-        if isinstance(leaf, Node) and not depends_beyond([leaf], self.variables):
-            # the caller's own, and a number where NumPy gives one
+        if isinstance(leaf, Node) and not depends_on_others([leaf], self.variables):
+            # a copy that the caller may change; a scalar in place of shape ()
             return leaf._data.copy()[()] if isinstance(leaf, Tensor) else leaf._data
         return leaf
 
     def _plain_objects(self, part: Any) -> Any:
-        """Return the same for an object array, of whose elements nothing else is known."""
+        """Return `part` with the elements of an object array made plain."""
         if not is_object(part):
             return part
         made = np.empty_like(part)
@@ -210,7 +214,7 @@ class Run:
         return made
 
     def pull_leaves(self, cotangents: dict[Node, Any]) -> list[Any]:
-        """The cotangents of the variables, as plain as they can be."""
+        """Return the cotangents of the variables; plain if they depend on nothing else."""
         if not cotangents:
             return [variable.zero() for variable in self.variables]
         record = self.record or any(isinstance(g, Node) for g in cotangents.values())
@@ -218,7 +222,7 @@ class Run:
         return [self._plain_leaf(g) for g in found] if record else found
 
     def pull(self, seed: Any = None) -> Any:
-        """The cotangents of the arguments, from one of the output (1 for a single number)."""
+        """Return the cotangents of the arguments for a seed; the default 1 needs one number."""
         if seed is None:
             if isinstance(self.output, Node):
                 return self.like_arguments(self.pull_leaves({self.output: self.output.seed()}))
@@ -237,10 +241,10 @@ class Run:
         return self.like_arguments(self.pull_leaves(cotangents))
 
     def push_leaves(self, tangents: list[Any]) -> list[Any]:
-        """The tangents of the output's leaves, as plain as they can be."""
+        """Return the tangents of the output's leaves; plain if they depend on nothing else."""
         record = self.record or any(isinstance(t, Node) for t in tangents)
         given = {
-            x: x.spread(t if isinstance(t, Node) else np.array(t))  # not the caller's
+            x: x.spread(t if isinstance(t, Node) else np.array(t))  # walks may change the copy
             for x, t in zip(self.variables, tangents, strict=True)
         }
         start = next_serial()
@@ -253,12 +257,12 @@ class Run:
         return [self._plain_leaf(t) for t in _separate(made, start)]
 
     def push(self, tangent: Any) -> Any:
-        """The tangent of the output, from one of the arguments."""
+        """Return the tangent of the output for a tangent of the arguments."""
         tangents = trees.checked(with_tensors(tangent), self.arguments, "a tangent")
         return trees.rebuilt(self.output, self.push_leaves(tangents))
 
     def like_arguments(self, found: list[Any]) -> Any:
-        """Something for each variable, in the containers of the arguments."""
+        """Return the containers of the arguments with new leaves, one for each variable."""
         return trees.rebuilt(self.arguments, found)
 
 
@@ -268,7 +272,7 @@ def _no_tangent(constant: Any) -> Any:
 
 
 def _position(f: Callable[..., Any], k: int | str, argnums: Any, args: Any, kwargs: Any) -> int:
-    """Where among the positional arguments the one called `k` is, or the k-th of them."""
+    """Return the position of the argument named `k`, or check the position `k`."""
     if isinstance(k, str):
         bound = list(inspect.signature(f).bind(*args, **kwargs).arguments)
         if k in bound and bound.index(k) < len(args):

@@ -287,10 +287,10 @@ class Artist:
         for colour, data in maps:
             text = self.range(data, mean=False)
             font = f'color="{colour}" point-size="9"'
-            ranges += f'<td width="{_around(text, 9)}"><font {font}>{text}</font></td>'
+            ranges += f'<td width="{_centred_width(text, 9)}"><font {font}>{text}</font></td>'
         return (
             '<<table border="0" cellborder="0" cellspacing="3">'
-            f'<tr><td colspan="{len(maps)}" width="{_around(title)}">{title}</td></tr>'
+            f'<tr><td colspan="{len(maps)}" width="{_centred_width(title)}">{title}</td></tr>'
             f"<tr>{pictures}</tr><tr>{ranges}</tr></table>>"
         )
 
@@ -386,8 +386,8 @@ class Artist:
             return _escape(name), ""
         with np.errstate(all="ignore"):
             slope = self.text(node.op.partial(k, node._data, plain_data(node.inputs)))
-        told = any(char.isalpha() for char in rule)
-        text = _escape(f"{rule} = {slope}" if told else slope)
+        symbolic = any(char.isalpha() for char in rule)
+        text = _escape(f"{rule} = {slope}" if symbolic else slope)
         return _escape(name), f'<font color="{PARTIAL}"> {text} </font>'
 
     # Texts
@@ -438,7 +438,7 @@ def _reserved(label: str, size: float = 12.0) -> str:
     return f"{TABLE}<tr>{cell}</tr></table>"
 
 
-def _around(label: str, size: float = 12.0) -> int:
+def _centred_width(label: str, size: float = 12.0) -> int:
     """Return the width of a cell for a centred text.
 
     Graphviz fixes where the text begins, by the widths of Helvetica. A wider font grows to the

@@ -288,12 +288,12 @@ def _text(data: Any) -> str:
     return " ".join(text.split())
 
 
-def _exact(data: Any) -> Any:
+def _jsonable(data: Any) -> Any:
     """Return numbers for JSON; infinities and NaN, which JSON lacks, as strings."""
     if isinstance(data, list):
-        return [_exact(part) for part in data]
+        return [_jsonable(part) for part in data]
     if isinstance(data, np.ndarray | np.generic):
-        return _exact(data.tolist())
+        return _jsonable(data.tolist())
     return data if not isinstance(data, float) or math.isfinite(data) else str(data)
 
 
@@ -311,7 +311,7 @@ def _summary(data: Any) -> dict[str, Any]:
 def _numbers(data: Any) -> dict[str, Any]:
     """Return a summary, with the elements of a small array."""
     few = _is_real(data) and 0 < np.size(data) <= NUMBERS
-    return _summary(data) | ({"numbers": _exact(data)} if few else {})
+    return _summary(data) | ({"numbers": _jsonable(data)} if few else {})
 
 
 def _node_data(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> dict[str, Any]:
@@ -385,7 +385,7 @@ def _backward_steps(
             step["sum"] = [_text(before), _text(after)]
         if local is not None:
             parts = {"upstream": adjoints[node], "local": local, "share": share, "total": after}
-            step["exact"] = {name: _exact(part) for name, part in parts.items()}
+            step["exact"] = {name: _jsonable(part) for name, part in parts.items()}
         yield step
 
 

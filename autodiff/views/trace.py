@@ -94,7 +94,11 @@ class Trace:
 
     def _evaluation(self, node: Node, names: Names, notation: Notation) -> Line:
         if node.op is None:
-            return [names[node], _called(node, names, notation), number(node._data, notation)]
+            return [
+                names[node],
+                _variable_name(node, names, notation),
+                number(node._data, notation),
+            ]
         if node not in self.items:
             return [names[node], formula(node, names, notation), number(node._data, notation)]
         left, right = [], []
@@ -306,7 +310,7 @@ class _Adjoints(Trace):
     def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
         if node.op is None:
             adjoint = self.seed if node is self.output else self.adjoints.get(node, node.zero())
-            name = bar(_called(node, names, notation), notation)
+            name = bar(_variable_name(node, names, notation), notation)
             return [[name, bar(names[node], notation), number(adjoint, notation)]]
         lines = []
         for source in (node, *node.inputs):
@@ -371,7 +375,7 @@ class _Tangents(Trace):
 
     def _beside(self, node: Node, names: Names, notation: Notation) -> list[Line]:
         if node.op is None:
-            name = dot(_called(node, names, notation), notation)
+            name = dot(_variable_name(node, names, notation), notation)
             return [[dot(names[node], notation), name, number(self.tangents[node], notation)]]
         return [
             [
@@ -450,7 +454,7 @@ def _by_variable(variables: list[Node], tangents: Mapping[Any, Any]) -> dict[Nod
     return start
 
 
-def _called(node: Node, names: Names, notation: Notation) -> str:
+def _variable_name(node: Node, names: Names, notation: Notation) -> str:
     """Return the name of a variable, or x with its number."""
     return notation.name(node.name) if node.name else f"x{names[node][1:]}"
 

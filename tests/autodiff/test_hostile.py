@@ -239,7 +239,7 @@ def test_a_function_of_a_rule_that_is_wrong_is_found(what):
 def test_a_partial_of_a_value_is_one_real_number(partial):
     x = Value(3.0)
     y = custom_rule(partials=lambda out, x: partial)(lambda x: 2 * x)(x)
-    with pytest.raises((TypeError, ValueError), match="a rule of <lambda> gave"):
+    with pytest.raises((TypeError, ValueError), match=r"a rule of <lambda> .*return"):
         y.backward()
     for result in (None, "3", 1j, np.ones(3)):
         f = custom_rule(partials=lambda out, x: 1.0)(lambda x, result=result: result)

@@ -104,3 +104,9 @@ def test_jedi_shows_signatures():
     assert [parameter.name for parameter in found.params] == ["x", "axis", "keepdims"]
     offered = {c.name for c in jedi.Interpreter("ad.log", [{"ad": ad}]).complete()}
     assert {"log", "log1p", "logsumexp"} <= offered
+
+
+def test_numerical_functions_share_a_signature():
+    gradient, jacobian = map(inspect.signature, (ad.numerical_gradient, ad.numerical_jacobian))
+    assert gradient == jacobian
+    assert [*gradient.parameters] == ["f", "x", "method", "step", "with_error"]

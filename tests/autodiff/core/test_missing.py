@@ -19,7 +19,7 @@ def special():
 
 @pytest.mark.parametrize("name", sorted(SPECIAL))
 def test_the_error_for_a_missing_function_has_advice(name):
-    expected = f"module 'autodiff' has no attribute '{name}': not there yet, {advice(name)}"
+    expected = f"module 'autodiff' has no attribute '{name}': not available yet, {advice(name)}"
     with pytest.raises(AttributeError, match=f"^{re.escape(expected)}$"):
         getattr(autodiff, name)
 

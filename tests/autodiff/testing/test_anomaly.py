@@ -60,7 +60,7 @@ def test_backward_names_the_operation_and_the_line_that_built_it(kind):
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0") as error:
             z.backward()
         assert "# here" in _line_of(error)
-        assert "carried to it: float64 of shape (), 1\n" in str(error.value)
+        assert "given: float64 of shape (), 1\n" in str(error.value)
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0"):
             gradients(z, [x])
         with pytest.raises(FloatingPointError, match="derivative of sqrt by its input 0"):
@@ -117,7 +117,7 @@ def test_an_infinity_times_zero_is_no_anomaly():
 def test_sums_of_cotangents_and_parts_of_results_are_checked():
     y = Value(1.0) * 1.0
     z = y * 0.9 + y
-    with detect_anomaly(), pytest.raises(FloatingPointError, match="sum of what multiply"):
+    with detect_anomaly(), pytest.raises(FloatingPointError, match="contributions of multiply"):
         z.backward(1.7e308)
     broken = custom_rule(vjp=lambda g, out, x: x)(lambda x: (x, np.exp(1e9 * x)))
     x = Tensor([1.0])

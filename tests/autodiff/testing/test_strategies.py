@@ -25,7 +25,7 @@ from autodiff.testing import (
     points,
     strategies,
 )
-from autodiff.testing.operations import NOT_DRAWN, ON_TENSORS, carried, strand
+from autodiff.testing.operations import NOT_DRAWN, ON_TENSORS, perturbed, smooth_result
 from autodiff.testing.strategies import SHAPES
 
 
@@ -95,7 +95,9 @@ def test_a_program_prints_as_the_python_that_it_is(program):
 
 NUMBERS = 0.43, -1.2, 1.7, 2.6
 ARRAYS = [np.random.default_rng(3).uniform(-2, 2, shape) for shape in [*SHAPES[1:], (3, 3)]]
-STRANDS = [strand(x, place) for place, x in enumerate([*NUMBERS, *ARRAYS, *np.exp(ARRAYS[:1])])]
+PERTURBED = [
+    perturbed(x, place) for place, x in enumerate([*NUMBERS, *ARRAYS, *np.exp(ARRAYS[:1])])
+]
 
 
 @functools.cache
@@ -103,8 +105,8 @@ def drawn():
     """Return each operation's first operands, and its rows."""
     found = {}
     for operation in ON_TENSORS:
-        for operands in itertools.product(STRANDS, repeat=operation.arity):
-            if carried(operation, operands, len(STRANDS)) is not None:
+        for operands in itertools.product(PERTURBED, repeat=operation.arity):
+            if smooth_result(operation, operands, len(PERTURBED)) is not None:
                 output = operation.compute(*[Tensor(x[0]) for x in operands])
                 found[operation.text] = {node.op.name for node in ancestors(output) if node.op}
                 break
@@ -128,7 +130,7 @@ def test_every_function_is_drawn_or_exempt():
 def test_a_kink_at_the_origin_is_seen_from_all_sides(name):
     (operation,) = [each for each in ON_TENSORS if each.text == name + "({0}, {1})"]
     for places in itertools.combinations(range(25), 2):
-        assert carried(operation, [strand(0.0, place) for place in places], 25) is None
+        assert smooth_result(operation, [perturbed(0.0, place) for place in places], 25) is None
 
 
 def shrunk(strategy, is_wrong):
@@ -172,7 +174,7 @@ def test_a_wrong_transpose_shrinks_to_one_line_on_a_small_array(monkeypatch):
 def test_a_wrong_rule_is_no_reason_not_to_draw_it(monkeypatch):
     (tanh,) = [operation for operation in ON_TENSORS if operation.text == "tanh({0})"]
     monkeypatch.setattr(TABLE["tanh"], "partials", (lambda out, x: np.inf,))
-    assert carried(tanh, STRANDS[:1], 1) is not None
+    assert smooth_result(tanh, PERTURBED[:1], 1) is not None
 
 
 def test_a_custom_rule_becomes_a_test():
