@@ -82,7 +82,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("cross_entropy", "_excess: 1 for -1 *"): "of two axes the last is the second",
     ("matmul", "_right: 1 for -1 in expand_dims(x, axis=-1)"): "of two axes the last is the second",
     ("prod", "_others: 1 for -1 *"): "of two axes the last is the second",
-    ("setitem", "_what_stays: value.ndim for value.ndim - kept.ndim"): (
+    ("setitem", "_assigned_part: len(shape_of(value)) for len(shape_of(value)) - kept.ndim"): (
         "additional leading axes of length 1 are undone like broadcast ones"
     ),
     ("vecdot", "_along: -1 for like.ndim - 1"): "both are the last axis",
@@ -106,7 +106,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         for name, part in [
             ("eigh", "diagonal(inner)"),
             ("eigvalsh", "sum(*)"),
-            ("lstsq", "sum(*)"),
             ("lstsq", "conj(rest) * change"),
             ("slogdet", "change"),
             ("svd", "diagonal(inner)"),

@@ -135,7 +135,7 @@ class PyTorch(Peer):
 
         def call(*args: Any, **params: Any) -> Any:
             if params.get("axis", 0) == ():
-                raise TypeError("no axes: by which PyTorch means all of them")
+                raise TypeError("axis=() means all axes in PyTorch")
             args = tuple(map(self._tensor, args))
             renamed = {
                 PYTORCHS_PARAMETERS.get(key, key): self._tensor(x) for key, x in params.items()

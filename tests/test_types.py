@@ -1,4 +1,4 @@
-"""Ordinary uses pass mypy in strict mode, and do what they say.
+"""Ordinary uses pass mypy in strict mode, and run.
 
 `python -m tests.type_checks` also runs pyright.
 """

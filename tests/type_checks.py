@@ -1,6 +1,6 @@
 """Strict type checkers on ordinary uses: `python -m tests.type_checks` runs mypy and pyright.
 
-pyright is taken from the PATH, or fetched by npx.
+pyright is found on PATH, or run by npx.
 """
 
 import json
@@ -18,7 +18,7 @@ USES = ROOT / "tests" / "uses" / "ordinary.py"
 
 
 def sources(folder: Path) -> list[str]:
-    """Write what is checked into a folder: ordinary uses, and an import of every public name."""
+    """Write the checked files into a folder: ordinary uses, and an import of every public name."""
     names = ", ".join(autodiff.__all__)
     (folder / "every_name.py").write_text(f"from autodiff import {names}\n\nprint({names})\n")
     (folder / "ordinary.py").write_text(USES.read_text())

@@ -1,8 +1,8 @@
-"""NumPy's `fft`: linear maps, all of them.
+"""The namespace of `numpy.fft`: linear maps.
 
-Four transforms along one axis and two shifts are rows; all else is written with these, as NumPy
-itself writes it. The conjugate transpose of a Fourier transform is the opposite transform with the
-opposite norm; that of padding or cropping to n points is cropping or padding back.
+Four transforms along one axis and two shifts are rows; the others are expressions over these, as in
+NumPy. The conjugate transpose of a Fourier transform is the inverse transform with the opposite
+norm. The transpose of padding or cropping to n points is cropping or padding back.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward"
 
 
 def _resized(x: Any, like: Any, axis: int) -> Any:
-    """x padded with zeros or cropped along an axis to the length of another array."""
+    """Pad x with zeros, or crop it, along an axis to the length of another array."""
     size, wanted = x.shape[axis], like.shape[axis]
     index = (slice(None),) * (axis % x.ndim) + (slice(min(size, wanted)),)
     if wanted > size:
@@ -49,7 +49,7 @@ def _resized(x: Any, like: Any, axis: int) -> Any:
 
 
 def _multiplicity(g: Any, n: int, axis: int) -> Any:
-    """How many of n frequencies each that `rfft` keeps stands for: itself and its conjugate."""
+    """Return 2 for the frequencies of `rfft` whose conjugate it leaves out, 1 for the others."""
     shape = [1] * g.ndim
     shape[axis] = n // 2 + 1
     counts = np.full(n // 2 + 1, 2, np.finfo(g.dtype).dtype)
@@ -66,7 +66,7 @@ def _rfft_transpose(g: Any, a: Any, n: int | None = None, axis: int = -1, norm: 
 
 
 def _irfft_transpose(g: Any, a: Any, n: int | None = None, axis: int = -1, norm: Any = None) -> Any:
-    # exactly real where irfft ignores imaginary parts, as rfft is there
+    # rfft is exactly real where irfft ignores imaginary parts, and so is the cotangent
     bins = rfft(g, axis=axis, norm=_OPPOSITE[norm])
     return _resized(bins * _multiplicity(g, g.shape[axis], axis), a, axis)
 
@@ -102,10 +102,10 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Any = None) -> Any
 
 
 def _steps(a: Any, s: Any, axes: Any, last: int | None = -1) -> list[tuple[int | None, int]]:
-    """The transforms along one axis that make one along several: length and axis of each.
+    """Return length and axis of the one-dimensional transforms that make one along several axes.
 
-    A length of -1 is NumPy's way of saying: as many as the array has. Without `s` all axes have
-    that, or `last` for the last one.
+    A length of -1 stands for the array's length, as in NumPy. Without `s` it is the default, and
+    `last` the default of the last axis.
     """
     shape = np.shape(a)
     if axes is None:

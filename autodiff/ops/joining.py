@@ -1,4 +1,4 @@
-"""Functions that join arrays, and those that split them."""
+"""Functions that join and split arrays."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ __all__ = [
 
 concat = concatenate
 
-_DEEPEST = 64  # axes, which NumPy's arrays have at most
+_DEEPEST = 64  # the largest number of axes in NumPy
 _NUMBERS = {float, int, bool, complex}
 
 
 def array(object: Any, dtype: Any = None) -> Any:
-    """Return one array of nested lists of numbers, arrays, Values and Tensors.
+    """Return one array from nested lists of numbers, arrays, Values and Tensors.
 
-    What `numpy.array` does for numbers.
+    Does the same as `numpy.array` does for numbers.
 
     Parameters
     ----------
     object : number, array, node, or nested lists and tuples of them
-        All lists of the same depth have the same length; an array stands for nested lists.
+        All lists of the same depth have the same length; an array counts as nested lists.
     dtype : dtype, optional
-        That of the result; left out, one that holds all elements.
+        The dtype of the result. The default is the common dtype of all elements.
 
     Returns
     -------
@@ -103,14 +103,16 @@ def _gathered(nested: Any, elements: list[Any], place: tuple[int, ...]) -> tuple
         nested = nested.tolist()
     if isinstance(nested, list | tuple):
         if len(place) == _DEEPEST:
-            raise ValueError(f"array: lists are nested more than {_DEEPEST} deep, or in themselves")
+            raise ValueError(
+                f"array: lists are nested more than {_DEEPEST} deep, or contain themselves"
+            )
         shapes = [_gathered(part, elements, (*place, i)) for i, part in enumerate(nested)]
         for i, shape in enumerate(shapes):
             if shape != shapes[0]:
                 raise ValueError(
                     f"array: the lists are ragged: {_path((*place, 0))} has shape {shapes[0]}, "
-                    f"{_path((*place, i))} has shape {shape}; autodiff.concatenate joins parts of "
-                    "different lengths"
+                    f"{_path((*place, i))} has shape {shape}: join parts of different lengths with "
+                    "autodiff.concatenate"
                 )
         return (len(nested), *(shapes[0] if shapes else ()))
     elements.append(_number(nested, place))
@@ -123,12 +125,12 @@ def _number(x: Any, place: tuple[int, ...]) -> Any:
         return x
     if isinstance(x, Real) and not isinstance(x, np.generic):  # a Fraction
         return float(x)
-    found = x if hasattr(x, "dtype") else np.asarray(x)  # of a range, a buffer
+    found = x if hasattr(x, "dtype") else np.asarray(x)  # e.g. a range or a buffer
     if found.dtype.kind in "fciub":
         return found
     raise TypeError(
-        f"array: {_path(place)} is {x!r:.40} of type {type(x).__name__}: it takes numbers, arrays, "
-        "Values, Tensors, and nested lists of them"
+        f"array: {_path(place)} is {x!r:.40} of type {type(x).__name__}: pass numbers, arrays, "
+        "Values, Tensors, or nested lists of them"
     )
 
 
@@ -179,7 +181,7 @@ def _leaves(nested: Any) -> list[Any]:
 
 
 def _refilled(nested: Any, leaves: Iterator[Any]) -> Any:
-    """The same nest of lists with other leaves."""
+    """Return the same nested lists with other leaves."""
     if isinstance(nested, list):
         return [_refilled(part, leaves) for part in nested]
     return next(leaves)
@@ -194,7 +196,7 @@ def block(arrays: Any) -> Any:
 
 @composite(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """numpy.insert, where what is inserted may be a number, array, Value or Tensor."""
+    """numpy.insert; the values may be a number, array, Value or Tensor."""
     refuse_nodes(obj)
     elements, (old, new) = pooled([arr, values], own(data_of(arr)).dtype)
     return elements[np.insert(old, obj, new, axis)]

@@ -22,7 +22,7 @@ from autodiff.ops.table import composite, conj
 
 
 def _steepest(out: Any, x: Any, axis: Any, ord: Any) -> Any:
-    """The direction in which the norm grows fastest, as steep as it does; 0 where out is 0."""
+    """Return the gradient of the norm; 0 where the norm is 0."""
     out = _aligned(out, x, axis)
     if ord == 0:
         return np.zeros_like(data_of(x))
@@ -73,12 +73,12 @@ vector_norm = general(
         Kink("ties for the norm of order ±∞", _tied_elements),
         Kink("an element of 0 if the order is 1 or less", _zero_elements),
     ),
-    doc="The norm of any order of the vectors along an axis, or several.",
+    doc="Return the norms of vectors along one axis or several, of any order.",
 )
 
 
 def _tied(values: Any, size: int, ord: int) -> Any:
-    """Singular values of which those that reach the extreme, to rounding, are equal to it."""
+    """Return singular values, with those that equal the extreme to rounding set to it."""
     data = data_of(values)
     if not data.size:
         return values
@@ -89,7 +89,7 @@ def _tied(values: Any, size: int, ord: int) -> Any:
 
 @composite(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """numpy.linalg.norm: of vectors along an axis, or matrices along two, of any order."""
+    """numpy.linalg.norm: norms of vectors along one axis or of matrices along two."""
     x = as_array(x)
     if ord is None and axis is None:
         return vector_norm(x, keepdims=keepdims)
@@ -113,5 +113,5 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 @composite(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """numpy.linalg.matrix_norm: the norm of any order of matrices (..., m, n)."""
+    """numpy.linalg.matrix_norm: the norms of matrices (..., m, n), of any order."""
     return norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)

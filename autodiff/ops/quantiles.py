@@ -1,4 +1,4 @@
-"""Median, quantile, percentile and their kin: elements by their order, or between two such."""
+"""Order statistics (median, quantile, percentile): an element, or a mean of two neighbours."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _LINES = {
     "median_unbiased": (1 / 3, 1 / 3),
     "normal_unbiased": (3 / 8, 3 / 8),
 }
-"""Hyndman and Fan's α and β of NumPy's methods by which the result changes with q.
+"""Hyndman and Fan's α and β of NumPy's methods whose results are not steps in q.
 
-Of n elements it has the rank (n + 1 - α - β) q + α - 1. By the other methods it goes in steps.
+The result of n elements has the rank (n + 1 - α - β) q + α - 1.
 """
 
 
 class OrderStatistic(General):
     """A row whose second argument `q` is an input if it is a node, and a parameter otherwise.
 
-    As a parameter it stays a Python number, which leaves the result its dtype.
+    As a parameter it stays a Python number, which does not change the dtype of the result.
     """
 
     def __call__(self, *args: Any, **params: Any) -> Any:
@@ -55,15 +55,18 @@ class OrderStatistic(General):
         several = isinstance(axis, tuple) and len(axis) != 1
         if several and len(shape) > 1 and "nan" in self.name:
             raise TypeError(
-                f"{self.name} has no derivative by a q of shape {shape} over axis={axis}, where "
-                "NumPy puts the axes of the result in an order of its own: pass q.ravel()"
+                f"{self.name} has no derivative by a q of shape {shape} over axis={axis}, since "
+                "NumPy mixes the axes of the result: pass q.ravel()"
             )
         rest = {name: value for name, value in named.items() if name != "q"}
         return (joined(a) if is_object(a) else a, q), rest
 
 
 def _ranks(lines: Any, order: Any) -> Any:
-    """0, 1, 2, ... for the elements of a line in order; NaN for NaNs among others."""
+    """Return the ranks 0, 1, 2, ... of the elements of each line, and NaN for NaN.
+
+    A line of NaN only has the ranks 0.
+    """
     ranks = alike(np.empty(lines.shape, lines.real.dtype), lines)
     which = np.arange(len(lines))[:, None]
     ranks[which, order] = alike(np.arange(lines.shape[1], dtype=ranks.dtype), lines)
@@ -74,36 +77,39 @@ def _ranks(lines: Any, order: Any) -> Any:
 
 
 def _under(q: Any, out: Any) -> Any:
-    """q, or what has its shape, in dimensions that broadcast against the result."""
+    """Return q, or an array of its shape, reshaped to broadcast against the result."""
     return q.reshape(q.shape + (1,) * (out.ndim - q.ndim))
 
 
 def _method(params: dict[str, Any]) -> Any:
-    # older versions of NumPy have the other name too
+    # older versions of NumPy have both names
     return params.get("interpolation") or params.get("method", "linear")
 
 
 def _growth(count: Any, q: Any, method: Any) -> Any:
-    """How fast the rank of a result, of `count` elements each, grows with q (a part of 1)."""
+    """Return the derivative by q, from 0 to 1, of the rank of results of `count` elements each."""
     if method not in _LINES:
         return 0 * count
     first, last = _LINES[method]
     growth = count + 1 - first - last
     rank = growth * q + first - 1
-    # beyond the first and the last element, which "linear" does not go, it stays what it is
+    # the rank is clipped to the first and the last element ("linear" never exceeds them)
     return np.where((method == "linear") | ((rank >= 0) & (rank < count - 1)), growth, 0)
 
 
 def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
-    """A row of a function whose result is an element, by its order, or lies between two such.
+    """Make a row of an order statistic; `whole` is the q of the last element, if there is a q.
 
-    Of the elements' ranks, whatever its method, it makes the rank of its result: so the derivative
-    goes to the elements on either side of that. Likewise it tells which line a result is of.
-    `whole` is the q of the last element, if there is a q.
+    Applied to the ranks of the elements, the function returns the rank of its result, by any
+    method. The derivative goes to the two elements next to that rank. Applied to the numbers of the
+    lines, it returns the line of each result.
     """
 
     def neighbours(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
-        """The places of both among the lines, the share of the second, and its growth with q."""
+        """Return the indices of both neighbours, the second one's share, and its derivative by q.
+
+        Before the derivative comes a mask of the results that are NaN.
+        """
         out, x, q = data_of(out), data_of(x), data_of(q)
         given = params | {"q": q} if whole else params
         lines = lined_up(x, axis)
@@ -126,14 +132,14 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
         return (line, order[line, low]), (line, order[line, high]), share, missing, growth
 
     def shares(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
-        """The places of both neighbours, each with its share."""
+        """Return the indices of both neighbours, each with its share."""
         one, two, share, missing, growth = neighbours(out, x, q, axis, params)
-        if isinstance(q, Node):  # by which the shares have a derivative, too
+        if isinstance(q, Node):  # record the derivative of the shares by q
             share = share + _under(q - data_of(q), out) * growth
         return (one, where(missing, 0, 1 - share)), (two, where(missing, 0, share))
 
     def slope(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
-        """The derivative by q: how far apart the neighbours are, and how fast one goes past."""
+        """Return the derivative by q: the gap between the neighbours times the rank's growth."""
         one, two, _, _, growth = neighbours(out, x, q, axis, params)
         lines = lined_up(x, axis)
         gap = getitem(lines, index=two) - getitem(lines, index=one)
@@ -167,19 +173,19 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
         return _under(t, out) * slope(out, x, q, axis, params)
 
     def tied(out: Any, x: Any, q: Any = None, axis: Axes = None, **params: Any) -> Any:
-        """Whether other elements are equal to those that each result is made of."""
+        """Return whether further elements equal one of the neighbours of a result."""
         if not x.size:
             return False
         lines = lined_up(x, axis)
         (one, of_one), (two, of_two) = shares(out, x, q, axis, params)
         first, second, line = lines[one], lines[two], lines[one[0]]
-        both = (first == second) & (of_one == of_two)  # then their order is no matter
+        both = (first == second) & (of_one == of_two)  # their order does not matter
         return ((of_one > 0) & ((line == first[..., None]).sum(axis=-1) > 1 + both)) | (
             (of_two > 0) & ((line == second[..., None]).sum(axis=-1) > 1 + both)
         )
 
     def turning(out: Any, x: Any, q: Any, axis: Axes = None, **params: Any) -> Any:
-        """Whether the slope by q is another on the other side, or the result is."""
+        """Return whether the derivative by q, or the result, differs on the two sides of q."""
         if not x.size:
             return False
         step = 4 * np.finfo(q.dtype).eps

@@ -142,7 +142,7 @@ def weighted(
 
 
 def shares(chosen: Any, x: Any, axis: Axes, others: Any = 0) -> Any:
-    """Return equal shares for the chosen elements, of which `others` more are not in x."""
+    """Return equal shares for the chosen elements; `others` counts further ones outside x."""
     count = np.sum(chosen, axis=axis, keepdims=True) + others
     return np.divide(chosen, np.maximum(count, 1), dtype=x.dtype)
 

@@ -1,4 +1,4 @@
-"""Rows and functions for the shape of an array, and for indexing it."""
+"""Functions for shapes, indexing and dtypes of arrays."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ __all__ = [
 def _scatter(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
     out = np.zeros_like(x, shape=shape)
     if _selects_once(index):
-        out[index] = x[()]  # the number, of a 0-d array of Values
+        out[index] = x[()]  # [()] unpacks a 0-d array of a Value
     elif isinstance(index, np.ndarray) and len(shape) > 1:
-        # rows: NumPy adds several times faster if told each element's place
+        # rows: np.add.at is several times faster with an index for each element
         size = math.prod(shape[1:])
         places = index[..., None] * size + np.arange(size)
         np.add.at(out.reshape(-1), places, x.reshape(places.shape))
@@ -59,7 +59,7 @@ def _scatter(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
 
 
 def _selects_once(index: Any) -> bool:
-    """Whether an index names no element twice: all but integer arrays do."""
+    """Return whether an index selects no element twice: true unless it has integer arrays."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
         part is None
@@ -71,13 +71,13 @@ def _selects_once(index: Any) -> bool:
 
 
 def refuse_nodes(*indices: Any) -> None:
-    """An index, a mask or a condition is no variable."""
+    """Raise a TypeError if an index, a mask or a condition is a node."""
     for index in indices:
         for part in index if isinstance(index, tuple | list) else (index,):
             if isinstance(part, Node):
                 raise TypeError(
-                    f"a {type(part).__name__} is no index and no condition: use the result of a "
-                    "comparison (x > 0), or whole numbers outside the graph (i.astype(int))"
+                    f"a {type(part).__name__} cannot be an index or a condition: use the result of "
+                    "a comparison (x > 0), or integers outside the graph (i.astype(int))"
                 )
 
 
@@ -92,7 +92,7 @@ def _broadcast_to(array: Any, shape: Any = ()) -> Any:
         return np.broadcast_to(array, shape)
     view = np.ndarray(shape, array.dtype, array, strides=(0,) * len(shape))
     view.setflags(write=False)
-    return view  # NumPy's, of one number, in a fraction of the time
+    return view  # the same view as NumPy's, several times faster for a single number
 
 
 def _astype(x: Any, dtype: Any = float, copy: bool = True) -> Any:
@@ -101,7 +101,7 @@ def _astype(x: Any, dtype: Any = float, copy: bool = True) -> Any:
 
 
 class _Casting(Linear):
-    """Numbers in another dtype, which is no function to differentiate if it is not floating."""
+    """A row that returns plain arrays for integer and boolean dtypes."""
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         inputs, named = self.bind(args, params)
@@ -109,13 +109,13 @@ class _Casting(Linear):
         known = named.keys() <= {*self.parameters}
         if known and isinstance(x, Node) and np.dtype(named.get("dtype", float)).kind in "iub":
             found = self.plain([current(x)], named)
-            # what NumPy would have as a number
+            # NumPy returns a scalar for a scalar
             return found[()] if getattr(x, "immutable", True) else found
         return super().__call__(*inputs, **named)
 
 
 def in_dtype(x: Any, dtype: Any) -> Any:
-    """x in another dtype, which must be one that a node may have if x is a node."""
+    """Return x in another dtype; if x is a node, raise a TypeError for one that it cannot have."""
     return astype(x, dtype=floating(dtype, "astype") if isinstance(x, Node) else dtype)
 
 
@@ -123,13 +123,13 @@ def _checked(order: Any) -> Any:
     if order in ("C", "F"):
         return order
     raise ValueError(
-        f"order={order!r} asks how the elements lie in memory, which is no part of an array's "
-        "value: say 'C' (rows first) or 'F' (columns first)"
+        f"order={order!r} depends on the memory layout, which a node does not have: pass 'C' (rows "
+        "first) or 'F' (columns first)"
     )
 
 
 def _reshape(a: Any, shape: Any = (), order: Any = "C") -> Any:
-    # NumPy 2.0 and 2.1 name the parameter differently
+    # by position: the name differs between NumPy 2.0 and 2.1
     return np.reshape(a, shape, _checked(order))
 
 
@@ -150,7 +150,7 @@ ravel = linear(
 
 
 def _inverse(axes: Any, ndim: int) -> Any:
-    """The permutation of axes that undoes this one."""
+    """Return the inverse permutation of axes."""
     return None if axes is None else tuple(np.argsort([axis % ndim for axis in axes]).tolist())
 
 
@@ -173,9 +173,9 @@ astype = linear(
     lambda g, x, dtype=float, copy=True: g,
     kind=_Casting,
     name="astype",
-    doc="""x in another dtype: a node, or a plain array of integers or truth values.
+    doc="""Return x in another dtype: a node, or a plain array for an integer or boolean dtype.
 
-    These have no derivative, as the places of `argmax` have none: the result is outside the graph.
+    A plain array is outside the graph, like the indices of `argmax`, and has no derivative.
 
     >>> from autodiff import Tensor
     >>> Tensor([1.5, 2.5]).astype(int)
@@ -187,7 +187,7 @@ if hasattr(np, "astype"):  # from NumPy 2.1 on
 
 
 def _permuted(x: Any, permute: Callable[[Any], Any]) -> Any:
-    """x with its axes in the order that `permute` gives to those of an array."""
+    """Return x with its axes permuted as `permute` permutes the axes of an array."""
     stand_in = np.empty(range(len(shape_of(x))))  # axis i has length i
     return transpose(x, axes=permute(stand_in).shape)
 
@@ -211,7 +211,7 @@ def matrix_transpose(x: Any) -> Any:
 
 
 def _promoted(function: Callable[[Any], Any], arrays: Any) -> Any:
-    """Each array in the shape that `function` gives it; one array alone, several in a tuple."""
+    """Return each array in the shape that `function` gives it: one array, or a tuple of several."""
     shapes = [function(np.broadcast_to(0, np.shape(x))).shape for x in arrays]
     promoted = tuple(reshape(x, shape) for x, shape in zip(arrays, shapes, strict=True))
     return promoted[0] if len(promoted) == 1 else promoted
@@ -243,7 +243,7 @@ def broadcast_arrays(*args: Any) -> Any:
 
 
 class _Reading(Linear):
-    """Elements of an array, whose cotangents are added to those of the array in place."""
+    """A row that reads elements; cotangents are added to those of the array in place."""
 
     access = "read"
 
@@ -258,7 +258,7 @@ class _Reading(Linear):
 
 
 class _Writing(Linear):
-    """An array with other elements: its cotangent is that of the result, with zeros there."""
+    """A row that assigns elements; the array's cotangent is the result's, with zeros there."""
 
     access = "write"
 
@@ -286,21 +286,21 @@ getitem = linear(
     kind=_Reading,
     name="getitem",
     symbol="[ ]",
-    doc="x[index], for basic, boolean and integer indices.",
+    doc="Return x[index], for basic, boolean and integer indices.",
 )
 scatter = linear(
     _scatter,
     lambda g, x, index=(), shape=(): getitem(g, index=index),
     name="scatter",
-    doc="Zeros of the given shape with x added in at [index]: the transpose of x[index].",
+    doc="Return zeros of the given shape with x added at [index]: the transpose of x[index].",
 )
 
 
 def write(array: Any, index: Any, value: Any) -> None:
-    """Assign to elements of a plain array, as NumPy does but for complex numbers."""
+    """Assign to elements of a plain array as NumPy does; refuse complex numbers in a real one."""
     if np.iscomplexobj(value) and not np.iscomplexobj(array):
         raise TypeError("complex numbers do not fit into a real array: .astype(complex) first")
-    # [()] is the number, of a 0-d array of Values
+    # [()] unpacks a 0-d array of a Value
     array[index] = value[()] if isinstance(value, np.ndarray) else value
 
 
@@ -312,19 +312,19 @@ def _setitem(x: Any, value: Any, index: Any = ()) -> Any:
 
 
 def _without(g: Any, index: Any) -> Any:
-    """g with zeros at [index]."""
+    """Return g with zeros at [index]."""
     return setitem(g, np.zeros((), g.dtype), index=index)
 
 
-def _what_stays(g: Any, value: Any, index: Any) -> Any:
-    """g[index], with zeros for the elements of an assignment that a later one overwrites."""
+def _assigned_part(g: Any, value: Any, index: Any) -> Any:
+    """Return g[index], with zeros for values that a repeated index overwrites."""
     kept = getitem(g, index=index)
     if not _selects_once(index):
         places = alike(np.zeros(g.shape, int), g)
         order = alike(np.arange(kept.size).reshape(kept.shape), g)
         places[index] = order
         kept = row("where")(places[index] == order, kept, 0)
-    # NumPy lets a value have more axes than its place, if they are of length 1
+    # in NumPy a value may have additional axes of length 1
     more = len(shape_of(value)) - kept.ndim
     return kept if more <= 0 else kept.reshape((1,) * more + kept.shape)
 
@@ -332,24 +332,24 @@ def _what_stays(g: Any, value: Any, index: Any) -> Any:
 setitem = linear(
     _setitem,
     lambda g, x, value, index=(): _without(g, index),
-    lambda g, x, value, index=(): _what_stays(g, value, index),
+    lambda g, x, value, index=(): _assigned_part(g, value, index),
     jointly=True,
     kind=_Writing,
     name="setitem",
     symbol="[ ]=",
-    doc="x with x[index] = value carried out.",
+    doc="Return a copy of x after x[index] = value.",
 )
 tensor = linear(
     lambda x: np.asarray(x, float),
     lambda g, x: g,
     name="tensor",
-    doc="A Value as a Tensor of shape ().",
+    doc="Return a Value as a Tensor of shape ().",
 )
-tensor.weak = True  # or its input would first be made a Tensor
+tensor.weak = True  # otherwise its input would be converted to a Tensor first
 
 
 def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
-    """What the k-th array has become in their concatenation."""
+    """Return the part of g that belongs to the k-th of the concatenated arrays."""
     shape = shape_of(arrays[k])
     if axis is None:
         start = sum(math.prod(shape_of(x)) for x in arrays[:k])
@@ -359,14 +359,14 @@ def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
 
 
 def as_array(x: Any) -> Any:
-    """What has a shape as it is, a Value as a Tensor, anything else as an array."""
+    """Return arrays and Tensors unchanged, a Value as a Tensor, anything else as an array."""
     if isinstance(x, Node):
         return x if type(x) is Node.tensor else tensor(x)
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
-    """The index that is `part` along one axis and everything along those before it."""
+    """Return the index `part` along one axis, with full slices along those before it."""
     return (slice(None),) * (axis % ndim) + (part,)
 
 
@@ -396,21 +396,21 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def of_shape(seed: Any, shape: tuple[int, ...]) -> Any:
-    """Return a seed as an array or Tensor, if it has the shape of its output."""
+    """Return a seed as an array or Tensor; raise a ValueError if its shape is not the output's."""
     if shape_of(seed) != shape:
         raise ValueError(f"the seed has shape {shape_of(seed)}, the output {shape}")
     return as_array(seed)
 
 
 def fitted(g: Any, like: Any) -> Any:
-    """A cotangent of `like` in its shape and dtype, as its rules may give more than that."""
+    """Return a cotangent in the shape and dtype of `like`; rules may return a broadcast one."""
     if g.shape != like.shape:
         g = unbroadcast(g, like.shape)
     return g if g.dtype is like.dtype else _cast(g, like.dtype)
 
 
 def spread(t: Any, like: Any) -> Any:
-    """A tangent of `like` in its shape and dtype, as its rules may give less than that."""
+    """Return a tangent in the shape and dtype of `like`; rules may return a smaller one."""
     if shape_of(t) != like.shape:
         t = broadcast_to(t, shape=like.shape)
     return _cast(as_array(t), like.dtype)

@@ -29,7 +29,7 @@ __all__ = ["average", "corrcoef", "cov"]
 
 
 def _fitting_weights(weights: Any, a: Any, axis: Axes) -> Any:
-    """Weights in dimensions that broadcast against a."""
+    """Return the weights, reshaped to broadcast against a."""
     weights = as_array(weights)
     if weights.shape == a.shape:
         return weights
@@ -37,7 +37,7 @@ def _fitting_weights(weights: Any, a: Any, axis: Axes) -> Any:
     if axis is None or weights.shape != tuple(a.shape[i] for i in axes):
         raise (TypeError if axis is None else ValueError)(
             f"average of shape {a.shape} over axis={axis} cannot take weights of shape "
-            f"{weights.shape}: they have the shape of the array, or of the axes given"
+            f"{weights.shape}: pass weights of the shape of the array, or of the axes given"
         )
     shape = [n if i in axes else 1 for i, n in enumerate(a.shape)]
     return weights.transpose(tuple(np.argsort(axes))).reshape(shape)
@@ -52,7 +52,7 @@ def average(
     *,
     keepdims: bool = False,
 ) -> Any:
-    """numpy.average for arrays and Tensors, differentiable by the weights too."""
+    """numpy.average for arrays and Tensors; differentiable by the weights too."""
     a = as_array(a)
     if weights is None:
         result = mean(a, axis=axis, keepdims=keepdims)
@@ -71,7 +71,7 @@ def average(
 
 
 def _variables(m: Any, dtype: Any, upright: bool) -> Any:
-    """Observations as a matrix with a row for each variable."""
+    """Return observations as a matrix with a row for each variable."""
     m = as_array(m)
     if m.ndim > 2:
         raise ValueError(f"cov and corrcoef take at most 2 dimensions, not shape {m.shape}")
@@ -100,7 +100,7 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """numpy.cov for arrays and Tensors, differentiable by aweights too."""
+    """numpy.cov for arrays and Tensors; differentiable by aweights too."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError(f"cov: ddof must be an integer, not {ddof!r}")
     if dtype is None:
@@ -138,7 +138,7 @@ def cov(
 
 
 def _within_one(c: Any) -> Any:
-    """Rounding may carry a correlation beyond 1, where it is flat."""
+    """Clip a correlation to [-1, 1], which only rounding exceeds."""
     return where(abs(data_of(c)) > 1, np.sign(data_of(c)), c)
 
 

@@ -155,18 +155,18 @@ def is_complex(x: Any) -> bool:
 
 
 def floating(dtype: Any, name: str) -> np.dtype[Any]:
-    """Return a dtype that a node may have.
+    """Return a dtype that a node can have.
 
     Raises
     ------
     TypeError
-        If it is none, with the name of the function that was to compute in it.
+        If the dtype is not inexact; the message names the function.
     """
     found: np.dtype[Any] = np.dtype(dtype)
     if found.kind not in "fc":
         raise TypeError(
-            f"{name}: a node holds floating numbers, not dtype {found}: call it on x.astype(dtype) "
-            "to compute outside the graph"
+            f"{name}: a node cannot have dtype {found}: call it on x.astype(dtype) to compute "
+            "outside the graph"
         )
     return found
 

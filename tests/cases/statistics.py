@@ -19,7 +19,7 @@ METHODS = [
 
 @st.composite
 def quantiles(draw, whole=1, nans=False):
-    """A reduction at one quantile or several, by any method, on arrays that may contain NaN."""
+    """A reduction at one q or several, by any method, on arrays that may contain NaN."""
     case = draw(reduction())
     parts = st.sampled_from([5, *range(17)]).map(lambda k: whole * k / 16)
     # half precision goes with any other
@@ -38,13 +38,13 @@ def with_nans(draw, case):
 
 
 def within(numbers, whole):
-    """Numbers from (-2, 2) as parts of a whole, none of which is at an element or at a step."""
+    """Map numbers from (-2, 2) to quantiles, none at an element or at a step."""
     return whole * (numbers / 4.37 + 0.4993)
 
 
 @st.composite
 def parts(draw, whole=1, nans=False):
-    """A quantile to be differentiated by the parts too."""
+    """A quantile with q as a variable."""
     case = draw(quantiles(whole, nans))
     params = {name: value for name, value in case.params.items() if name != "q"}
 

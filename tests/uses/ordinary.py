@@ -1,4 +1,4 @@
-"""Ordinary uses of the library, which strict type checkers must pass without a complaint."""
+"""Ordinary uses of the library, which pass strict type checkers."""
 
 from __future__ import annotations
 

@@ -366,7 +366,7 @@ def test_random_programs_in_place(program):
 
 
 def central(f, x, direction, step):
-    """A central difference: how it changes with the step says how far it may be off."""
+    """Return a central difference; its change with the step bounds its error."""
     with np.errstate(all="ignore"):
         return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
 
@@ -612,3 +612,14 @@ def test_a_checkpointed_function_may_not_write_to_its_argument():
 
     with pytest.raises(TypeError, match=r"doubled writes to its argument.*x\.copy\(\)"):
         grad(ad.checkpoint(doubled))(np.ones(2))
+
+
+@pytest.mark.parametrize("program", [heat, thomas, histogram, gauss], ids=lambda f: f.__name__)
+def test_watched_walks_use_the_rows_themselves_and_agree(program):
+    point = np.random.default_rng(3).normal(size=(4, 4)) + np.eye(4)
+    direction = np.cos(np.arange(16.0)).reshape(4, 4)
+    slope, pushed = grad(program)(point), jvp(program, (point,), (direction,))[1]
+    with ad.detect_anomaly():
+        np.testing.assert_allclose(grad(program)(point), slope, rtol=1e-12, atol=1e-12)
+        watched = jvp(program, (point,), (direction,))[1]
+    np.testing.assert_allclose(watched, pushed, rtol=1e-12)

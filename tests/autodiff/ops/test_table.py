@@ -264,7 +264,7 @@ def test_every_row_is_found_by_its_numpy_function_and_public():
 
 
 def recorded(function, calls):
-    """The function, with a note of what it was called with and what it returned."""
+    """Return the function, recording its arguments and its result in a list."""
 
     def call(*args, **params):
         out = function(*args, **params)
@@ -275,18 +275,18 @@ def recorded(function, calls):
 
 
 def root_of(x):
-    """The Tensor whose memory a Tensor shows."""
+    """Return the Tensor whose memory a Tensor shares."""
     view = view_behind(x)
     return x if view is None else view.root
 
 
 def kinds_of_results(call):
-    """For each floating result: is it a number, a view of an argument, contiguous?"""
+    """Return for each floating result whether it is a scalar, a view, contiguous."""
     args, params, out = call
     given = [x for x in trees.leaves((args, params)) if isinstance(x, Tensor | np.ndarray)]
     for part in flat(out):
         if not part.size:
-            continue  # which shares no memory with anything
+            continue  # shares no memory
         if isinstance(part, Tensor):
             roots = {id(root_of(x)) for x in given if isinstance(x, Tensor)}
             in_line = root_of(part.reshape(-1)) is root_of(part)
@@ -302,7 +302,7 @@ def kinds_of_results(call):
 def test_results_are_views_and_numbers_where_numpys_are(name, draw):
     function, case = FUNCTIONS[name], draw.draw(try_with(name))
     arrays = case.arrays(np.random.default_rng(0))
-    row = isinstance(function.ours, Op)  # a composite's results may lie in memory otherwise
+    row = isinstance(function.ours, Op)  # results of composites may have another memory layout
     if row and draw.draw(st.booleans()):
         arrays = [np.array(a, order="F") for a in arrays]
     plain, ours = [], []
