@@ -248,8 +248,9 @@ class Tensor(ArrayNode):
                 place = arg._place
                 if place is None:
                     data.append(arg._data)
-                elif place is False:  # given a scalar, NumPy decides whether the result is one
-                    data.append(arg._data[()])
+                elif place is False:  # given a scalar, NumPy decides whether the result is one;
+                    # ufuncs return one in any case, and are faster on arrays
+                    data.append(arg._data if op.weak else arg._data[()])
                 else:
                     arg.settle()
                     data.append(arg._data)

@@ -105,6 +105,8 @@ def _any_other(nodes: Sequence[Node], variables: Sequence[Node]) -> bool:
 def _as_given(variable: Node, serial: float, f: Callable[..., Any]) -> Node:
     """Return the version of a variable that `f` was given; `f` may have modified it in place."""
     variable.settle()
+    if variable.serial == serial:  # as almost always
+        return variable
     given = variable.as_of(nextafter(serial, inf))
     if given is None:
         raise RuntimeError(
