@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.alike import labelled, unlabelled
 from autodiff.ops.ties import Mask
 
 
@@ -20,6 +21,7 @@ def checked(array: ArrayLike, copy: bool = True) -> Any:
         raise TypeError(
             f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
         )
+    array = unlabelled(array)
     if isinstance(array, np.ndarray):
         array = ordinary(array)
     elif not hasattr(array, "__array_function__"):
@@ -77,7 +79,9 @@ def private(value: Any) -> Any:
         return value if is_fixed(value) else frozen(value.copy())
     if isinstance(value, list):
         return [private(part) for part in value]
-    return tuple(map(private, value)) if type(value) is tuple else value
+    if type(value) is tuple:
+        return tuple(map(private, value))
+    return frozen(np.array(unlabelled(value))) if labelled(value) else value
 
 
 def _describe(arg: Any) -> str:

@@ -29,6 +29,7 @@ from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import VIEWING, WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
+from autodiff.ops.alike import labelled, unlabelled
 from autodiff.ops.table import OBJECT
 
 
@@ -60,7 +61,7 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def comparison(self: Tensor, other: Any) -> Any:
-        mask = compare(self.current(), current(other))
+        mask = compare(self.current(), current(unlabelled(other)))
         return compared(mask, self, other) if modes else mask
 
     return comparison
@@ -285,6 +286,8 @@ class Tensor(ArrayNode):
             elif isinstance(arg, _NUMBERS) or hasattr(arg, "__array_ufunc__"):
                 if isinstance(arg, np.ndarray):
                     return cls.apply(op, _replaced(args, arg, ordinary(arg)), params)
+                if labelled(arg):
+                    return cls.apply(op, _replaced(args, arg, unlabelled(arg)), params)
                 data.append(data_of(arg))
             else:
                 array = np.asarray(arg)  # of a buffer, say

@@ -29,6 +29,7 @@ from autodiff.core.walks import pull
 from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
+from autodiff.ops.alike import labelled, unlabelled
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
 from autodiff.ops.table import Elementwise
 from autodiff.ops.ties import Tied
@@ -370,7 +371,7 @@ class Value(ArrayNode):
 def _is_array(arg: Any) -> bool:
     """Whether an operation with it takes arrays (a complex number does: no Value can hold it)."""
     return isinstance(arg, Tensor | complex) or (
-        hasattr(arg, "__array_function__") and not isinstance(arg, Value)
+        (hasattr(arg, "__array_function__") and not isinstance(arg, Value)) or labelled(arg)
     )
 
 
@@ -397,6 +398,7 @@ def _by_table(op: Op, left: Any, right: Any) -> Any:
 def _compare(compare: Any, value: Value, other: Any) -> Any:
     if isinstance(other, Node):
         other = other.current()
+    other = unlabelled(other)
     if isinstance(other, Real | np.ndarray | np.generic):
         return compare(value._data, other)
     return NotImplemented

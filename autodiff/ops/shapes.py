@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, current
-from autodiff.ops.alike import alike, foreign
+from autodiff.ops.alike import alike, foreign, unlabelled
 from autodiff.ops.table import Linear, alias, composite, floating, linear, row, shape_of
 
 __all__ = [
@@ -361,7 +361,7 @@ def as_array(x: Any) -> Any:
     """What has a shape as it is, a Value as a Tensor, anything else as an array."""
     if isinstance(x, Node):
         return x if type(x) is Node.tensor else tensor(x)
-    return x if hasattr(x, "shape") else np.asarray(x)
+    return unlabelled(x) if hasattr(x, "shape") else np.asarray(x)
 
 
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
