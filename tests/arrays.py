@@ -151,6 +151,25 @@ grad(lambda x: np.sum(np.tanh(x) ** 2))(x)  # a cupy.ndarray
 - CuPy returns NaN for singular matrices where NumPy raises an error.
 - `check_grads` and `numerical_gradient` take NumPy's arrays.
 
+## pandas
+
+A Series, a column of a DataFrame, an Index or an extension array is taken as an array of its
+numbers, in their order: a Tensor has no labels, so nothing is aligned by them. Missing values are
+NaN.
+
+```python
+s = pd.Series([1.0, 2.0], index=["a", "b"])
+s * Tensor([3.0, 4.0])  # Tensor([3., 8.]), as Tensor([3.0, 4.0]) * s
+grad(lambda x: np.sum(x**2))(s)  # array([2., 4.])
+pd.Series(grad(lambda x: np.sum(x**2))(s), index=s.index)  # with its labels again
+```
+
+- Inside the function the argument is a Tensor, and the gradient by it is a NumPy array.
+- Operators and NumPy's functions take them as constants, on either side; a DataFrame too, as a
+  matrix. As an argument a DataFrame goes in as `df.to_numpy()`.
+- What pandas computes itself (`series @ node`, `df.assign(w=node)`, `pd.Series(node)`) is a
+  `TypeError` for a Tensor. A Series of texts or dates beside a node is one, too.
+
 ## What CuPy has
 
 The tests run every function of the table on a stand-in array: it has the functions, parameters and

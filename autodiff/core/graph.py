@@ -49,6 +49,8 @@ class Op:
         The number of leading arguments that are differentiable inputs; -1 for one sequence of them.
     parameters : tuple of str
         Names of the other arguments.
+    views : bool
+        Whether a result may share memory with an input.
     weak : bool
         Whether a Python number among the inputs adapts to the dtype of the others.
     """
@@ -59,6 +61,7 @@ class Op:
     arity: int
     parameters: tuple[str, ...]
     weak: bool = False
+    views: bool = True
     access: str = ""
     """"read" or "write" for an op on elements of its first input. Walks then accumulate cotangents
     and tangents in place (`pull_elements`, `push_written`)."""

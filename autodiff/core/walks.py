@@ -66,10 +66,7 @@ def _walked(
 
 
 def _undefined(found: dict[Node, Any]) -> bool:
-    for node, x in found.items():  # a loop, as any() of a generator takes twice as long
-        if node.undefined(data_of(x)):
-            return True
-    return False
+    return any(node.undefined(data_of(x)) for node, x in found.items())
 
 
 def _refuse(reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:

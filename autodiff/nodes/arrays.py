@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff.core.graph import Node, Op, Params
+from autodiff.ops.alike import labelled, unlabelled
 from autodiff.ops.kinks import Mask
 from autodiff.ops.shapes import as_array
 
@@ -21,6 +22,7 @@ def checked(array: ArrayLike, copy: bool = True) -> Any:
         raise TypeError(
             f"this is a {type(array).__name__} already; Tensor(x.data) copies its numbers"
         )
+    array = unlabelled(array)
     if isinstance(array, np.ndarray):
         array = ordinary(array)
     elif not hasattr(array, "__array_function__"):
@@ -78,7 +80,9 @@ def private(value: Any) -> Any:
         return value if is_fixed(value) else frozen(value.copy())
     if isinstance(value, list):
         return [private(part) for part in value]
-    return tuple(map(private, value)) if type(value) is tuple else value
+    if type(value) is tuple:
+        return tuple(map(private, value))
+    return frozen(np.array(unlabelled(value))) if labelled(value) else value
 
 
 _NUMBERS = (Node, float, int, complex, np.generic)
@@ -88,6 +92,8 @@ def operand(op: Op, arg: Any) -> Any:
     """Return an operand that is neither Tensor nor ndarray as `op` takes it; `arg` if it does."""
     if type(arg) in (list, tuple):
         return as_array(arg)
+    if labelled(arg):
+        return unlabelled(arg)
     if not op.weak and op.arity > 0 and (isinstance(arg, Node) or not hasattr(arg, "shape")):
         return as_array(arg)  # only elementwise rules take plain numbers
     if isinstance(arg, np.ndarray):

@@ -31,6 +31,8 @@ class ArrayNode(Node):
 
     __slots__ = ()
 
+    __pandas_priority__ = 10_000  # so that `series * node` asks the node
+
     astype = shapes.astype
     clip = elementwise.clip
     cumprod = scans.cumprod

@@ -29,6 +29,7 @@ from autodiff.nodes.conversion import refuse_conversion
 from autodiff.nodes.methods import ArrayNode
 from autodiff.nodes.places import VIEWING, WRITING, Place, Superseded, compact, view_of
 from autodiff.ops import elementwise, products, selection, shapes
+from autodiff.ops.alike import unlabelled
 from autodiff.ops.table import OBJECT
 
 _NO_PARAMS: Params = {}
@@ -53,7 +54,7 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def comparison(self: Tensor, other: Any) -> Any:
-        mask = compare(self.current(), current(other))
+        mask = compare(self.current(), current(unlabelled(other)))
         return compared(mask, self, other) if modes else mask
 
     return comparison
@@ -250,7 +251,7 @@ class Tensor(ArrayNode):
                     data.append(arg._data)
                 elif place is False:  # given a scalar, NumPy decides whether the result is one;
                     # ufuncs return one in any case, and are faster on arrays
-                    data.append(arg._data if op.weak else arg._data[()])
+                    data.append(arg._data[()] if op.views else arg._data)
                 else:
                     arg.settle()
                     data.append(arg._data)
@@ -293,11 +294,12 @@ class Tensor(ArrayNode):
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
         made = cls(out, None, op, args, params)
-        if ordinary:
-            if out.base is not None or (data and out is data[0]):
+        if op.views:
+            if ordinary:
+                if out.base is not None or (data and out is data[0]):
+                    made._find_place(out, args, data, op, params)
+            elif op.name in VIEWING:
                 made._find_place(out, args, data, op, params)
-        elif op.name in VIEWING:
-            made._find_place(out, args, data, op, params)
         return made
 
     def _find_place(

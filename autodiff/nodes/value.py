@@ -29,6 +29,7 @@ from autodiff.core.walks import pull
 from autodiff.nodes.methods import ArrayNode, FloatType
 from autodiff.nodes.tensor import Tensor
 from autodiff.ops import elementwise, shapes, special
+from autodiff.ops.alike import labelled, unlabelled
 from autodiff.ops.elementwise import add, divide, multiply, negative, power, subtract
 from autodiff.ops.kinks import Tied
 from autodiff.ops.table import Elementwise
@@ -370,7 +371,7 @@ class Value(ArrayNode):
 def _is_array(arg: Any) -> bool:
     """Return whether an operation with `arg` computes on arrays; a Value cannot be complex."""
     return isinstance(arg, Tensor | complex) or (
-        hasattr(arg, "__array_function__") and not isinstance(arg, Value)
+        (hasattr(arg, "__array_function__") and not isinstance(arg, Value)) or labelled(arg)
     )
 
 
@@ -397,6 +398,7 @@ def _by_table(op: Op, left: Any, right: Any) -> Any:
 def _compare(compare: Any, value: Value, other: Any) -> Any:
     if isinstance(other, Node):
         other = other.current()
+    other = unlabelled(other)
     if isinstance(other, Real | np.ndarray | np.generic):
         return compare(value._data, other)
     return NotImplemented

@@ -402,6 +402,7 @@ real = elementwise(np.real, 1, scalar=operator.pos, symbol="Re")
 imag = elementwise(
     np.imag, lambda out, x: -1j if is_complex(x) else 0, scalar=lambda x: 0.0, symbol="Im"
 )
+real.views = imag.views = True
 conjugate = elementwise(
     np.conjugate,
     lambda out, x: 0 if is_complex(x) else 1,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.graph import Node, current
-from autodiff.ops.alike import alike, foreign
+from autodiff.ops.alike import alike, foreign, unlabelled
 from autodiff.ops.registry import row, shape_of
 from autodiff.ops.table import Linear, alias, composite, floating, linear
 
@@ -362,7 +362,7 @@ def as_array(x: Any) -> Any:
     """Return arrays and Tensors unchanged, a Value as a Tensor, anything else as an array."""
     if isinstance(x, Node):
         return x if type(x) is Node.tensor else tensor(x)
-    return x if hasattr(x, "shape") else np.asarray(x)
+    return unlabelled(x) if hasattr(x, "shape") else np.asarray(x)
 
 
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:

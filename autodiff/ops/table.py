@@ -203,6 +203,7 @@ class Elementwise(Row):
     conjugated: Rule | float = 0
     scalar: Callable[..., float]
     weak = True
+    views = False
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params or len(args) != self.arity:

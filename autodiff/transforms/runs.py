@@ -17,7 +17,7 @@ from autodiff.core.walks import pull, push
 from autodiff.nodes.tensor import Tensor
 from autodiff.nodes.value import Value, pull_floats
 from autodiff.nodes.writing import view_behind
-from autodiff.ops.alike import copied, own
+from autodiff.ops.alike import copied, labelled, own
 from autodiff.ops.elementwise import positive
 from autodiff.ops.table import Elementwise, is_object
 from autodiff.transforms.results import differentiable, name_of, with_tensors
@@ -83,7 +83,7 @@ def _variable(leaf: Any) -> Node:
         return linked
     if isinstance(leaf, Node):
         return positive(leaf)  # type: ignore[no-any-return]
-    if isinstance(leaf, np.ndarray) or hasattr(leaf, "__array_function__"):
+    if isinstance(leaf, np.ndarray) or hasattr(leaf, "__array_function__") or labelled(leaf):
         return Tensor(leaf)
     if isinstance(leaf, complex) or getattr(leaf, "dtype", float) in (np.float16, np.float32):
         number = Tensor(np.asarray(leaf))  # a Value is always float64
@@ -175,6 +175,7 @@ class Run:
             raise TypeError(
                 f"argument {argnums!r} contains no number or array to differentiate by "
                 f"({type(arguments[0]).__name__} {arguments[0]!r:.40})"
+                + (": pass its .to_numpy()" if labelled(arguments[0]) else "")
             )
         serials = [variable.serial for variable in self.variables]
         for (place, key), stand_in in zip(
