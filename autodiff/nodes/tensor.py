@@ -60,15 +60,6 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return comparison
 
 
-def _in_place(op: Op) -> Callable[[Any, Any], Any]:
-    """Return the method of an augmented operator: `x += y` changes an array, rebinds a scalar."""
-
-    def augmented(self: Tensor, other: Any) -> Any:
-        return writing.augment(self, op, other)
-
-    return augmented
-
-
 @final
 class Tensor(ArrayNode):
     """An array node: a variable, or a result that records how it was computed.
@@ -415,14 +406,14 @@ class Tensor(ArrayNode):
 
     __matmul__, __rmatmul__ = _both_ways(products.matmul)
 
-    __iadd__ = _in_place(elementwise.add)
-    __isub__ = _in_place(elementwise.subtract)
-    __imul__ = _in_place(elementwise.multiply)
-    __itruediv__ = _in_place(elementwise.divide)
-    __ipow__ = _in_place(elementwise.power)
-    __ifloordiv__ = _in_place(elementwise.floor_divide)
-    __imod__ = _in_place(elementwise.remainder)
-    __imatmul__ = _in_place(products.matmul)
+    __iadd__ = writing.in_place(elementwise.add)
+    __isub__ = writing.in_place(elementwise.subtract)
+    __imul__ = writing.in_place(elementwise.multiply)
+    __itruediv__ = writing.in_place(elementwise.divide)
+    __ipow__ = writing.in_place(elementwise.power)
+    __ifloordiv__ = writing.in_place(elementwise.floor_divide)
+    __imod__ = writing.in_place(elementwise.remainder)
+    __imatmul__ = writing.in_place(products.matmul)
 
     def __neg__(self) -> Any:
         return elementwise.negative(self)

@@ -5,6 +5,7 @@ Each function turns the given Tensor into the node of its new version (see `plac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ def assign(x: Tensor, index: Any, value: Any) -> None:
     while (view := view_behind(x)) is not None:
         index, x = view.index_in_base(index), view.base
     _overwrite(x, index, _assignable(value))
+
+
+def in_place(op: Op) -> Callable[[Tensor, Any], Any]:
+    """Return the method of an augmented operator: `x += y` changes an array, rebinds a scalar."""
+
+    def augmented(self: Tensor, other: Any) -> Any:
+        return augment(self, op, other)
+
+    return augmented
 
 
 def augment(x: Tensor, op: Op, other: Any) -> Any:
