@@ -31,6 +31,7 @@ PARTLY = {
     "upper": "linalg.cholesky",
     "hermitian": "linalg.pinv linalg.svd",
     "mode": "take",
+    "weights": "percentile quantile",
 }
 """Functions that CuPy has without these parameters."""
 

@@ -82,7 +82,9 @@ def private(value: Any) -> Any:
         return [private(part) for part in value]
     if type(value) is tuple:
         return tuple(map(private, value))
-    return frozen(np.array(unlabelled(value))) if labelled(value) else value
+    if hasattr(value, "__array_ufunc__") and labelled(value):
+        return frozen(np.array(unlabelled(value)))
+    return value
 
 
 _NUMBERS = (Node, float, int, complex, np.generic)

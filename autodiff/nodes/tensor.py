@@ -54,7 +54,8 @@ def _both_ways(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def comparison(self: Tensor, other: Any) -> Any:
-        mask = compare(self.current(), current(unlabelled(other)))
+        other = unlabelled(other) if hasattr(other, "__array_ufunc__") else other
+        mask = compare(self.current(), current(other))
         return compared(mask, self, other) if modes else mask
 
     return comparison
@@ -289,7 +290,7 @@ class Tensor(ArrayNode):
             if ordinary:
                 if out.base is not None or (data and out is data[0]):
                     made._find_place(out, args, data, op, params)
-            elif op.name in VIEWING:
+            elif made._place is None and op.name in VIEWING:
                 made._find_place(out, args, data, op, params)
         return made
 

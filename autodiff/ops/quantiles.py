@@ -105,7 +105,7 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
     lines, it returns the line of each result.
     """
 
-    def neighbours(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
+    def neighbours(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any], by_q: bool) -> Any:
         """Return the indices of both neighbours, the second one's share, and its derivative by q.
 
         Before the derivative comes a mask of the results that are NaN.
@@ -121,26 +121,28 @@ def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
         )
         missing = np.isnan(out)
         line, rank = line.astype(int), np.where(missing, 0, rank)
-        count = np.sum(lines == lines, axis=1)[line]
-        low = np.minimum(np.floor(rank), np.maximum(count - 2, 0)).astype(int)
+        low: Any = np.floor(rank).astype(int)
+        growth: Any = 0
+        if by_q:
+            count = np.sum(lines == lines, axis=1)[line]
+            low = np.minimum(low, np.maximum(count - 2, 0))  # at the end, the piece before it
+            growth = _growth(count, _under(alike(own(q), x), out) / whole, _method(params)) / whole
+            growth = np.where(missing, 0, growth).astype(out.real.dtype)
         share = (rank - low).astype(out.real.dtype)
         high = np.minimum(low + 1, lines.shape[1] - 1)
-        growth: Any = 0
-        if whole:
-            growth = _growth(count, _under(alike(own(q), x), out) / whole, _method(params)) / whole
-            growth = np.where(missing, 0, growth).astype(share.dtype)
         return (line, order[line, low]), (line, order[line, high]), share, missing, growth
 
     def shares(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
         """Return the indices of both neighbours, each with its share."""
-        one, two, share, missing, growth = neighbours(out, x, q, axis, params)
-        if isinstance(q, Node):  # record the derivative of the shares by q
+        by_q = isinstance(q, Node)
+        one, two, share, missing, growth = neighbours(out, x, q, axis, params, by_q)
+        if by_q:  # record the derivative of the shares by q
             share = share + _under(q - data_of(q), out) * growth
         return (one, where(missing, 0, 1 - share)), (two, where(missing, 0, share))
 
     def slope(out: Any, x: Any, q: Any, axis: Axes, params: dict[str, Any]) -> Any:
         """Return the derivative by q: the gap between the neighbours times the rank's growth."""
-        one, two, _, _, growth = neighbours(out, x, q, axis, params)
+        one, two, _, _, growth = neighbours(out, x, q, axis, params, by_q=True)
         lines = lined_up(x, axis)
         gap = getitem(lines, index=two) - getitem(lines, index=one)
         return where(growth == 0, 0, gap * growth)

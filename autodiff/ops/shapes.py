@@ -104,14 +104,14 @@ class _Casting(Linear):
     """A row that returns plain arrays for integer and boolean dtypes."""
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        inputs, named = self.bind(args, params)
-        (x,) = inputs
-        known = named.keys() <= {*self.parameters}
-        if known and isinstance(x, Node) and np.dtype(named.get("dtype", float)).kind in "iub":
+        inputs, named = (args, params) if len(args) == 1 else self.bind(args, params)
+        (x,), dtype = inputs, named.get("dtype", float)
+        plain = isinstance(x, Node) and dtype is not float and np.dtype(dtype).kind in "iub"
+        if plain and named.keys() <= {"dtype", "copy"}:
             found = self.plain([current(x)], named)
             # NumPy returns a scalar for a scalar
             return found[()] if getattr(x, "immutable", True) else found
-        return super().__call__(*inputs, **named)
+        return super().__call__(x, **named)
 
 
 def in_dtype(x: Any, dtype: Any) -> Any:
@@ -360,6 +360,8 @@ def _part(g: Any, k: int, arrays: Any, axis: int | None) -> Any:
 
 def as_array(x: Any) -> Any:
     """Return arrays and Tensors unchanged, a Value as a Tensor, anything else as an array."""
+    if type(x) is np.ndarray:
+        return x
     if isinstance(x, Node):
         return x if type(x) is Node.tensor else tensor(x)
     return unlabelled(x) if hasattr(x, "shape") else np.asarray(x)

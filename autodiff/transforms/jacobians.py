@@ -128,8 +128,9 @@ def _jacobian(run: Run, mode: str | None) -> Any:
 def _units(x: Any, unit: complex = 1) -> Iterator[Any]:
     """Yield each unit vector of the space of `x`, times `unit` if complex."""
     data = own(data_of(x))
+    zeros = np.zeros_like(data)
     for index in np.ndindex(data.shape):
-        one = np.zeros_like(data)
+        one = zeros.copy()
         one[index] = unit if data.dtype.kind == "c" else 1
         yield one
 
