@@ -521,6 +521,20 @@ last table lists the points without a derivative of each row of the table.
 `python tests/kinks.py > docs/kinks.md` makes this page; the tests compare it with the code, and
 with the peers where they are installed.
 """
+COINCIDING = """
+## Eigenvalues and singular values that coincide
+
+Two values coincide if their distance is within the rounding of the factorisation (size · eps · the
+largest). Functions of the values alone have their derivative there, if it exists: `s.sum()`,
+`(s**2).sum()`, the largest of them if it is simple. So have functions of the other vectors, such as
+the projector `v[:, -1:] @ v[:, -1:].T` on a simple eigenvalue, to the first order.
+
+A function that uses the vectors of values that coincide raises a `LinAlgError` in both modes, even
+if it is smooth. Its cotangents do not determine the derivative: at the identity, `u @ diag(s) @ vh`
+and `u @ vh` have equal cotangents by `u`, `s` and `vh` off the diagonal, but along `t` the
+derivatives `t` and `(t - t.T) / 2`. Write such a function of the matrix itself. Of `eigh` and `svd`
+vectors count as unused if their cotangents are exactly 0.
+"""
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 
 
@@ -554,7 +568,7 @@ def page() -> str:
     total = (
         f"In all {len(kinks)} points: PyTorch deviates at {by_pytorch}, JAX at {by_jax} of them."
     )
-    return f"{text}\n{total}\n{rows()}"
+    return f"{text}\n{total}\n{COINCIDING}{rows()}"
 
 
 def detected(kink: Kink) -> str:
