@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -15,8 +16,7 @@ from nn import SGD, DataError, History, Row, TwoLayerNet, train
 HEADING = "iteration   epoch      loss   train acc.   test acc."
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, report, plot, draw."""
+def _parsed(argv: list[str] | None) -> Namespace:
     parser = options("mnist", __doc__)
     parser.add_argument("--data", metavar="DIR", help="a folder with the four MNIST files")
     parser.add_argument(
@@ -28,8 +28,14 @@ def main(argv: list[str] | None = None) -> None:
         action="store_true",
         help="keep a checkpoint beside the results, and resume from it",
     )
-    arguments = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, report, plot, draw."""
     from tqdm import tqdm
+
+    arguments = _parsed(argv)
 
     out = folder(arguments.out)
     digits = load_digits(arguments.data)

@@ -19,6 +19,17 @@ Data = tuple[Any, Any]
 """Samples of shape (n, ...) and their labels."""
 
 
+def _fitting(batch_size: int | None, x: Any) -> int:
+    """Return the size of a batch of the samples `x`: 100, or all, unless it is given."""
+    batch_size = batch_size or min(100, len(x))
+    if batch_size > len(x):
+        raise ValueError(
+            f"batch_size is {batch_size}, but the training data of shape {x.shape} have "
+            f"{len(x)} samples: choose at most {len(x)}, or leave batch_size out"
+        )
+    return batch_size
+
+
 def _checked(name: str, data: Data, network: Classifier) -> Data:
     """Return samples and labels as integers; raise before the first step if they are wrong."""
     samples, labels = map(np.asarray, data)
@@ -118,12 +129,7 @@ def train(
             raise ValueError(f"{name} must be at least 1, not {count}")
     x, t = train_data = _checked("training", train_data, network)
     test_data = _checked("test", test_data, network)
-    batch_size = batch_size or min(100, len(x))
-    if batch_size > len(x):
-        raise ValueError(
-            f"batch_size is {batch_size}, but the training data of shape {x.shape} have "
-            f"{len(x)} samples: choose at most {len(x)}, or leave batch_size out"
-        )
+    batch_size = _fitting(batch_size, x)
     optimiser = optimiser or SGD()
     seeded, rng = rng is not None, np.random.default_rng(rng)
     epoch = len(x) // batch_size

@@ -97,6 +97,7 @@ def _growth(count: Any, q: Any, method: Any) -> Any:
     return np.where((method == "linear") | ((rank >= 0) & (rank < count - 1)), growth, 0)
 
 
+# longer than other functions: its rules are closures that share NumPy's function and the scale of q
 def _order_statistic(function: Callable[..., Any], whole: float = 0) -> General:
     """Make a row of an order statistic; `whole` is the q of the last element, if there is a q.
 
