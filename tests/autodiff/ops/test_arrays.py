@@ -42,6 +42,7 @@ def test_a_function_computes_in_the_library_of_its_arrays(name):
         assert any(name in group.split() for group in PARTLY.values())
 
 
+@pytest.mark.skipif(not hasattr(np, "matvec"), reason="NumPy before 2.2 has fewer functions")
 def test_the_page_says_so():
     page = Path(__file__).parents[3] / "docs" / "arrays.md"
     assert page.read_text() == arrays.page({*FUNCTIONS})
