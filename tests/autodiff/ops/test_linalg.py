@@ -350,6 +350,42 @@ def test_defective_matrices_have_no_derivative_of_eig():
     refused(linalg.eigvals, np.diag([1.0, 2.0], 1), "eigenvectors are dependent")
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e4, 1e5]))
+def test_ill_conditioned_eigenvectors_move_eigenvalues_that_coincide_apart(seed, condition):
+    """Rounding of the matrix is amplified by the condition of the vectors (Bauer and Fike)."""
+    rng = np.random.default_rng(seed)
+    u, v = (np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2))
+    vectors = (u * [1.0, 0.5, 1 / condition]) @ v
+    a = vectors @ np.diag([1.0, 1.0, 3.0]) @ np.linalg.inv(vectors)
+    refused(lambda x: linalg.eig(x)[1], a, "eig has no derivative .* that coincide")
+
+
+def test_values_and_a_simple_vector_together_beside_values_that_coincide():
+    def f(x):
+        w, v = linalg.eigh(x)
+        return w[2] * v[0, 2] ** 2 + np.sum(w) * v[1, 2] ** 2
+
+    a, t = turned(np.array([1.0, 1.0, 3.0])), turned(np.array([0.3, -0.5, 0.9]), 1)
+    _, tangent = jvp(f, (a,), (t,))
+    np.testing.assert_allclose(np.sum(grad(f)(a) * t), tangent, rtol=1e-12)
+    step = 1e-6
+    numerical = (f(a + step * t) - f(a - step * t)) / (2 * step)
+    np.testing.assert_allclose(tangent, numerical, rtol=1e-6)
+
+
+def test_a_simple_singular_vector_beside_several_zeros():
+    a, t = np.diag([2.0, 0.0, 0.0]), np.arange(9.0).reshape(3, 3)
+    _, along = jvp(lambda x: linalg.svd(x)[0][:, 0] * linalg.svd(x)[0][0, 0], (a,), (t,))
+    np.testing.assert_allclose(along, [0.0, t[1, 0] / 2, t[2, 0] / 2], atol=1e-14)
+
+
+def test_vectors_of_zero_values_in_a_stack_of_wide_matrices():
+    stack = np.stack([np.eye(2, 4), np.diag([2.0, 0.0]) @ np.eye(2, 4)])[1:]
+    refused(lambda x: linalg.svd(x, full_matrices=False)[2][:, 1], stack, "svd has no derivative")
+    _, tangent = jvp(lambda x: linalg.svd(x)[2][:, 0], (stack,), (np.ones_like(stack),))
+    assert np.isfinite(tangent).all()
+
+
 def test_cancelling_cotangents_do_not_hide_coinciding_eigenvalues():
     def element(x):
         w, v = linalg.eig(x)
