@@ -78,6 +78,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "svd",
         "singular_values_jvp: 1 for -1 in vh.shape[[]-1]",
     ): "of two axes the last is the second",
+    ("pinv", "_kept: np.finfo(values.dtype).eps for size * np.finfo(values.dtype).eps"): (
+        "a value as near to the limit as that raises in either case"
+    ),
     ("eig", "_alike: 1 / spread[[]..., -1:] for *"): (
         "of vectors of length 1 the largest singular value is between 1 and √n"
     ),
@@ -120,6 +123,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
             ("eigvalsh", "sum(*)"),
             ("lstsq", "conj(rest) * change"),
             ("slogdet", "change"),
+            ("svd", "sum(conj(u) * (t @ adjoint(vh)), axis=-2)"),
             ("svd", "diagonal(inner)"),
             ("vector_norm", "conj(*) * t"),
         ]
