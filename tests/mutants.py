@@ -81,6 +81,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("pinv", "_kept: np.finfo(values.dtype).eps for size * np.finfo(values.dtype).eps"): (
         "a value as near to the limit as that raises in either case"
     ),
+    **{
+        ("linalg.cofactor", f"singular: 1 for -1 in {part}"): "of two axes the last is the second"
+        for part in ("*axis=-1)", "a.shape[[]-1]")
+    },
     ("eig", "_alike: 1 / spread[[]..., -1:] for *"): (
         "of vectors of length 1 the largest singular value is between 1 and √n"
     ),
@@ -356,6 +360,8 @@ def serving() -> dict[FunctionType, list[str]]:
 def mutants(name: str) -> list[Mutant]:
     """Return the mutants of a row, and of the functions for which it is the first row."""
     op = TABLE[name]
+    if not op.arity:
+        return []  # without inputs, no rule is ever called
     if isinstance(op, Elementwise):
         wrapped = [*of_partials(op)]
     elif isinstance(op, Linear):

@@ -339,6 +339,8 @@ def test_pinv_with_a_limit_of_its_own(shape, complex):
     stack = np.stack([np.diag([2.0, 1, 0.1]), np.diag([2.0, 1, 1])])
     assert check_grads(lambda x: linalg.pinv(x, rcond=np.array([0.2, 0.1])), stack)
     refused(lambda x: linalg.pinv(x, rcond=0.5), np.diag([2.0, 1.0]), "pinv has no derivative")
+    deficient = np.diag([2.0, 0.0])  # the first order at which the power series matters
+    assert check_grads(lambda x: linalg.pinv(x, rcond=0.1), deficient, order=3)
     assert check_grads(lambda x: linalg.pinv(x, rtol=None), turned(np.array([2.0, 1.0, 0.5]), 3))
     symmetric = turned(np.array([2.0, -1.0, 0.01]), 3)
     assert check_grads(
