@@ -7,26 +7,15 @@ INSTEAD = {
 }
 """Equivalent expressions over functions of the table."""
 
-RULES = {
-    "erf": "2 / np.sqrt(np.pi) * np.exp(-(x**2))",
-    "erfc": "-2 / np.sqrt(np.pi) * np.exp(-(x**2))",
-    "erfinv": "np.sqrt(np.pi) / 2 * np.exp(out**2)",
-    "ndtr": "np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)",
-    "gamma": "out * scipy.special.digamma(x)",
-    "gammaln": "scipy.special.digamma(x)",
-    "digamma": "scipy.special.polygamma(1, x)",
-    "j0": "-scipy.special.j1(x)",
-}
-"""Partials for a `custom_rule`; as text, because SciPy is not a dependency."""
-
 OTHERS = {
-    *("beta", "betaln", "betainc", "gammainc", "gammaincc", "polygamma", "psi", "zeta"),
-    *("erfcx", "log_ndtr", "ndtri", "exp1", "expi", "ellipe", "ellipk", "hyp2f1", "lambertw"),
-    *("j1", "jv", "y0", "y1", "yv", "kv", "xlogy", "xlog1py"),
+    *("beta", "betaln", "betainc", "gamma", "gammaln", "gammainc", "gammaincc", "digamma", "psi"),
+    *("polygamma", "zeta", "erf", "erfc", "erfcx", "erfinv", "ndtr", "log_ndtr", "ndtri", "exp1"),
+    *("expi", "ellipe", "ellipk", "hyp2f1", "lambertw", "j0", "j1", "jv", "y0", "y1", "yv", "kv"),
+    *("xlogy", "xlog1py"),
 }
-"""Functions without a ready partial."""
+"""Functions without an equivalent expression."""
 
-SPECIAL = INSTEAD.keys() | RULES.keys() | OTHERS
+SPECIAL = INSTEAD.keys() | OTHERS
 
 
 def advice(name: str) -> str:
@@ -44,9 +33,7 @@ def advice(name: str) -> str:
     """
     if name in INSTEAD:
         return f"write {INSTEAD[name]}"
-    known = name if name in RULES else "erf"
-    rule = (
-        f"{known} = autodiff.custom_rule(partials=lambda out, x: {RULES[known]})"
-        f"(scipy.special.{known})"
+    return (
+        f"state its derivative yourself, {name} = autodiff.custom_rule(partials=lambda out, x: "
+        f"...)(scipy.special.{name}), with one partial for each argument"
     )
-    return f"state its derivative yourself, {'' if known == name else 'as for erf: '}{rule}"

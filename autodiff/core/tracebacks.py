@@ -15,8 +15,15 @@ from functools import wraps
 from types import FrameType, TracebackType
 from typing import Any
 
+import numpy as np
+
 SWITCH = "AUTODIFF_TRACEBACKS"
 """Environment variable; `full` shows all frames."""
+
+LIBRARIES = tuple(
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+)
+"""The folders of autodiff and NumPy."""
 
 _folders: list[str] = []
 
@@ -35,6 +42,13 @@ def hide(package: str) -> None:
     for name, module in list(sys.modules.items()):
         if name == package or name.startswith(f"{package}."):
             module.__dict__["__tracebackhide__"] = _is_on
+
+
+def user_frame(frame: FrameType) -> FrameType:
+    """Return the nearest frame that is neither ours nor NumPy's; the outermost if all are."""
+    while frame.f_back and frame.f_code.co_filename.startswith(LIBRARIES):
+        frame = frame.f_back
+    return frame
 
 
 def _is_on(_: object = None) -> bool:

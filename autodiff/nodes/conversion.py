@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import linecache
 import opcode
-import os
 import sys
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any
 
-import numpy as np
-
 from autodiff.core.graph import Node
+from autodiff.core.tracebacks import user_frame
 
 _JOIN = "join nodes with autodiff.array([x, y])"
 _GENERAL = f"call autodiff's function (autodiff.sin(x), not math.sin(x)), {_JOIN}"
@@ -28,21 +26,14 @@ _ADVICE = {
 """Alternatives to a call, by the name of the called function."""
 
 _STORES = {opcode.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}
-_LIBRARIES = tuple(
-    os.path.dirname(file) + os.sep for file in (np.__file__, os.path.dirname(__file__))
-)
 
 
 def refuse_conversion(node: Node, *_: Any, **__: Any) -> Any:
     """Raise a TypeError that names the call that converts the node, and the alternative."""
     kind = type(node).__name__
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
-        frame = frame.f_back
-    call, advice = "", _GENERAL
-    if frame is not None:
-        call, assigns = _expression(frame)
-        advice = _ASSIGN if assigns else _advice(call, frame)
+    frame = user_frame(sys._getframe(1))
+    call, assigns = _expression(frame)
+    advice = _ASSIGN if assigns else _advice(call, frame)
     shown = call if len(call) <= 60 else f"{call[:57]}..."
     raise TypeError(
         (f"{shown}: " if call else "")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from autodiff.core import trees
 from autodiff.core.graph import Args, Node, Op, Params
-from autodiff.core.modes import Watcher, watching
-from autodiff.core.walks import hasty
-from autodiff.testing.sites import SITES, Site, remember
+from autodiff.core.modes import watching
+from autodiff.testing.sites import SITES, Site, SiteWatcher, within_rules
 
 
 @contextmanager
@@ -50,18 +48,16 @@ def detect_anomaly() -> Iterator[None]:
         yield
 
 
-# True during a walk: intermediate results of rules may be infinite, as a zero may absorb them.
-_within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
-
-
-class _Anomalies(Watcher):
+class _Anomalies(SiteWatcher):
     def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
-        site = remember(node)
-        if _within_rules.get():
+        super().made(node, data, op, inputs, params)
+        if within_rules.get():
             return
         what = _anomaly(data, (inputs, dict(params)))
         if what:
-            raise _error(f"{op.name} makes {what}", site, [*_inputs(inputs), ("output", data)])
+            raise _error(
+                f"{op.name} makes {what}", SITES.get(id(node)), [*_inputs(inputs), ("output", data)]
+            )
 
     def carried(self, reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
         assert reader.op is not None
@@ -87,15 +83,6 @@ class _Anomalies(Watcher):
                 SITES.get(id(reader)),
                 [(f"input {k}", arg), ("of others", before), (f"of {reader.op.name}", share)],
             )
-
-    @contextmanager
-    def walking(self) -> Iterator[None]:
-        within, haste = _within_rules.set(True), hasty.set(False)
-        try:
-            yield
-        finally:
-            hasty.reset(haste)
-            _within_rules.reset(within)
 
 
 def _arrays(tree: Any) -> list[Any]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from autodiff.core import trees
-from autodiff.core.graph import Args, Node, Op, Params, Parts, data_of, plain_data
-from autodiff.core.modes import Watcher, watching
-from autodiff.core.walks import hasty
+from autodiff.core.graph import Node, Parts, data_of, plain_data
+from autodiff.core.modes import watching
 from autodiff.ops.kinks import Kink, Mask, Tied
 from autodiff.ops.registry import shape_of
 from autodiff.ops.table import Elementwise, Row
-from autodiff.testing.sites import SITES, called_by_user, remember
+from autodiff.testing.sites import SITES, SiteWatcher, called_by_user, within_rules
 from autodiff.transforms.runs import run_on_variables
 
 
@@ -83,15 +81,9 @@ def _weights(leaf: Any) -> Any:
     return weights if weights.ndim else float(weights)
 
 
-_within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
-
-
-class _Kinks(Watcher):
-    def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
-        remember(node)
-
+class _Kinks(SiteWatcher):
     def compared(self, mask: Any, x: Any, y: Any, ours: bool) -> Any:
-        if _within_rules.get() or not (ours or called_by_user()):
+        if within_rules.get() or not (ours or called_by_user()):
             return mask
         x, y = data_of(x), data_of(y)
         ties = np.equal(x, y)
@@ -105,15 +97,6 @@ class _Kinks(Watcher):
             for kink in op.kinks:
                 if k in kink.by and _is_met(kink, reader, arg, given):
                     raise _error(kink, reader, k, share)
-
-    @contextmanager
-    def walking(self) -> Iterator[None]:
-        within, haste = _within_rules.set(True), hasty.set(False)
-        try:
-            yield
-        finally:
-            hasty.reset(haste)
-            _within_rules.reset(within)
 
 
 def _is_met(kink: Kink, reader: Node, arg: Node, given: Any) -> bool:

@@ -8,18 +8,20 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
+from typing import Any
 from weakref import ref
 
-import numpy as np
+from autodiff.core.graph import Args, Node, Op, Params
+from autodiff.core.modes import Watcher
+from autodiff.core.tracebacks import LIBRARIES, user_frame
+from autodiff.core.walks import hasty
 
-from autodiff.core.graph import Node
-
-_LIBRARIES = tuple(
-    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
-)
 _DISPATCHING = {
-    os.path.join(_LIBRARIES[0], *parts)
+    os.path.join(LIBRARIES[0], *parts)
     for parts in (
         ("core", "modes.py"),
         ("nodes", "methods.py"),
@@ -50,7 +52,7 @@ SITES: dict[int, Site] = {}
 
 def remember(node: Node) -> Site:
     site = SITES[id(node)] = Site(node, _forget)
-    frame = _user_frame(sys._getframe())
+    frame = user_frame(sys._getframe())
     code = frame.f_code
     site.key, site.line = id(node), frame.f_lineno
     site.file, site.function = code.co_filename, code.co_name
@@ -63,15 +65,29 @@ def _forget(site: ref[Node]) -> None:
         del SITES[site.key]
 
 
-def _user_frame(frame: FrameType) -> FrameType:
-    while frame.f_back and frame.f_code.co_filename.startswith(_LIBRARIES):
-        frame = frame.f_back
-    return frame
-
-
 def called_by_user() -> bool:
     """Return whether the user's code, not the library's, called the operator or ufunc."""
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_code.co_filename in _DISPATCHING:
         frame = frame.f_back
-    return frame is not None and not frame.f_code.co_filename.startswith(_LIBRARIES)
+    return frame is not None and not frame.f_code.co_filename.startswith(LIBRARIES)
+
+
+# True during a walk: intermediate results of rules may be infinite, as a zero may absorb them.
+within_rules: ContextVar[bool] = ContextVar("within_rules", default=False)
+
+
+class SiteWatcher(Watcher):
+    """A watcher that remembers lines and makes walks careful."""
+
+    def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
+        remember(node)
+
+    @contextmanager
+    def walking(self) -> Iterator[None]:
+        within, haste = within_rules.set(True), hasty.set(False)
+        try:
+            yield
+        finally:
+            hasty.reset(haste)
+            within_rules.reset(within)

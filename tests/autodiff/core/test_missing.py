@@ -7,7 +7,7 @@ import pytest
 
 import autodiff
 from autodiff import Tensor, Value, check_grads
-from autodiff.core.missing import INSTEAD, RULES, SPECIAL, advice
+from autodiff.core.missing import INSTEAD, SPECIAL, advice
 
 POINT = 0.3
 
@@ -41,17 +41,17 @@ def test_the_error_for_a_scipy_function_of_a_node_has_advice(special, name, node
         function(*[node] * function.nin)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_the_advised_rule_is_right(special, name):
+def test_the_advised_rule_works_once_its_partial_is_filled_in(special):
     import scipy
 
-    statement = advice(name).removeprefix("state its derivative yourself, ")
+    statement = advice("erf").removeprefix("state its derivative yourself, ")
+    statement = statement.partition(", with one partial")[0]
     names = {"autodiff": autodiff, "np": np, "scipy": scipy}
-    exec(statement, names)
-    f = names[name]
-    assert f(POINT) == getattr(special, name)(POINT)
-    check_grads(f, POINT)
-    check_grads(f, np.array([POINT, 0.7]))
+    exec(statement.replace("...", "2 / np.sqrt(np.pi) * np.exp(-(x**2))"), names)
+    erf = names["erf"]
+    assert erf(POINT) == special.erf(POINT)
+    check_grads(erf, POINT, order=2)
+    check_grads(erf, np.array([POINT, 0.7]))
 
 
 @pytest.mark.parametrize("name", INSTEAD)

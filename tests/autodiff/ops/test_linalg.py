@@ -380,6 +380,8 @@ def test_a_simple_singular_vector_beside_several_zeros():
     a, t = np.diag([2.0, 0.0, 0.0]), np.arange(9.0).reshape(3, 3)
     _, along = jvp(lambda x: linalg.svd(x)[0][:, 0] * linalg.svd(x)[0][0, 0], (a,), (t,))
     np.testing.assert_allclose(along, [0.0, t[1, 0] / 2, t[2, 0] / 2], atol=1e-14)
+    pulled = grad(lambda x: linalg.svd(x)[0][1, 0] * linalg.svd(x)[0][0, 0])(a)
+    np.testing.assert_allclose(pulled, [[0.0, 0, 0], [0.5, 0, 0], [0, 0, 0]], atol=1e-14)
 
 
 def test_vectors_of_zero_values_in_a_stack_of_wide_matrices():
