@@ -525,15 +525,18 @@ COINCIDING = """
 ## Eigenvalues and singular values that coincide
 
 Two values coincide if their distance is within the rounding of the factorisation (size · eps · the
-largest). Functions of the values alone have their derivative there, if it exists: `s.sum()`,
-`(s**2).sum()`, the largest of them if it is simple. So have functions of the other vectors, such as
-the projector `v[:, -1:] @ v[:, -1:].T` on a simple eigenvalue, to the first order.
+largest). Their vectors have no derivative: a change of the matrix, however small, may turn them.
+Functions of the values alone have theirs, if it exists: `s.sum()`, `(s**2).sum()`, the largest of
+them if it is simple. So have functions of the other vectors, such as the projector
+`v[:, -1:] @ v[:, -1:].T` on a simple eigenvalue.
 
-A function that uses the vectors of values that coincide raises a `LinAlgError` in both modes, even
-if it is smooth. Its cotangents do not determine the derivative: at the identity, `u @ diag(s) @ vh`
-and `u @ vh` have equal cotangents by `u`, `s` and `vh` off the diagonal, but along `t` the
-derivatives `t` and `(t - t.T) / 2`. Write such a function of the matrix itself. Of `eigh` and `svd`
-vectors count as unused if their cotangents are exactly 0.
+A function of the vectors of `eigh` and `svd` that is the same however they are turned is smooth, as
+`u @ diag(s) @ vh` and `u @ vh` are. Its first derivative is right in both modes. No rule can give
+it: at the identity, the two have equal cotangents by `u`, `s` and `vh` off the diagonal, but along
+`t` the derivatives `t` and `(t - t.T) / 2`. So the graph that follows the decomposition is
+recomputed for turned vectors. This takes some 3 more runs, and one or two for each vector of the
+space. A function that is not smooth raises a `LinAlgError`; so do second derivatives through turned
+vectors, and functions of the vectors of `eig`.
 """
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 

@@ -9,7 +9,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "autodiff"
 ROOMS = ["core", "ops", "nodes", "transforms", "testing", "views", "cli"]
 """In the order of their imports, lowest first."""
-CORE = ["about", "missing", "tracebacks", "graph", "modes", "walks", "copies", "trees", "groups"]
+CORE = [
+    "about",
+    "missing",
+    "tracebacks",
+    "graph",
+    "modes",
+    "walks",
+    "replays",
+    "copies",
+    "trees",
+    "groups",
+]
 OPEN_TO_ALL = {"cli", "testing"}
 """Rooms that may use the public names of `autodiff` itself."""
 

@@ -62,6 +62,8 @@ class Op:
     parameters: tuple[str, ...]
     weak: bool = False
     views: bool = True
+    undetermined: str = ""
+    """Results that may have no derivative, in words; the rules return NaN for them."""
     access: str = ""
     """"read" or "write" for an op on elements of its first input. Walks then accumulate cotangents
     and tangents in place (`pull_elements`, `push_written`)."""
@@ -79,8 +81,9 @@ class Op:
         """Return the output's tangent for the tangent `t` of input `k`; None means zero."""
         raise NotImplementedError
 
-    def refuse(self, inputs: Args, given: Any, share: Any) -> None:
-        """Raise if a rule returned NaN for `given` because no derivative exists."""
+    def lacks(self, reader: Node, given: Any, share: Any) -> bool:
+        """Return whether a rule made the NaN of `share` from `given`, having no derivative."""
+        return False
 
     def pull_elements(self, total: Any, g: Any, spare: bool, node: Node) -> Any:
         """Add the cotangent of the first input to `total`, in place; None means zero.

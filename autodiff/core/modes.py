@@ -63,6 +63,9 @@ def no_grad() -> Iterator[None]:
 class Watcher:
     """Base of observers that are called at every operation while their block is open."""
 
+    conventions = True
+    """Whether derivatives may be conventions where none exists."""
+
     def made(self, node: Node, data: Any, op: Op, inputs: Args, params: Params) -> None:
         """Called when `op` has computed `data`, before `node` is complete."""
         raise NotImplementedError
@@ -95,6 +98,12 @@ def watcher() -> Watcher | None:
     """Return the watcher of this thread or task, if any."""
     found = _watched.get() if modes else None
     return found if found in modes else None
+
+
+def conventions() -> bool:
+    """Return whether derivatives may be conventions where none exists."""
+    watched = watcher()
+    return watched is None or watched.conventions
 
 
 def compared(mask: Any, x: Any, y: Any, ours: bool = False) -> Any:

@@ -16,7 +16,7 @@ def _since(nodes: Iterable[Node]) -> float:
     return 0 if any(serial % 1 for serial in serials) else min(serials, default=0)
 
 
-def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
+def dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
     """Return `sources` and the nodes (newest first) that depend on any of them."""
     live = set(sources)
     for node in reversed(nodes):
@@ -32,6 +32,8 @@ def _dependents(nodes: list[Node], sources: set[Node]) -> set[Node]:
 hasty: ContextVar[bool] = ContextVar("hasty", default=False)
 
 Check = Callable[[Node, Node, int, Any, Any, Any], None]  # a `Watcher.carried`
+Resolve = Callable[[Node, Any, Any], Any]  # from (reader, given, share) to the share to use
+Ask = Callable[[Node, Any, Any], tuple[Any, Mapping[Node, Any]]]
 
 
 def _walked(
@@ -40,38 +42,55 @@ def _walked(
     wanted: Iterable[Node] | None,
     record: bool,
     order: list[Node] | None,
+    ask: Ask,
 ) -> dict[Node, Any]:
-    """Walk hastily; on NaN walk again carefully; if NaN remains, let the ops refuse it."""
+    """Walk hastily; if there is NaN, walk carefully and ask the ops whose rules made it.
+
+    `ask(reader, given, share)` returns the share to use and what to add to the walk's results. If
+    that share is NaN, there is no derivative: an error if NaN reaches a result.
+    """
     if record and order is None:
         for node in ancestors(*carried, *(wanted or ())):
             node.settle()  # before the walk, so that it sees data changed since it was read
     watched = watcher()
-    if watched is not None:
-        with watched.walking():
-            return walk(carried, wanted, record, order, watched.carried)
-    if hasty.get():  # a nested walk: the outer one looks for NaN
-        return walk(carried, wanted, record, order)
-    if not record:
-        token = hasty.set(True)
+    if watched is None:
+        if hasty.get():  # a nested walk: the outer one looks for NaN
+            return walk(carried, wanted, record, order)
+        token = hasty.set(not record)
         try:
             found = walk(carried, wanted, record, order)
         finally:
             hasty.reset(token)
         if not _undefined(found):
             return found
-    found = walk(carried, wanted, record, order)
-    if _undefined(found):
-        walk(carried, wanted, record, order, _refuse)
+    added: list[Mapping[Node, Any]] = []
+    lacking: list[Node] = []
+
+    def resolve(reader: Node, given: Any, share: Any) -> Any:
+        op: Any = reader.op
+        if op.lacks(reader, given, share):
+            share, more = ask(reader, given, share)
+            added.append(more)
+            if op.lacks(reader, given, share):
+                lacking.append(reader)
+        return share
+
+    if watched is None:
+        found = walk(carried, wanted, record, order, resolve)
+    else:
+        with watched.walking():
+            found = walk(carried, wanted, record, order, resolve, watched.carried)
+    for more in added:
+        for node, t in more.items():
+            found[node] = found[node] + t
+    if lacking and _undefined(found):
+        op: Any = lacking[0].op
+        raise op.no_derivative(lacking[0].inputs)
     return found
 
 
 def _undefined(found: dict[Node, Any]) -> bool:
     return any(node.undefined(data_of(x)) for node, x in found.items())
-
-
-def _refuse(reader: Node, arg: Node, k: int, given: Any, share: Any, before: Any) -> None:
-    assert reader.op is not None
-    reader.op.refuse(reader.inputs, given, share)
 
 
 def pull(
@@ -85,7 +104,12 @@ def pull(
     With `record` the rules run on nodes, so that the result can be differentiated again. `order`,
     if known, lists the nodes that depend on the wanted ones, newest first.
     """
-    return _walked(_pull, cotangents, wanted, record, order)
+
+    def ask(reader: Node, g: Any, share: Any) -> tuple[Any, Mapping[Node, Any]]:
+        op: Any = reader.op
+        return op.resolve_pulled(reader, g, share, cotangents), {}
+
+    return _walked(_pull, cotangents, wanted, record, order, ask)
 
 
 def _pull(
@@ -93,6 +117,7 @@ def _pull(
     wanted: Iterable[Node] | None,
     record: bool,
     order: list[Node] | None,
+    resolve: Resolve | None = None,
     check: Check | None = None,
 ) -> dict[Node, Any]:
     cotangents = dict(cotangents)
@@ -103,7 +128,7 @@ def _pull(
         kept = {node for node in nodes if not node.superseded}
     elif order is None:
         nodes = ancestors(*cotangents, since=_since(kept))
-        live = _dependents(nodes, kept)
+        live = dependents(nodes, kept)
     else:
         nodes, live = order, set(order)
     own: set[Node] = set()  # nodes whose cotangent may be changed in place
@@ -121,6 +146,8 @@ def _pull(
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)
                 share = None if share is None else arg.fit(share)
+                if resolve is not None and op.undetermined:
+                    share = resolve(node, g, share)
                 if check is not None:
                     check(node, arg, k, g, share, cotangents.get(arg))
                 if share is not None:
@@ -159,7 +186,14 @@ def push(
     order: list[Node] | None = None,
 ) -> dict[Node, Any]:
     """Return the tangents of the wanted nodes, from those given."""
-    return _walked(_push, tangents, wanted, record, order)
+    wanted = [*wanted]
+
+    def ask(reader: Node, t: Any, share: Any) -> tuple[Any, Mapping[Node, Any]]:
+        op: Any = reader.op
+        resolved: tuple[Any, Mapping[Node, Any]] = op.resolve_pushed(reader, t, share, wanted)
+        return resolved
+
+    return _walked(_push, tangents, wanted, record, order, ask)
 
 
 def _push(
@@ -167,6 +201,7 @@ def _push(
     wanted: Iterable[Node],
     record: bool,
     order: list[Node] | None,
+    resolve: Resolve | None = None,
     check: Check | None = None,
 ) -> dict[Node, Any]:
     tangents, kept = dict(tangents), set(wanted)
@@ -203,6 +238,8 @@ def _push(
                         share = node.fresh(share)
                     else:
                         own.discard(arg)
+                if resolve is not None and op.undetermined:
+                    share = resolve(node, tangents[arg], share)
                 if check is not None:
                     spread = None if share is None else node.spread(share)
                     check(node, arg, k, tangents[arg], spread, total)

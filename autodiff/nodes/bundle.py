@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, final
 
+import numpy as np
+
 from autodiff.core.copies import reduce_node
-from autodiff.core.graph import Args, Node, Op, Params, Parts, next_serial
+from autodiff.core.graph import Args, Node, Op, Params, Parts, data_of, next_serial
 from autodiff.core.modes import modes, records
 from autodiff.nodes.arrays import frozen
 from autodiff.ops.general import item, pack
@@ -54,4 +56,4 @@ class Bundle(Node):
         return Parts([None] * len(self))
 
     def undefined(self, carried: Any) -> bool:
-        return False  # each item checks its own
+        return any(np.isnan(data_of(part)).any() for part in carried if part is not None)

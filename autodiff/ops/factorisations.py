@@ -14,6 +14,7 @@ import numpy as np
 
 from autodiff.core.graph import data_of
 from autodiff.ops.alike import alike
+from autodiff.ops.degenerate import Ways, decomposition
 from autodiff.ops.elementwise import imag, real, where
 from autodiff.ops.general import general, transposed
 from autodiff.ops.kinks import Kink
@@ -26,9 +27,10 @@ from autodiff.ops.matrices import (
     solve,
 )
 from autodiff.ops.products import einsum
-from autodiff.ops.rank import coinciding, negligible, rounding, undetermined
+from autodiff.ops.rank import coinciding, negligible, rounding, singular, undetermined
 from autodiff.ops.reductions import sum
 from autodiff.ops.shapes import concatenate, expand_dims
+from autodiff.ops.spaces import Space, space_of
 from autodiff.ops.table import composite, conj
 
 
@@ -43,11 +45,11 @@ def _gaps(x: Any, same: Any) -> Any:
     return ~without / (row_vector(x) - expand_dims(x, axis=-1) + without)
 
 
-def _free_columns(vectors: Any, free: Any, t: Any) -> Any:
-    """Mark the tangents of the columns in the mask `free` (..., n) as undetermined."""
-    if not free.any():
-        return vectors
-    return where(free[..., None, :], undetermined(t, vectors.shape), vectors)
+def _groups(same: Any) -> list[Any]:
+    """Return the indices of coinciding values in groups, from a mask (n, n) of the pairs."""
+    n = same.shape[-1]
+    bounds = np.flatnonzero(~np.diagonal(same, 1)) + 1  # the values are sorted
+    return [group for group in np.split(np.arange(n), bounds) if len(group) > 1]
 
 
 def _half_lower(x: Any) -> Any:
@@ -78,12 +80,14 @@ cholesky = general(
 )
 
 
-def _dependent(r: Any, rows: int) -> bool:
-    """Return whether a column of a = q @ r depends linearly on those before, to rounding."""
-    columns = np.abs(data_of(r)).swapaxes(-1, -2)
-    diagonals = np.diagonal(columns, axis1=-2, axis2=-1)
-    size = np.max([rows, columns.shape[-1]])
-    return bool(np.any(diagonals <= rounding(columns, size)[..., 0]))
+def _dependent(r: Any) -> bool:
+    """Return whether a column of a = q @ r depends linearly on others, to rounding."""
+    r = data_of(r)
+    try:
+        inverse = np.linalg.inv(r)
+    except np.linalg.LinAlgError:  # an exact zero
+        return True
+    return singular(r.swapaxes(-1, -2), inverse.swapaxes(-1, -2))
 
 
 def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
@@ -95,7 +99,7 @@ def _qr_jvp(t: Any, out: Any, a: Any, mode: str = "reduced") -> Any:
     # the last of m columns of a real q depends on the others only: LAPACK does not reflect the last
     # of m rows; of a complex last row it changes the phase
     p = k - (m == k > 0 and r.dtype.kind != "c")
-    if _dependent(r[..., :p, :p], m):
+    if _dependent(r[..., :p, :p]):
         raise np.linalg.LinAlgError(
             f"qr has no derivative where the first {p} columns are dependent"
         )
@@ -146,25 +150,36 @@ def _eigh_vjp(g: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     (gw, gv), (w, v) = g, out
     inner = 0 if gw is None else diagonal_matrix(gw)
     if gv is not None:
-        same = _same(w)
-        free = same.any(axis=-1)[..., None, :]
-        if free.any():
-            inner = inner + undetermined(where(free, gv, 0), v.shape)
-            gv = where(free, 0, gv)
-        inner = inner + _times(_gaps(w, same), adjoint(v) @ gv)
+        inner = inner + _times(_gaps(w, _same(w)), adjoint(v) @ gv)
     return hermitian_part(v @ inner @ adjoint(v))
 
 
 def _eigh_jvp(t: Any, out: Any, a: Any, UPLO: str = "L") -> Any:
     w, v = out
-    same = _same(w)
     inner = adjoint(v) @ hermitian_part(t) @ v
-    vectors = v @ _times(_gaps(w, same), inner)
-    return real(diagonal(inner)), _free_columns(vectors, same.any(axis=-1), t)
+    return real(diagonal(inner)), v @ _times(_gaps(w, _same(w)), inner)
 
 
-eigh = general(
+def _eigh_spaces(out: Any, a: Any) -> list[Space]:
+    w, v = out
+    near = _same(w)
+    return [
+        space_of(at, group, False, v, w, v)
+        for at in np.ndindex(w.shape[:-1])
+        for group in _groups(near[at])
+    ]
+
+
+eigh = decomposition(
     np.linalg.eigh,
+    Ways(
+        _eigh_jvp,
+        free=lambda out, a: _same(out[0]).any(axis=-1),
+        spaces=_eigh_spaces,
+        vectors=(1,),
+        unpacked=lambda parts: (parts[1], parts[0], parts[1]),
+        packed=lambda u, s, v: (s, u),
+    ),
     vjp=_eigh_vjp,
     jvp=_eigh_jvp,
     hermitian=True,
@@ -172,10 +187,11 @@ eigh = general(
     kinks=Kink(
         "eigenvalues that coincide",
         lambda out, a, UPLO="L": bool(_same(out[0]).any()),
-        smooth=lambda g, out: g[1] is None and _alike_where(_same(out[0]), g[0]),
+        smooth=lambda g, out: _alike_where(_same(out[0]), g[0]),
     ),
     doc="Return (eigenvalues, eigenvectors) of Hermitian matrices (..., n, n). Eigenvectors of "
-    "eigenvalues that coincide to rounding have no derivative; all others have one.",
+    "eigenvalues that coincide to rounding have no derivative; all others have one. So has a "
+    "function that is the same however those eigenvectors are turned, such as v @ diag(w) @ vᴴ.",
 )
 
 
@@ -226,7 +242,10 @@ def _eig_jvp(t: Any, out: Any, a: Any) -> Any:
     inner = solve(v, t @ v)
     change = v @ _times(_gaps(w, same), inner)
     along = sum(conj(v) * change, axis=-2, keepdims=True)  # keeps the vectors at length 1
-    return diagonal(inner), _free_columns(change - v * along, same.any(axis=-1), t)
+    vectors, free = change - v * along, same.any(axis=-1)
+    if free.any():
+        vectors = where(row_vector(free), undetermined(t, v.shape), vectors)
+    return diagonal(inner), vectors
 
 
 def _eig_vjp(g: Any, out: Any, a: Any) -> Any:
@@ -264,27 +283,53 @@ def singular_values_jvp(t: Any, u: Any, s: Any, vh: Any) -> Any:
     return real(sum(conj(u) * (t @ adjoint(vh)), axis=-2)) * kept
 
 
-def _degenerate(s: Any, a: Any) -> bool:
-    size = max(a.shape[-2:])
-    return bool(negligible(s, size).any() or coinciding(s, rounding(s, size)).any())
-
-
-def _smooth_values(g: Any, out: Any) -> bool:
+def _smooth_values(g: Any, s: Any) -> bool:
     """Return whether the cotangent of singular values is smooth where they coincide or are 0.
 
-    The vectors and values of 0 must have none, and coinciding values equal cotangents.
+    Coinciding values must have equal cotangents, and values of 0 none.
     """
-    if isinstance(out, tuple):
-        (gu, g, gvh), s = g, out[1]
-        if gu is not None or gvh is not None:
-            return False
-    else:
-        s = out
     size = s.shape[-1]
     return g is None or (
         _alike_where(coinciding(s, rounding(s, size)), g)
         and not np.any(negligible(s, size) & (g != 0))
     )
+
+
+def _zero_and_same(s: Any, a: Any) -> tuple[Any, Any]:
+    """Return masks of the singular values that are 0, and of the pairs that coincide."""
+    s, size = data_of(s), np.max(a.shape[-2:])
+    return negligible(s, size), coinciding(s, rounding(s, size))
+
+
+def _free_values(out: Any, a: Any) -> Any:
+    """Return a mask of the singular values whose vectors are not determined."""
+    zero, same = _zero_and_same(out[1], a)
+    return zero | same.any(axis=-1)
+
+
+def _svd_smooth_jvp(
+    t: Any, out: Any, a: Any, full_matrices: bool = True, hermitian: bool = False
+) -> Any:
+    t = hermitian_part(t) if hermitian else t
+    u, s, vh = out
+    k, v = s.shape[-1], adjoint(vh)
+    more_u, u, more_v, v = u[..., k:], u[..., :k], v[..., k:], v[..., :k]
+    zero, same = _zero_and_same(s, a)
+    ahead, back = t @ v, adjoint(t) @ u
+    inner = adjoint(u) @ ahead
+    both = zero[..., None, :] & zero[..., :, None]
+    sums = ~both / (row_vector(s) + expand_dims(s, axis=-1) + both)
+    alike_turn = _times(_gaps(s, same), hermitian_part(inner))
+    apart = _times(sums, (inner - adjoint(inner)) / 2)  # half for each, as of the phases
+    du, dv = u @ (alike_turn + apart), v @ (alike_turn - apart)
+    inverse = row_vector(~zero / where(zero, 1, s))
+    if a.shape[-2] > k:
+        du = du + (ahead - u @ inner) * inverse
+    if a.shape[-1] > k:
+        dv = dv + (back - v @ adjoint(inner)) * inverse
+    du = concatenate([du, -u @ adjoint(adjoint(more_u) @ ahead * inverse)], axis=-1)
+    dv = concatenate([dv, -v @ adjoint(adjoint(more_v) @ back * inverse)], axis=-1)
+    return du, real(diagonal(inner)) * ~zero, adjoint(dv)
 
 
 def _svd_jvp(
@@ -295,54 +340,60 @@ def _svd_jvp(
     compute_uv: bool = True,
     hermitian: bool = False,
 ) -> Any:
-    t = hermitian_part(t) if hermitian else t
     if not compute_uv:
+        t = hermitian_part(t) if hermitian else t
         given = {"hermitian": True} if hermitian else {}  # which CuPy does not have
         return singular_values_jvp(t, *svd(a, full_matrices=False, **given))
-    u, s, vh = out
-    k, complex = s.shape[-1], a.dtype.kind == "c"
-    more_u, u, v = u[..., k:], u[..., :k], adjoint(vh)
-    more_v, v = v[..., k:], v[..., :k]
-    values, size = data_of(s), np.max(a.shape[-2:])
-    zero = negligible(values, size)
-    same = coinciding(values, rounding(values, size))
-    free = same.any(axis=-1)
-    divisor = where(zero, 1, s)
-    ahead = t @ v
-    inner = adjoint(u) @ ahead
-    right, left = inner * row_vector(s), inner * expand_dims(s, axis=-1)
-    one = alike(np.eye(k, dtype=s.dtype), s)
-    gaps = _gaps(s, same) / (row_vector(s) + expand_dims(s, axis=-1) + one + same)  # of the squares
-    du = u @ _times(gaps, right + adjoint(right))
-    dv = v @ _times(gaps, left + adjoint(left))
-    if complex:  # only the product of the two phases is determined: half for each
-        turn = 0.5j * row_vector(imag(diagonal(inner)) / divisor)
-        du, dv = du + u * turn, dv - v * turn
-    if a.shape[-2] > k:
-        du = du + (ahead - u @ inner) / row_vector(divisor)
-    if a.shape[-1] > k:
-        dv = dv + (adjoint(t) @ u - v @ adjoint(inner)) / row_vector(divisor)
-    du = _free_columns(du, free | (zero & (complex or a.shape[-2] > k)), t)
-    dv = _free_columns(dv, free | (zero & (complex or a.shape[-1] > k)), t)
-    du = concatenate([du, undetermined(t, more_u.shape)], axis=-1)
-    dv = concatenate([dv, undetermined(t, more_v.shape)], axis=-1)
-    return du, real(diagonal(inner)) * ~zero, adjoint(dv)
+    du, ds, dvh = _svd_smooth_jvp(t, out, a, full_matrices, hermitian)
+    k, dv = ds.shape[-1], adjoint(dvh)
+    du, dv = (
+        concatenate([x[..., :k], undetermined(t, x[..., k:].shape)], axis=-1) for x in (du, dv)
+    )
+    return du, ds, adjoint(dv)
 
 
-svd = general(
+def _svd_spaces(out: Any, a: Any) -> list[Space]:
+    u, s, v = _svd_unpacked(out)
+    zero, same = _zero_and_same(s, a)
+    found = []
+    for at in np.ndindex(s.shape[:-1]):
+        groups = _groups(same[at] & ~zero[at])
+        found += [space_of(at, group, False, u, s, v) for group in groups]
+        null = np.flatnonzero(zero[at])
+        if null.size or max(u.shape[-1], v.shape[-1]) > s.shape[-1]:
+            found.append(space_of(at, null, True, u, s, v))
+    return found
+
+
+def _svd_unpacked(parts: Any) -> tuple[Any, Any, Any]:
+    u, s, vh = parts
+    return u, s, None if vh is None else adjoint(vh)
+
+
+def _svd_packed(u: Any, s: Any, v: Any) -> tuple[Any, Any, Any]:
+    return u, s, None if v is None else adjoint(v)
+
+
+svd = decomposition(
     np.linalg.svd,
+    Ways(_svd_smooth_jvp, _free_values, _svd_spaces, (0, 2), _svd_unpacked, _svd_packed),
     jvp=_svd_jvp,
     undetermined="the singular vectors of values that coincide, or that only complete a basis",
     kinks=Kink(
         "singular values that coincide or are 0",
-        lambda out, a, compute_uv=True, **params: _degenerate(out[1] if compute_uv else out, a),
-        smooth=lambda g, out: _smooth_values(g, out),
+        lambda out, a, compute_uv=True, **params: bool(
+            _free_values(out if compute_uv else (None, out), a).any()
+        ),
+        smooth=lambda g, out: (
+            _smooth_values(g[1], out[1]) if isinstance(out, tuple) else _smooth_values(g, out)
+        ),
     ),
     doc="Return (u, s, vh) with a = u @ diag(s) @ vh for a (..., m, n), or only s "
     "(compute_uv=False). Vectors of singular values that coincide to rounding have no derivative. "
     "Vectors that only complete a basis have none either: those after the first min(m, n) (use "
     "full_matrices=False), and, on a side with such vectors or for complex a, those of values that "
-    "are 0 to rounding.",
+    "are 0 to rounding. A function that is the same however all these vectors are turned, such as "
+    "u @ diag(s) @ vh, has one.",
 )
 
 

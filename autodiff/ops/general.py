@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,6 @@ class General(Row):
     jvps: tuple[Rule, ...]
     hermitian = False
     """Whether it assumes a Hermitian matrix and reads one triangle only."""
-    undetermined = ""
-    """Results that may have no derivative, in words; the rules return NaN for them."""
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
         if self.vjps:
@@ -43,9 +41,25 @@ class General(Row):
             return Parts(tangent) if isinstance(tangent, tuple) else tangent
         return transposed(lambda g: self.vjps[k](g, out, *args, **params), out, args[k], t)
 
-    def refuse(self, inputs: Args, given: Any, share: Any) -> None:
-        if self.undetermined and _has_nan(share) and not _has_nan((given, *inputs)):
-            raise self.no_derivative(inputs)
+    def lacks(self, reader: Node, given: Any, share: Any) -> bool:
+        return _has_nan(share) and not _has_nan((given, *reader.inputs))
+
+    def resolve_pulled(self, reader: Node, g: Any, share: Any, outputs: Mapping[Node, Any]) -> Any:
+        """Return the cotangent of the input of `reader`; `share`, if there is no derivative.
+
+        Called where the rule has none: its `share` for the cotangent `g` is NaN. The walk started
+        from the cotangents `outputs`.
+        """
+        return share
+
+    def resolve_pushed(
+        self, reader: Node, t: Any, share: Any, outputs: Sequence[Node]
+    ) -> tuple[Any, Mapping[Node, Any]]:
+        """Return the tangent of `reader`, or `share`, and what to add to those of `outputs`.
+
+        Called where the rule has none: its `share` for the tangent `t` is NaN.
+        """
+        return share, {}
 
     def no_derivative(self, inputs: Args) -> np.linalg.LinAlgError:
         """Return the error for inputs without a derivative."""

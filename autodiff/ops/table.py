@@ -442,7 +442,9 @@ def scaled(g: Any, partial: Any) -> Any:
     if isinstance(partial, (float, int)) and math.isfinite(partial):
         if partial == -1:
             return -g
-        return None if partial == 0 else g if partial == 1 else g * partial
+        if partial == 0 and not hasty.get():  # a hasty walk must see NaN of g
+            return None
+        return g if partial == 1 else g * partial
     if isinstance(partial, Node) or isinstance(g, Node):
         return partial if type(g) is float and g == 1.0 else chain(g, partial)
     return _absorbing_product(g, partial)

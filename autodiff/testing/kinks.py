@@ -11,6 +11,7 @@ import numpy as np
 from autodiff.core import trees
 from autodiff.core.graph import Node, Parts, data_of, plain_data
 from autodiff.core.modes import watching
+from autodiff.ops.degenerate import Decomposition
 from autodiff.ops.kinks import Kink, Mask, Tied
 from autodiff.ops.registry import shape_of
 from autodiff.ops.table import Elementwise, Row
@@ -82,6 +83,8 @@ def _weights(leaf: Any) -> Any:
 
 
 class _Kinks(SiteWatcher):
+    conventions = False
+
     def compared(self, mask: Any, x: Any, y: Any, ours: bool) -> Any:
         if within_rules.get() or not (ours or called_by_user()):
             return mask
@@ -95,14 +98,20 @@ class _Kinks(SiteWatcher):
         op = reader.op
         if isinstance(op, Row):
             for kink in op.kinks:
-                if k in kink.by and _is_met(kink, reader, arg, given):
+                if k in kink.by and _is_met(kink, reader, arg, given, share):
                     raise _error(kink, reader, k, share)
 
 
-def _is_met(kink: Kink, reader: Node, arg: Node, given: Any) -> bool:
+def _is_met(kink: Kink, reader: Node, arg: Node, given: Any, share: Any) -> bool:
     """Return whether a walk uses the kink, given a cotangent of `reader` or a tangent of `arg`."""
     op = reader.op
     assert op is not None
+    if isinstance(op, Decomposition) and isinstance(reader._data, tuple):
+        if op.lacks(reader, given, share):
+            return True
+        parts = share if isinstance(share, Parts) else [share]
+        if not any(isinstance(part, Node) for part in parts):
+            return False  # the walk has found the derivative
     at = kink.at(reader._data, *plain_data(reader.inputs), **reader.params)
     if not np.any(at):
         return False

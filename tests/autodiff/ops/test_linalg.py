@@ -176,26 +176,16 @@ def test_values_alone_have_derivatives_where_they_are_repeated(a):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_functions_of_a_matrix_are_never_finite_and_wrong_where_eigenvalues_are_repeated(n):
-    def matrix_exponential(x):
-        w, v = linalg.eigh(x)
-        return (v * ad.exp(w)) @ v.T
-
-    def by_svd(x):
-        u, s, vh = linalg.svd(x)
-        return (u * s**3) @ vh
-
-    def by_eig(x):
+def test_functions_of_a_matrix_by_eig_are_refused_where_eigenvalues_are_repeated(n):
+    def f(x):
         w, v = linalg.eig(x)
         return (v * ad.exp(w)) @ linalg.inv(v)
 
-    for f in (matrix_exponential, by_svd, by_eig):
-        x = Tensor(np.eye(n))
-        y = f(x)
-        with pytest.raises(LinAlgError, match=r"vectors of .*that coincide"):
-            gradients(y, [x], seed=1 + np.arange(n * n).reshape(n, n))
-        with pytest.raises(LinAlgError, match=r"vectors of .*that coincide"):
-            jvp(f, (np.eye(n),), (np.ones((n, n)),))
+    x = Tensor(np.eye(n))
+    with pytest.raises(LinAlgError, match=r"vectors of .*that coincide"):
+        gradients(f(x), [x], seed=1 + np.arange(n * n).reshape(n, n))
+    with pytest.raises(LinAlgError, match=r"vectors of .*that coincide"):
+        jvp(f, (np.eye(n),), (np.ones((n, n)),))
 
 
 def test_vectors_that_complete_a_basis_have_no_derivative():
