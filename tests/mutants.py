@@ -64,12 +64,12 @@ REAL = """
     bessel_i frexp ldexp max_pool2d modf nanpercentile nanquantile percentile quantile tensor unwrap
 """
 REAL_WEIGHTS = "max min nanmax nanmin nanmean nansum"
+BY_Q = ("quantile", "nanquantile", "percentile", "nanpercentile")
 REAL_RESULT = "eigvalsh nanstd nanvar std var vector_norm"
 WEIGHTED = """
     logsumexp max min nanmax nanmean nanmin nanprod nanstd nansum nanvar prod std var
 """
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("qr", "_dependent: 1 for -1 in columns.shape[[]-1]"): "of a stack they are square, too",
     **{
         (name, "*: 1 for -1 in same.any(axis=-1)"): "what coincides does so mutually"
         for name in ("eigh", "eig", "svd")
@@ -89,6 +89,21 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "of vectors of length 1 the largest singular value is between 1 and √n"
     ),
     ("round", "*"): "its derivative is zero, whatever the factor",
+    **{
+        (name, f"_order_statistic.*: *{part}*"): "its q is a constant"
+        for name in ("median", "nanmedian")
+        for part in ("data_of(q)", "growth", "count", "own(q)")
+    },
+    **{
+        (name, "_growth: 0 for 0 [*] count"): "it is broadcast where it is used"
+        for name in ("median", "nanmedian", *BY_Q)
+    },
+    **{(name, "??ps[[]1]: without weights"): "with weights it is a step in q" for name in BY_Q},
+    **{
+        (name, f"_order_statistic.neighbours: *{part} for *{part} / whole"): "whole is 1"
+        for name in ("quantile", "nanquantile")
+        for part in ("_method(params))", "_under(alike(own(q), x), out)")
+    },
     ("conjugate", "∂0: its conjugate"): "its partial on complex numbers is 0",
     ("sign", "∂0: its conjugate"): "its partial is real",
     ("rfft", "transposes*: its conjugate"): "the result of the transpose is real",

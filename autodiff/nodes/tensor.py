@@ -33,6 +33,7 @@ from autodiff.ops.alike import unlabelled
 from autodiff.ops.table import OBJECT
 
 _NO_PARAMS: Params = {}
+_new = object.__new__
 _LARGE = 64
 
 
@@ -285,7 +286,14 @@ class Tensor(ArrayNode):
             return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
-        made = cls(out, None, op, args, params)
+        if modes or not ordinary:
+            made = cls(out, None, op, args, params)
+        else:  # as __init__ does, without the call: most nodes are made here
+            out.setflags(write=False)
+            made = _new(cls)
+            made._data, made.op, made.inputs, made.params = out, op, args, params
+            made._place = made.name = made.grad = None
+            made.serial = next_serial()
         if op.views:
             if ordinary:
                 if out.base is not None or (data and out is data[0]):

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.core.graph import Args, Node, Params, Parts, ancestors, data_of
+from autodiff.core.graph import Args, Node, Params, Parts, ancestors, by_serial, data_of
 from autodiff.core.modes import conventions, watcher
 from autodiff.core.replays import replayed
 from autodiff.core.walks import dependents, pull, push
@@ -31,7 +31,7 @@ from autodiff.ops.general import General, general, transposed
 from autodiff.ops.spaces import Array, Space, Turn
 
 
-class Ways(NamedTuple):
+class Degeneracy(NamedTuple):
     """A decomposition's results and rule, for the points where values coincide.
 
     Attributes
@@ -58,10 +58,6 @@ class Ways(NamedTuple):
     packed: Callable[[Any, Any, Any], tuple[Any, ...]]
 
 
-SIGNS = ((-1, 1), (1, -1))
-EMPTY: Mapping[Node, Any] = {}
-
-
 class Decomposition(General):
     """A row of left vectors, values and right vectors, some of which may coincide.
 
@@ -70,35 +66,58 @@ class Decomposition(General):
     absorb them, where a change of the vectors matters.
     """
 
-    ways: Ways
+    degeneracy: Degeneracy
 
     def vjp(self, k: int, g: Any, out: Any, args: Args, params: Params) -> Any:
-        return self._marked(super().vjp(k, g, out, args, params), out, args[0], True)
+        share = super().vjp(k, g, out, args, params)
+        if not isinstance(data_of(out), tuple):
+            return share
+        if foreign(args[0]):
+            self._refuse_vectors(g, out, args)
+            return share
+        return self._marked(share, out, args[0], True)
 
     def jvp(self, k: int, t: Any, out: Any, args: Args, params: Params) -> Any:
         found = super().jvp(k, t, out, args, params)
         if not isinstance(found, tuple):
             return found
         moved = isinstance(t, Node) or np.any(t != 0, axis=(-2, -1))
-        return Parts([self._marked(part, out, args[0], moved) for part in found])
+        marked = self.degeneracy.vectors if foreign(args[0]) else range(len(found))
+        return Parts(
+            [
+                self._marked(part, out, args[0], moved) if k in marked else part
+                for k, part in enumerate(found)
+            ]
+        )
 
     def _marked(self, x: Any, out: Any, a: Any, moved: Any) -> Any:
         """Return a cotangent or tangent with NaN for the matrices `moved` where values coincide."""
-        if not isinstance(data_of(out), tuple):
-            return x
-        free = self.ways.free(data_of(out), a).any(axis=-1) & moved
+        free = self.degeneracy.free(data_of(out), a).any(axis=-1) & moved
         if not free.any():
             return x
         return where(free.reshape(*free.shape, *[1] * (x.ndim - free.ndim)), np.nan, x)
 
+    def _refuse_vectors(self, g: Any, out: Any, args: Args) -> None:
+        """Raise if a cotangent of vectors without a derivative is not 0.
+
+        For arrays of other libraries, which walks do not search for NaN.
+        """
+        free = self.degeneracy.free(data_of(out), args[0])
+        u, _, v = self.degeneracy.unpacked(g)
+        for vectors in (u, v):
+            if vectors is not None:
+                used = data_of(vectors)[..., : free.shape[-1]] != 0
+                if np.any(used & free[..., None, :]):
+                    raise self.no_derivative(args)
+
     def resolve_pulled(self, reader: Node, g: Any, share: Any, outputs: Mapping[Node, Any]) -> Any:
-        found = None if foreign(share) else _Point(self.ways, reader, outputs).pulled(g, outputs)
+        found = _Point(self.degeneracy, reader, outputs).pulled(g, outputs)
         return share if found is None else found
 
     def resolve_pushed(
         self, reader: Node, t: Any, share: Any, outputs: Sequence[Node]
     ) -> tuple[Any, Mapping[Node, Any]]:
-        found = None if foreign(t) else _Point(self.ways, reader, outputs).pushed(t, outputs)
+        found = _Point(self.degeneracy, reader, outputs).pushed(t, outputs)
         if found is None and watcher() is None:
             # now, since an operation may absorb NaN, by a partial that is 0 at this point only
             raise self.no_derivative(reader.inputs)
@@ -106,12 +125,12 @@ class Decomposition(General):
 
 
 def decomposition(
-    function: Callable[..., Any], ways: Ways, **rules_and_labels: Any
+    function: Callable[..., Any], degeneracy: Degeneracy, **rules_and_labels: Any
 ) -> Decomposition:
     """Make a row as `general` does, for a function whose values may coincide."""
     op = general(function, kind=Decomposition, **rules_and_labels)
     assert isinstance(op, Decomposition)
-    op.ways = ways
+    op.degeneracy = degeneracy
     return op
 
 
@@ -125,13 +144,17 @@ class _Pulled(NamedTuple):
     others: list[Array]  # by the other inputs of the rest of the graph
 
 
+_SIGNS = ((-1, 1), (1, -1))  # a single real vector can only change its sign
+_NOTHING: Mapping[Node, Any] = {}
+
+
 class _Point:
     """A node of a decomposition where values coincide, and the graph that follows it."""
 
-    def __init__(self, ways: Ways, reader: Node, outputs: Iterable[Node]) -> None:
-        self.ways, self.reader = ways, reader
+    def __init__(self, degeneracy: Degeneracy, reader: Node, outputs: Iterable[Node]) -> None:
+        self.degeneracy, self.reader = degeneracy, reader
         self.a, self.out = data_of(reader.inputs[0]), reader._data
-        self.u, self.s, self.v = ways.unpacked(self.out)
+        self.u, self.s, self.v = degeneracy.unpacked(self.out)
         self.hermitian = reader.params.get("hermitian", False)
         self._look_at(ancestors(*outputs, since=reader.serial))
         self.values = np.zeros(self.s.shape, bool)  # which coincide
@@ -139,10 +162,9 @@ class _Point:
             self.values[(*space.at, space.values)] = True
         self.rng = np.random.default_rng(0)
         self.still = [space.still() for space in self.spaces]
-        # other signs on either side: a single real vector can only change its sign
         self.turns = [
             self.still,
-            *[[space.random(self.rng, signs) for space in self.spaces] for signs in SIGNS],
+            *[[space.random(self.rng, signs) for space in self.spaces] for signs in _SIGNS],
         ]
 
     def _look_at(self, nodes: list[Node]) -> None:
@@ -153,24 +175,27 @@ class _Point:
         """
         rest = dependents(nodes, {self.reader}) - {self.reader}
         used = {node.params["index"] for node in rest if node.inputs[0] is self.reader}
-        sides = [k for k, index in enumerate(self.ways.vectors) if index in used]
-        self.all_spaces = self.ways.spaces(self.out, self.a)
+        sides = [k for k, index in enumerate(self.degeneracy.vectors) if index in used]
         self.spaces = [
             space
-            for space in self.all_spaces
-            if sides and not (len(sides) == 1 and space.is_determined(sides[0]))
+            for space in (self._all_spaces() if sides else [])
+            if not (len(sides) == 1 and space.is_determined(sides[0]))
         ]
         inputs = {arg for node in rest for arg in node.inputs if isinstance(arg, Node)}
         inputs -= rest | {self.reader}
         variables = {node for node in ancestors(self.reader) if not node.inputs}
-        self.others = [*(inputs & dependents(ancestors(*inputs), variables))]
+        dependent = dependents(ancestors(*inputs), variables)
+        self.others = sorted(inputs & dependent, key=by_serial)
+
+    def _all_spaces(self) -> list[Space]:
+        return self.degeneracy.spaces(self.out, self.a)
 
     # Reverse mode
 
     def pulled(self, g: Parts, outputs: Mapping[Node, Any]) -> Any:
         """Return the cotangent of the input; None if no derivative exists."""
         if not self.spaces:
-            gs = self.ways.unpacked(g)[1]
+            gs = self.degeneracy.unpacked(g)[1]
             allowed = conventions() or gs is None or self._smooth(data_of(gs))
             return self._by_rule(g) if allowed else None
         seeds = {node: data_of(seed) for node, seed in outputs.items()}
@@ -178,12 +203,17 @@ class _Point:
         still, *turned = runs
         largest = _size(self.s) or np.inf
         scale = max(max(_size(x.slopes), _size(x.vectors) / largest) for x in runs)
-        share_scale = max(scale, *[_size(x.share) for x in runs])
+        of_total = scale * _size(self.s)  # how far rounding can change the sum, at eps = 1
+        of_share = max(scale, *[_size(x.share) for x in runs])
+        of_others = [
+            max(_size(g), of_total / (_size(node._data) or np.inf))
+            for node, g in zip(self.others, still.others, strict=True)
+        ]
         for x in turned:
             if not (
-                self._equal(x.total, still.total, _size(still.total) + scale * _size(self.s))
-                and self._equal(x.share, still.share, share_scale)
-                and all(map(self._equal, x.others, still.others, map(_size, still.others)))
+                self._equal(x.total, still.total, max(_size(still.total), of_total))
+                and self._equal(x.share, still.share, of_share)
+                and all(map(self._equal, x.others, still.others, of_others))
             ):
                 return None
         if not any(np.any(x.vectors) for x in runs) and all(
@@ -199,7 +229,7 @@ class _Point:
         """Return whether a function of coinciding values with these derivatives is smooth."""
         return all(
             self._equal(of_space, np.mean(of_space) if space.tied else 0.0, _size(slopes))
-            for space in self.all_spaces
+            for space in self._all_spaces()
             for of_space in [slopes[(*space.at, space.values)]]
             if of_space.size
         )
@@ -235,9 +265,9 @@ class _Point:
         seeded = {twins[node]: seed for node, seed in seeds.items() if node in twins}
         source = twins[self.reader]
         found = pull(seeded, [source, *self.others])
-        gu, gs, gv = self.ways.unpacked(found[source])
+        gu, gs, gv = self.degeneracy.unpacked(found[source])
         gs = np.zeros_like(self.s) if gs is None else gs
-        rest = self.ways.packed(gu, np.where(self.values, 0, gs), gv)
+        rest = self.degeneracy.packed(gu, np.where(self.values, 0, gs), gv)
         vectors = [
             side[space.at][:, columns].ravel()
             for space in self.spaces
@@ -249,7 +279,10 @@ class _Point:
             gs,
             np.concatenate(vectors or [[]]),
             transposed(
-                lambda t: self.ways.rule(t, out, self.a, **self.reader.params), self.a, out, rest
+                lambda t: self.degeneracy.rule(t, out, self.a, **self.reader.params),
+                self.a,
+                out,
+                rest,
             ),
             [found[node] for node in self.others],
         )
@@ -257,7 +290,9 @@ class _Point:
     def _by_rule(self, g: Parts) -> Any:
         record = any(isinstance(part, Node) for part in g)
         out, a = (self.reader, self.reader.inputs[0]) if record else (self.out, self.a)
-        return transposed(lambda t: self.ways.rule(t, out, a, **self.reader.params), a, out, g)
+        return transposed(
+            lambda t: self.degeneracy.rule(t, out, a, **self.reader.params), a, out, g
+        )
 
     # Forward mode
 
@@ -268,11 +303,11 @@ class _Point:
         """
         record = isinstance(t, Node)
         out, a = (self.reader, self.reader.inputs[0]) if record else (self.out, self.a)
-        u, s, v = self.ways.unpacked(self.ways.rule(t, out, a, **self.reader.params))
+        u, s, v = self.degeneracy.unpacked(self.degeneracy.rule(t, out, a, **self.reader.params))
         if self.spaces and not self._is_same(outputs):
             return None
         if not self.spaces or not self._depends_on_vectors(outputs):
-            return (Parts(self.ways.packed(u, s, v)), {}) if conventions() else None
+            return (Parts(self.degeneracy.packed(u, s, v)), {}) if conventions() else None
         if record:
             return None
         inner = [space.inner(self._symmetric(t)) for space in self.spaces]
@@ -285,7 +320,7 @@ class _Point:
             scale = max(_size(node._data) * change, _size(parts[0][node]), _size(tangent))
             if not self._equal(tangent, added, scale):
                 return None
-        return Parts(self.ways.packed(u, np.where(self.values, 0, s), v)), whole
+        return Parts(self.degeneracy.packed(u, np.where(self.values, 0, s), v)), whole
 
     def _is_same(self, outputs: Sequence[Node]) -> bool:
         """Return whether rotations change no value and no tangent but by the values."""
@@ -294,7 +329,9 @@ class _Point:
         still: dict[Node, tuple[Any, Any]] = {}
         for turns in self.turns:
             out = self._turned(turns)
-            u, s, v = self.ways.unpacked(self.ways.rule(t, out, self.a, **self.reader.params))
+            u, s, v = self.degeneracy.unpacked(
+                self.degeneracy.rule(t, out, self.a, **self.reader.params)
+            )
             moved = self._pushed(out, (u, np.where(self.values, 0, s), v), outputs, others)
             still = still or moved
             for node, (value, tangent) in moved.items():
@@ -335,12 +372,12 @@ class _Point:
         return {node: tangent for node, (_, tangent) in moved.items()}
 
     def _pushed(
-        self, out: Any, tangent: Any, outputs: Sequence[Node], others: Mapping[Node, Any] = EMPTY
+        self, out: Any, tangent: Any, outputs: Sequence[Node], others: Mapping[Node, Any] = _NOTHING
     ) -> dict[Node, tuple[Any, Any]]:
         """Return the values and the tangents of outputs for a turned result."""
         twins = replayed(self.reader, out, outputs)
         nodes = [node for node in outputs if node in twins]
-        given = {twins[self.reader]: Parts(self.ways.packed(*tangent)), **others}
+        given = {twins[self.reader]: Parts(self.degeneracy.packed(*tangent)), **others}
         found = push(given, [twins[node] for node in nodes])
         return {node: (twins[node]._data, found[twins[node]]) for node in nodes}
 
@@ -352,7 +389,7 @@ class _Point:
                 both, space.columns, space.sides, turn, strict=True
             ):
                 vectors[space.at][:, columns] = (side @ q)[:, : len(columns)]
-        return self.ways.packed(both[0], self.s, both[1])
+        return self.degeneracy.packed(both[0], self.s, both[1])
 
     def _symmetric(self, x: Array) -> Array:
         return (x + np.conj(x).swapaxes(-1, -2)) / 2 if self.hermitian else x

@@ -14,7 +14,7 @@ import numpy as np
 
 from autodiff.core.graph import data_of
 from autodiff.ops.alike import alike
-from autodiff.ops.degenerate import Ways, decomposition
+from autodiff.ops.degenerate import Degeneracy, decomposition
 from autodiff.ops.elementwise import imag, real, where
 from autodiff.ops.general import general, transposed
 from autodiff.ops.kinks import Kink
@@ -172,7 +172,7 @@ def _eigh_spaces(out: Any, a: Any) -> list[Space]:
 
 eigh = decomposition(
     np.linalg.eigh,
-    Ways(
+    Degeneracy(
         _eigh_jvp,
         free=lambda out, a: _same(out[0]).any(axis=-1),
         spaces=_eigh_spaces,
@@ -376,7 +376,7 @@ def _svd_packed(u: Any, s: Any, v: Any) -> tuple[Any, Any, Any]:
 
 svd = decomposition(
     np.linalg.svd,
-    Ways(_svd_smooth_jvp, _free_values, _svd_spaces, (0, 2), _svd_unpacked, _svd_packed),
+    Degeneracy(_svd_smooth_jvp, _free_values, _svd_spaces, (0, 2), _svd_unpacked, _svd_packed),
     jvp=_svd_jvp,
     undetermined="the singular vectors of values that coincide, or that only complete a basis",
     kinks=Kink(

@@ -170,3 +170,21 @@ def test_arrays_do_not_mix():
     for mixed in (lambda x: x * X, lambda x: X @ x.T, lambda x: np.concatenate([x, X])):
         with pytest.raises(TypeError, match=r"Unsupported type <class 'numpy\.ndarray'>"):
             mixed(Tensor(Strict(X)))
+
+
+def test_coinciding_singular_values_of_another_library():
+    eye = np.eye(2)
+
+    def values(x):
+        return np.sum(np.linalg.svd(x)[1] ** 2)
+
+    np.testing.assert_allclose(get(grad(values)(Strict(eye))), 2 * eye)
+    np.testing.assert_allclose(get(jvp(values, (Strict(eye),), (Strict(eye),))[1]), 4)
+
+    def polar(x):
+        u, _, vh = np.linalg.svd(x)
+        return u @ vh
+
+    with pytest.raises(np.linalg.LinAlgError, match="svd has no derivative"):
+        grad(lambda x: np.sum(polar(x)))(Strict(eye))
+    assert np.isnan(get(jvp(polar, (Strict(eye),), (Strict(eye + 1),))[1])).all()
