@@ -18,11 +18,13 @@ from autodiff.core.graph import Node
 
 def is_leaf(x: Any) -> bool:
     """Return whether `x` is a number, an array of numbers or a node."""
-    if isinstance(x, Node):
+    if (kind := type(x)) is float or isinstance(x, Node):
         return True
-    kind = getattr(getattr(x, "dtype", None), "kind", None)
-    if kind is not None:
-        return kind in "fciub"
+    if kind is tuple or kind is list or kind is dict:  # fast path: most containers
+        return False
+    of_dtype = getattr(getattr(x, "dtype", None), "kind", None)
+    if of_dtype is not None:
+        return of_dtype in "fciub"
     return isinstance(x, Number) and not isinstance(x, bool)
 
 
