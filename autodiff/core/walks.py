@@ -134,14 +134,16 @@ def _pull(
     own: set[Node] = set()  # nodes whose cotangent may be changed in place
     for node in nodes:
         op = node.op
-        if op is None or node not in cotangents:
+        if op is None or (g := cotangents.pop(node, None)) is None:
             continue
-        g = cotangents[node] if node in kept else cotangents.pop(node)
+        if node in kept:
+            cotangents[node] = g
         inputs, params = node.inputs, node.params
         if op.access and check is None:
             _pull_elements(node, g, cotangents, live, own, node in own and node not in kept)
             continue
-        out, args = (node, inputs) if record else (node._data, plain_data(inputs))
+        out: Any = node if record else node._data
+        args = inputs if record else plain_data(inputs)
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)

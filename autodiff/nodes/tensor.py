@@ -34,6 +34,7 @@ from autodiff.ops.table import OBJECT
 
 _NO_PARAMS: Params = {}
 _new = object.__new__
+_SEVERAL = tuple, list
 _LARGE = 64
 
 
@@ -278,7 +279,7 @@ class Tensor(ArrayNode):
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise refusal(op, data, params, error) from error
         ordinary = type(out) is np.ndarray
-        if not ordinary and isinstance(out, tuple | list):
+        if not ordinary and isinstance(out, _SEVERAL):
             parts = Bundle(tuple(out), op, args, params).items()
             for k, (part, array) in enumerate(zip(parts, out, strict=True)):
                 if type(part) is Tensor:
