@@ -1,0 +1,259 @@
+"""A program as the source of a Python function over NumPy."""
+
+from __future__ import annotations
+
+import keyword
+import linecache
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain as joined
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.ops.table import chain
+from autodiff.programs.trace import Guard, Line, Method, Slot, Step, slots_in
+
+if TYPE_CHECKING:
+    from autodiff.programs.program import Program
+
+BINARY = {
+    np.power: ("**", 14), np.multiply: ("*", 12), np.divide: ("/", 12), np.matmul: ("@", 12),
+    np.floor_divide: ("//", 12), np.remainder: ("%", 12), np.add: ("+", 11),
+    np.subtract: ("-", 11), np.bitwise_and: ("&", 9), np.bitwise_or: ("|", 7), np.less: ("<", 6),
+    np.less_equal: ("<=", 6), np.greater: (">", 6), np.greater_equal: (">=", 6),
+    np.equal: ("==", 6), np.not_equal: ("!=", 6),
+}  # fmt: skip
+"""Python's operators for ufuncs, with their precedence."""
+UNARY = {np.negative: "-", np.invert: "~"}
+COMPARISON, SIGN, CALL, ATOM = 6, 13, 16, 17
+LONGEST = 60
+"""An expression that is longer gets a line of its own."""
+SMALL = 20
+"""An array with more elements is not written out."""
+
+
+HELPERS = {
+    chain.function: (
+        "chain",
+        """\
+def chain(g, partial):
+    \"\"\"Return g * partial, and 0 where either is 0, even if the other is infinite.\"\"\"
+    product = np.multiply(g, partial)
+    return np.where((g == 0) | (partial == 0), product.dtype.type(0), product)
+""",
+    ),
+}
+"""Functions that are not NumPy's: their names and definitions."""
+
+
+class Source(NamedTuple):
+    """The text of a function, its name, and the arrays that it refers to by a name."""
+
+    text: str
+    name: str
+    constants: dict[str, Any]
+
+
+def source_of(program: Program) -> Source:
+    """Return the source of a function that computes a program's outputs."""
+    writer = _Writer(program)
+    body = "\n".join(f"    {line}" for line in writer.body())
+    text = f"def {writer.name}({writer.parameters}):\n{body}\n"
+    return Source("\n\n".join([*writer.helpers, text]), writer.name, writer.constants)
+
+
+class _Writer:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.constants: dict[str, Any] = {}
+        self.helpers: list[str] = []
+        self.expressions: dict[Slot, tuple[str, int]] = {}
+        self.uses = Counter(slots_in([*map(_read, program.steps), program.outputs]))
+        self.taken = {*keyword.kwlist, "np", *program.arguments}
+        self.name = program.name if program.name.isidentifier() else "program"
+        self.parameters = ", ".join(program.parameters)
+
+    def body(self) -> Iterator[str]:
+        yield from self._unpacked()
+        line: Line | None = None
+        for step in self.program.steps:
+            if isinstance(step, Guard):
+                yield from self._guard(step)
+                continue
+            expression, precedence = self._call(step)
+            slots = slots_in(step.out)
+            if self._inlines(step, expression):
+                self.expressions[step.out] = expression, precedence
+                continue
+            if step.line != line and (source := _source(step.line)):
+                line = step.line
+                yield f"# {source}"
+            if step.writes and not any(slot not in self.expressions for slot in slots):
+                yield expression
+                continue
+            yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
+        yield f"return {self._result(self.program.outputs)}"
+
+    def _unpacked(self) -> Iterator[str]:
+        """Name the leaves of arguments that are containers."""
+        for name, tree in self.program.arguments.items():
+            for path, slot in zip(trees.paths(tree, name), trees.leaves(tree), strict=True):
+                if path == name:
+                    self.expressions[slot] = name, ATOM
+                elif self.uses[slot]:
+                    yield f"{self._target(slot)} = {path}{self._kinds([slot])}"
+
+    def _inlines(self, step: Step, expression: str) -> bool:
+        program, out = self.program, step.out
+        return (
+            type(out) is Slot
+            and self.uses[out] == 1
+            and out not in program.names
+            and len(expression) <= LONGEST
+            # what is changed in place must be read where it was read
+            and program.written.isdisjoint([out, *slots_in([step.args, step.kwargs])])
+        )
+
+    def _target(self, out: Any) -> str:
+        if type(out) is Slot:
+            name = self._new(self.program.names.get(out, ""))
+            self.expressions[out] = name, ATOM
+            return name
+        return ", ".join(self._target(part) for part in out) + ("," if len(out) == 1 else "")
+
+    def _new(self, wanted: str) -> str:
+        numbered = (f"{wanted or 't'}{k}" for k in count(1))
+        name = next(
+            name for name in joined([wanted], numbered) if name and name not in self.taken
+        )
+        self.taken.add(name)
+        return name
+
+    def _kinds(self, slots: list[Slot]) -> str:
+        kinds = [str(self.program.kinds[slot]) for slot in slots]
+        return f"  # {', '.join(kinds)}" if any(kinds) else ""
+
+    def _guard(self, guard: Guard) -> Iterator[str]:
+        expression, precedence = self.expressions[guard.slot]
+        if type(guard.held) is int:
+            expression = f"{expression if precedence > COMPARISON else f'({expression})'} != {guard.held}"
+        elif guard.held:
+            expression = f"not {expression if precedence > COMPARISON else f'({expression})'}"
+        yield f"if {expression}:"
+        where = _source(guard.line) or "a decision"
+        yield f"    raise ValueError({'traced for the other branch of: ' + where!r})"
+
+    def _call(self, step: Step) -> tuple[str, int]:
+        """Return the expression of a step, and its precedence."""
+        function, args = step.function, step.args
+        if function in BINARY and len(args) == 2 and not step.kwargs:
+            symbol, own = BINARY[function]
+            # powers bind to the right, comparisons to neither side
+            left = self._operand(args[0], own + (symbol == "**" or own == COMPARISON))
+            right = self._operand(args[1], own + (symbol != "**"))
+            return f"{left}**{right}" if symbol == "**" else f"{left} {symbol} {right}", own
+        if function in UNARY and not step.kwargs:
+            return f"{UNARY[function]}{self._operand(args[0], SIGN)}", SIGN
+        if function is operator.setitem:
+            target, index, value = args
+            return f"{self._operand(target, CALL)}[{self._index(index)}] = {self._text(value)}", 0
+        if function is operator.getitem:
+            return f"{self._operand(args[0], CALL)}[{self._index(args[1])}]", CALL
+        if isinstance(function, Method):
+            called, args = f"{self._operand(args[0], CALL)}.{function.__name__}", args[1:]
+        elif function in HELPERS:
+            called, text = HELPERS[function]
+            self.helpers += [text] if text not in self.helpers else []
+        else:
+            called = called_as(function)
+        given = [self._text(arg) for arg in args]
+        given += [f"{name}={self._text(arg)}" for name, arg in step.kwargs.items()]
+        return f"{called}({', '.join(given)})", CALL
+
+    def _operand(self, x: Any, least: int) -> str:
+        text, precedence = self._expression(x)
+        return text if precedence >= least else f"({text})"
+
+    def _text(self, x: Any) -> str:
+        return self._expression(x)[0]
+
+    def _result(self, x: Any) -> str:
+        if isinstance(x, tuple):
+            return ", ".join(map(self._text, x)) + ("," if len(x) == 1 else "")
+        return self._text(x)
+
+    def _expression(self, x: Any) -> tuple[str, int]:
+        if type(x) is Slot:
+            return self.expressions[x]
+        if isinstance(x, tuple):
+            inside = ", ".join(map(self._text, x)) + ("," if len(x) == 1 else "")
+            return f"({inside})", ATOM
+        if isinstance(x, list):
+            return f"[{', '.join(map(self._text, x))}]", ATOM
+        if isinstance(x, dict):
+            parts = (f"{key!r}: {self._text(part)}" for key, part in x.items())
+            return f"{{{', '.join(parts)}}}", ATOM
+        if isinstance(x, np.ndarray):
+            return self._constant(x), CALL
+        if x is Ellipsis:
+            return "...", ATOM
+        if isinstance(x, np.dtype):
+            return f"np.dtype({x.str!r})", CALL
+        if isinstance(x, float | np.floating) and not np.isfinite(x):
+            number = f'float("{x}")'
+            return number if type(x) is float else f"np.{x.dtype.name}({number})", CALL
+        if isinstance(x, np.generic):
+            return repr(x), CALL
+        if isinstance(x, type):
+            return (f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__), ATOM
+        text = repr(x)
+        return text, SIGN if text.startswith("-") else ATOM
+
+    def _constant(self, array: Any) -> str:
+        for name, known in self.constants.items():
+            if known is array:
+                return name
+        if not array.size:
+            return f"np.zeros({array.shape}, {array.dtype.str!r})"
+        if array.size <= SMALL and array.dtype.kind in "biufc" and np.all(np.isfinite(array)):
+            return f"np.array({array.tolist()!r}, {array.dtype.str!r})"
+        name = self._new("c")
+        self.constants[name] = array
+        return name
+
+    def _index(self, index: Any) -> str:
+        if isinstance(index, tuple) and index:
+            return ", ".join(map(self._index_part, index)) + ("," if len(index) == 1 else "")
+        return self._index_part(index)
+
+    def _index_part(self, part: Any) -> str:
+        if not isinstance(part, slice):
+            return self._text(part)
+        ends = [
+            "" if end is None else self._text(end) for end in (part.start, part.stop, part.step)
+        ]
+        return ":".join(ends if ends[2] else ends[:2])
+
+
+def called_as(function: Callable[..., Any]) -> str:
+    """Return the expression for a function of NumPy."""
+    if isinstance(function, np.ufunc):
+        return f"np.{function.__name__}"
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"np.{owner.__name__}.{function.__name__}"
+    module = function.__module__.replace("numpy", "np", 1)
+    return f"{module}.{function.__name__}"
+
+
+def _read(step: Step | Guard) -> Any:
+    return step.slot if isinstance(step, Guard) else [step.args, step.kwargs]
+
+
+def _source(line: Line) -> str:
+    text = linecache.getline(line.file, line.number).strip()
+    return f"line {line.number}: {text}" if text else ""

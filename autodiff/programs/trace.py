@@ -1,0 +1,307 @@
+"""Traced arrays: they compute as NumPy's do, and write down every call that is made on them.
+
+A traced array speaks NumPy's protocols, so neither the user's function nor the engine's rules know
+that they are being traced.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from autodiff.core.graph import data_of
+from autodiff.core.tracebacks import LIBRARIES, user_frame
+
+
+class Slot(int):
+    """The number of a value in a program: of an argument, or of a step's result."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Slot({int(self)})"
+
+
+class Line(NamedTuple):
+    """A line of the user's code."""
+
+    file: str
+    number: int
+
+
+class Step(NamedTuple):
+    """A call of a function.
+
+    `args` and `kwargs` have slots in place of traced arrays, `out` is the result's slot, or a
+    container of slots. A `weak` result is a Python number, which does not change the dtype of
+    others. `writes` are the slots of arrays that the call changes in place.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    line: Line
+    weak: bool = False
+    writes: tuple[Slot, ...] = ()
+
+
+class Guard(NamedTuple):
+    """A decision that data took while the function was traced: a truth value or a whole number."""
+
+    slot: Slot
+    held: int
+    line: Line
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a value: its shape and dtype, and whether it is a Python number."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    weak: bool
+
+    def __str__(self) -> str:
+        if self.weak or not self.shape:
+            return ""
+        dtype = "" if self.dtype == float else f"{self.dtype} "
+        return f"{dtype}{self.shape}"
+
+
+class Trace:
+    """The steps of one run of a function, and the values that they had in it."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step | Guard] = []
+        self.values: list[Any] = []
+        self.names: dict[Slot, str] = {}
+        self.open = True
+
+    def new(self, value: Any, weak: bool = False) -> Traced:
+        self.values.append(value)
+        return Traced(self, Slot(len(self.values) - 1), weak)
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Compute on the values, and write down the call if its result has numbers."""
+        if not self.open:
+            raise RuntimeError(
+                "an array of a trace was used after the trace had ended: return it from the "
+                "function instead of storing it"
+            )
+        value = function(*mapped(_value, args), **mapped(_value, kwargs))
+        targets = _written(function, args, kwargs)
+        weak = isinstance(value, np.generic) and _is_weak([*args, *kwargs.values()])
+        known = next((x for x in targets if x.value is value), None)
+        if known is None:
+            made = self._wrapped(value.item() if weak else value, weak)
+        else:
+            made = known
+        if made is not value or targets:
+            given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
+            writes = tuple(x.slot for x in targets)
+            out = None if made is value else mapped(_slot, made)
+            self.steps.append(Step(function, *given, out, self._line(), weak, writes))
+        return made
+
+    def written(self) -> frozenset[Slot]:
+        """Return the slots of all arrays that share memory with one that a step changes."""
+        owners = [_owner(value) for value in self.values]
+        changed = {
+            owners[slot] for step in self.steps if isinstance(step, Step) for slot in step.writes
+        }
+        return frozenset(Slot(k) for k, owner in enumerate(owners) if owner in changed)
+
+    def kinds(self) -> list[Kind]:
+        return [
+            Kind(np.shape(value), np.result_type(value), not hasattr(value, "dtype"))
+            for value in self.values
+        ]
+
+    def decide(self, x: Traced, kind: type[int]) -> int:
+        """Return the truth value or whole number of an array, which later runs must find again."""
+        held = kind(x.value)
+        self.steps.append(Guard(x.slot, held, self._line()))
+        return held
+
+    def _line(self) -> Line:
+        """Return the user's line, and take names of its function's variables."""
+        frame = user_frame(sys._getframe(2))
+        for name, x in frame.f_locals.items():
+            x = data_of(x)
+            if type(x) is Traced and x.trace is self and name.isidentifier():
+                self.names.setdefault(x.slot, name)
+        return Line(frame.f_code.co_filename, frame.f_lineno)
+
+    def _wrapped(self, value: Any, weak: bool) -> Any:
+        if weak or isinstance(value, np.ndarray | np.generic):
+            return self.new(value, weak)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return type(value)(*[self._wrapped(part, False) for part in value])
+        if isinstance(value, tuple | list) and any(isinstance(x, np.ndarray) for x in value):
+            return type(value)([self._wrapped(part, False) for part in value])
+        return value
+
+
+def mapped(change: Callable[[Any], Any], x: Any) -> Any:
+    """Return nested arguments with each leaf changed."""
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*[mapped(change, part) for part in x])
+    if isinstance(x, tuple | list):
+        return type(x)([mapped(change, part) for part in x])
+    if isinstance(x, dict):
+        return {key: mapped(change, part) for key, part in x.items()}
+    if isinstance(x, slice):
+        return slice(*[mapped(change, part) for part in (x.start, x.stop, x.step)])
+    return change(x)
+
+
+def slots_in(x: Any) -> list[Slot]:
+    """Return all slots in nested arguments, in their order."""
+    found: list[Slot] = []
+    mapped(lambda part: found.append(part) if type(part) is Slot else None, x)
+    return found
+
+
+def _called_by_library() -> bool:
+    return sys._getframe(2).f_code.co_filename.startswith(LIBRARIES)
+
+
+def _is_scalar(x: Any) -> bool:
+    return type(x) is Traced and not isinstance(x.value, np.ndarray)
+
+
+def _value(x: Any) -> Any:
+    return x.value if type(x) is Traced else x
+
+
+def _slot(x: Any) -> Any:
+    return x.slot if type(x) is Traced else x
+
+
+def _is_weak(operands: list[Any]) -> bool:
+    return all(x.weak if type(x) is Traced else isinstance(x, int | float) for x in operands)
+
+
+WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+WRITING_METHODS = {"fill", "sort", "put", "partition", "at", "resize"}
+
+
+def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> list[Traced]:
+    """Return the traced arrays that a call changes in place."""
+    targets = kwargs.get("out")
+    found = [*targets] if isinstance(targets, tuple) else [targets]
+    in_place = function is operator.setitem or function in WRITERS
+    name = function.__name__
+    if in_place or (isinstance(function, Method) and name in WRITING_METHODS) or name == "at":
+        found.append(args[0])
+    return [x for x in found if type(x) is Traced]
+
+
+def _owner(value: Any) -> int:
+    """Return the identity of the memory of an array."""
+    while isinstance(getattr(value, "base", None), np.ndarray):
+        value = value.base
+    return id(value)
+
+
+class Method:
+    """A method of arrays, as a function."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        array = array if hasattr(array, "dtype") else np.asarray(array)[()]
+        return getattr(array, self.__name__)(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and other.__name__ == self.__name__
+
+    def __hash__(self) -> int:
+        return hash(self.__name__)
+
+
+class Traced(NDArrayOperatorsMixin):
+    """An array, a NumPy scalar or (if weak) a Python number of a trace."""
+
+    __slots__ = ("slot", "trace", "weak")
+
+    def __init__(self, trace: Trace, slot: Slot, weak: bool) -> None:
+        self.trace, self.slot, self.weak = trace, slot, weak
+
+    @property
+    def value(self) -> Any:
+        """The array of this run."""
+        return self.trace.values[self.slot]
+
+    def _array(self) -> Any:
+        value = self.value
+        return np.asarray(value)[()] if self.weak else value
+
+    shape = property(lambda self: self._array().shape)
+    dtype = property(lambda self: self._array().dtype)
+    ndim = property(lambda self: self._array().ndim)
+    size = property(lambda self: self._array().size)
+    base = None
+    T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
+    real = property(lambda self: self.trace.call(np.real, (self,), {}))
+    imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method == "__call__" and len(out := kwargs.get("out", ())) == 1 and _is_scalar(out[0]):
+            kwargs.pop("out")  # `x += y` rebinds the name of a scalar
+        return self.trace.call(function, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function is np.asarray and len(args) == 1:  # a constant, in the library of this array
+            return args[0] if type(args[0]) is Traced else self.trace.call(np.array, args, kwargs)
+        return self.trace.call(function, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.trace.call(operator.getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.trace.call(operator.setitem, (self, index, value), {})
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.trace.decide(self, bool))
+
+    def __int__(self) -> int:
+        # a rule of the engine chooses by a rank or a place
+        if self.dtype.kind not in "iu" or not _called_by_library():
+            self._refuse()
+        return self.trace.decide(self, int)
+
+    __index__ = __int__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not callable(getattr(self._array(), name)):
+            raise AttributeError(f"a traced array has no attribute {name!r}", name=name, obj=self)
+        return lambda *args, **kwargs: self.trace.call(Method(name), (self, *args), kwargs)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        frame = user_frame(sys._getframe(1))
+        raise TypeError(
+            f"{frame.f_code.co_filename}, line {frame.f_lineno}: a traced array does not turn "
+            "into a plain number, array or text, since that would freeze the number of this run"
+        )
+
+    __float__ = __complex__ = __array__ = __str__ = __format__ = _refuse
+    item = tolist = _refuse
+
+    def __repr__(self) -> str:
+        return f"<traced {self.dtype} of shape {self.shape}>"
