@@ -75,6 +75,7 @@ from autodiff.transforms.jacobians import hessian, jacobian
 from autodiff.transforms.rules import custom_rule
 
 if TYPE_CHECKING:
+    from autodiff.programs.program import program
     from autodiff.views.draw import draw
     from autodiff.views.explorer import explore
     from autodiff.views.formulas import expression
@@ -108,6 +109,7 @@ __all__ = [
     "no_grad",
     "numerical_gradient",
     "numerical_jacobian",
+    "program",
     "stop_gradient",
     "trace",
     "value_and_grad",
@@ -154,15 +156,21 @@ Node.graph = _graph  # type: ignore[attr-defined]
 hide(__name__)
 hide_in_ipython()
 
-_VIEWS = {"draw": "draw", "explore": "explorer", "expression": "formulas", "trace": "trace"}
+_LATER = {
+    "draw": "views.draw",
+    "explore": "views.explorer",
+    "expression": "views.formulas",
+    "program": "programs.program",
+    "trace": "views.trace",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # views load when first used, since they import libraries that derivatives do not need
-    if name in _VIEWS:
-        view = getattr(import_module(f"autodiff.views.{_VIEWS[name]}"), name)
+    # these load when first used, since they import libraries that derivatives do not need
+    if name in _LATER:
+        found = getattr(import_module(f"autodiff.{_LATER[name]}"), name)
         hide(__name__)
-        return view
+        return found
     from autodiff.core.missing import SPECIAL, advice
 
     hint = f": not available yet, {advice(name)}" if name in SPECIAL else ""
@@ -170,4 +178,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})  # `__all__` has the views too
+    return sorted({*globals(), *__all__})  # `__all__` has those of `_LATER` too

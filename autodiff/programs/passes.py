@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ def renamed(program: Program, new: dict[Slot, Any]) -> Program:
     steps: list[Step | Guard] = []
     for step in program.steps:
         if isinstance(step, Guard):
-            steps.append(step._replace(slot=change(step.slot)))
+            if type(slot := change(step.slot)) is Slot:  # else a constant, which cannot change
+                steps.append(step._replace(slot=slot))
         else:
             args, kwargs = mapped(change, step.args), mapped(change, step.kwargs)
             steps.append(step._replace(args=args, kwargs=kwargs))
@@ -46,9 +48,15 @@ def without_copies(program: Program) -> Program:
     new = {
         step.out: step.args[0]
         for step in program.steps
-        if _is_pure(step, program) and step.function in COPIES and len(step.args) == 1
+        if _is_pure(step, program) and _is_copy(step, program)
     }
     return renamed(program, new)
+
+
+def _is_copy(step: Step, program: Program) -> bool:
+    if step.function is operator.getitem:  # of a scalar
+        return program.kinds[step.out].shape == () and type(step.args[1]) is tuple and not step.args[1]
+    return step.function in COPIES and len(step.args) == 1
 
 
 COPIES = {Method("copy"), np.copy, np.positive, np.array}
@@ -201,6 +209,7 @@ def common(program: Program) -> Program:
     """Compute equal calls once."""
     new: dict[Slot, Any] = {}
     seen: dict[Any, Any] = {}
+    decided: set[Any] = set()
     steps: list[Step | Guard] = []
 
     def change(x: Any) -> Any:
@@ -209,6 +218,9 @@ def common(program: Program) -> Program:
     for step in program.steps:
         if isinstance(step, Guard):
             step = step._replace(slot=change(step.slot))
+            if step.slot not in program.written and (step.slot, step.held) in decided:
+                continue
+            decided.add((step.slot, step.held))
         else:
             step = step._replace(args=mapped(change, step.args), kwargs=mapped(change, step.kwargs))
         if _is_pure(step, program):

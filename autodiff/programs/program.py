@@ -1,64 +1,123 @@
-"""A recorded run of a function as a program: a list of NumPy calls that can be run, read and saved."""
+"""A recorded run of a function as a program: NumPy calls that can be run, read and saved."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autodiff.core import trees
+from autodiff.core.graph import Node
 from autodiff.programs.passes import PASSES
 from autodiff.programs.source import Source, source_of
-from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced, mapped
+from autodiff.programs.trace import NARROW, Guard, Kind, Slot, Step, Trace, Traced
 from autodiff.transforms.results import Function, name_of
+
+_STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 
 
 @dataclass(frozen=True)
 class Program:
-    """Steps that compute the outputs from the arguments.
+    """The NumPy calls of one run of a function, in their order; made by `program`.
+
+    `str(p)` is its source, plain Python over NumPy, and `p(*args)` runs it.
 
     Attributes
     ----------
     name : str
         The function's name.
-    parameters : tuple of str
-        The parameters of the call, as in a `def` statement.
+    signature : inspect.Signature
+        The function's signature, without arguments that were left out.
     arguments : dict
-        The arguments by name, with slots in place of numbers and arrays.
+        The arguments by name, with a slot in place of each number and array.
     steps : tuple of Step and Guard
-        The calls, in their order.
+        The calls, and the decisions that data took between them.
     outputs : container
         The result, with slots.
-    kinds : list of Kind
-        The shape and dtype of each slot's value.
+    kinds : sequence of Kind
+        Shape and dtype of the value of each slot.
     names : dict
-        Names of slots in the user's function.
+        Names of slots in the user's functions.
     written : frozenset of Slot
-        The slots of arrays that share memory with one that a step changes in place.
+        Slots of arrays that share memory with one that a step changes in place.
     """
 
     name: str
-    parameters: tuple[str, ...]
+    signature: inspect.Signature
     arguments: dict[str, Any]
     steps: tuple[Step | Guard, ...]
     outputs: Any
     kinds: Sequence[Kind]
-    names: dict[Slot, str]
+    names: Mapping[Slot, str]
     written: frozenset[Slot]
 
     @cached_property
+    def narrow(self) -> bool:
+        """Whether some array is of less than double precision."""
+        return any(kind.dtype in NARROW for kind in self.kinds)
+
+    @cached_property
     def source(self) -> Source:
+        """The source, and the arrays that it refers to by a name."""
         return source_of(self)
 
     def __str__(self) -> str:
         return self.source.text
+
+    def __repr__(self) -> str:
+        calls = sum(isinstance(step, Step) for step in self.steps)
+        return f"<program {self.name}: {calls} calls of NumPy>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function, of the shapes and dtypes that it was traced with.
+
+        Returns
+        -------
+        container
+            What the function returns. Its arrays are the caller's own.
+
+        Raises
+        ------
+        TypeError
+            If an argument differs in structure, shape or dtype.
+        ValueError
+            If the data take another branch than in the traced run.
+        """
+        bound = self.signature.bind(*args, **kwargs)
+        self._check(bound.arguments)
+        bound.arguments.update(trees.mapped(self._number, dict(bound.arguments)))
+        with np.errstate(all="ignore"):
+            result = self._function(*bound.args, **bound.kwargs)
+        return self._own(result, trees.leaves(dict(bound.arguments)))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the source to a file that needs nothing but NumPy.
+
+        Arrays that it refers to by a name go to a file of the same name with the suffix ".npz".
+        """
+        path = Path(path)
+        lines = [f'"""The calls of NumPy in {self.name}."""\n', "import numpy as np\n"]
+        if self.source.constants:
+            data = path.with_suffix(".npz")
+            np.savez(data, **self.source.constants)
+            lines.insert(1, "from pathlib import Path\n")
+            lines.append(f"_arrays = np.load(Path(__file__).parent / {data.name!r})")
+            lines += [f"{name} = _arrays[{name!r}]" for name in self.source.constants]
+            lines.append("")
+        path.write_text("\n".join([*lines, "", self.source.text]), encoding="utf-8")
 
     @cached_property
     def _function(self) -> Callable[..., Any]:
@@ -67,33 +126,117 @@ class Program:
         made: Callable[..., Any] = space[self.source.name]
         return made
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program on arguments of the same structure, shapes and dtypes."""
-        with np.errstate(all="ignore"):
-            return self._function(*args, **kwargs)
+    def _check(self, given: Mapping[str, Any]) -> None:
+        """Raise a TypeError if arguments differ from the traced ones in anything but numbers."""
+        for name, traced in self.arguments.items():
+            if name not in given:
+                raise TypeError(f"{self.name}: the program needs the argument {name!r}")
+            expected = [self._described(slot) for slot in trees.leaves(traced)]
+            found = [_described(leaf) for leaf in trees.leaves(given[name])]
+            if trees.paths(traced) != trees.paths(given[name]) or expected != found:
+                raise TypeError(
+                    f"{self.name}: {name!r} is {', '.join(found) or type(given[name]).__name__}, "
+                    f"but the program was traced with {', '.join(expected) or 'a constant'}: "
+                    "make another program for it"
+                )
+            rest = [trees.mapped(lambda _: 0, tree) for tree in (traced, given[name])]
+            if not trees.leaves(traced) and rest[0] != rest[1]:
+                raise TypeError(
+                    f"{self.name}: {name!r} is {rest[1]!r:.40}, but the program was traced with "
+                    f"{rest[0]!r:.40}: make another program for it"
+                )
+
+    def _described(self, slot: Slot) -> str:
+        kind = self.kinds[slot]
+        return "a number" if kind.weak else f"{kind.dtype} of shape {kind.shape}"
+
+    def _number(self, leaf: Any) -> Any:
+        """Return a number that follows IEEE arithmetic as arrays do, unless it would widen some."""
+        if hasattr(leaf, "dtype") or self.narrow:
+            return leaf
+        return np.result_type(leaf).type(leaf)
+
+    def _own(self, result: Any, arguments: Sequence[Any]) -> Any:
+        """Return the result with arrays that the caller may change, and Python numbers if weak."""
+        known = [*arguments, *self.source.constants.values()]
+        slots = trees.leaves(self.outputs)
+
+        def own(leaf: Any) -> Any:
+            slot = slots[len(seen)]
+            seen.append(leaf)
+            if type(slot) is Slot and self.kinds[slot].weak:
+                return np.asarray(leaf).item()
+            if isinstance(leaf, np.ndarray):
+                others = [*known, *seen[:-1]]
+                if leaf.base is not None or any(leaf is x for x in others):
+                    return np.array(leaf)
+            return leaf
+
+        seen: list[Any] = []
+        return trees.mapped(own, result)
 
 
 def program(f: Function, *args: Any, **kwargs: Any) -> Program:
-    """Trace one run of `f`."""
+    """Return the NumPy calls of one run of a function as a program.
+
+    The function, its derivatives and transforms included, runs once on arrays that write down each
+    call. Whatever it reads besides its arguments is a constant of the program: numbers as they are
+    now, arrays by reference. Where data decide (`if x[0] > 0`), the program raises an error if
+    later data decide otherwise.
+
+    Parameters
+    ----------
+    f : callable
+        A function of numbers, arrays and containers of them, such as `grad(loss)`.
+    *args, **kwargs
+        Arguments to run it on. Their shapes and dtypes are those of the program.
+
+    Returns
+    -------
+    Program
+        `print(p)` shows its source, `p(*args)` runs it, `p.save("gradient.py")` writes a file that
+        needs nothing but NumPy.
+
+    Raises
+    ------
+    TypeError
+        If the function turns a traced array into a plain number (`float(x)`), or returns something
+        other than numbers and arrays.
+
+    Examples
+    --------
+    >>> from autodiff import grad, log, program, sin
+    >>> p = program(grad(lambda x1, x2: log(x1) + x1 * x2 - sin(x2), (0, 1)), 2.0, 5.0)
+    >>> print(p)
+    def program(x1, x2):
+        return x2 + 1 / x1, -np.cos(x2) + x1
+    <BLANKLINE>
+    >>> p(2.0, 5.0)
+    (5.5, 1.7163378145367738)
+    """
     trace = Trace()
     bound = inspect.signature(f).bind(*args, **kwargs)
+    signature = bound.signature.replace(
+        parameters=[
+            parameter.replace(default=Parameter.empty, annotation=Parameter.empty)
+            for name, parameter in bound.signature.parameters.items()
+            if name in bound.arguments
+        ],
+        return_annotation=Parameter.empty,
+    )
     arguments: dict[str, Any] = dict(bound.arguments)
-    stars = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
-    parameters = [
-        stars.get(parameter.kind, "") + name
-        for name, parameter in bound.signature.parameters.items()
-        if name in arguments
-    ]
-    traced = trees.mapped(lambda leaf: trace.new(copy(leaf), not hasattr(leaf, "dtype")), arguments)
+    traced = trees.mapped(trace.argument, arguments)
     bound.arguments.update(traced)
-    result = f(*bound.args, **bound.kwargs)
-    trace.open = False
+    try:
+        result = f(*bound.args, **bound.kwargs)
+    finally:
+        trace.open = False
     found = Program(
         name_of(f),
-        tuple(parameters),
-        mapped(_slot, traced),
+        signature,
+        trees.mapped(_slot, traced),
         tuple(trace.steps),
-        mapped(_slot, result),
+        trees.mapped(_slot, result, lambda part: _constant(part, name_of(f))),
         trace.kinds(),
         trace.names,
         trace.written(),
@@ -104,4 +247,21 @@ def program(f: Function, *args: Any, **kwargs: Any) -> Program:
 
 
 def _slot(x: Any) -> Any:
+    if isinstance(x, Node):
+        raise TypeError("a program returns numbers and arrays, not nodes: return x.data")
     return x.slot if type(x) is Traced else x
+
+
+def _constant(x: Any, name: str) -> Any:
+    if x is None or isinstance(x, bool | str):
+        return x
+    raise TypeError(
+        f"{name} returned {x!r:.40} of type {type(x).__name__}: a program returns numbers, arrays, "
+        "and lists, tuples and dicts of them"
+    )
+
+
+def _described(leaf: Any) -> str:
+    if hasattr(leaf, "dtype"):
+        return f"{leaf.dtype} of shape {leaf.shape}"
+    return "a number"

@@ -63,19 +63,23 @@ def source_of(program: Program) -> Source:
     writer = _Writer(program)
     body = "\n".join(f"    {line}" for line in writer.body())
     text = f"def {writer.name}({writer.parameters}):\n{body}\n"
-    return Source("\n\n".join([*writer.helpers, text]), writer.name, writer.constants)
+    small = "".join(f"{name} = {written}\n" for name, written in writer.small.items())
+    parts = [small, *writer.helpers, text]
+    return Source("\n\n".join(filter(None, parts)), writer.name, writer.constants)
 
 
 class _Writer:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.constants: dict[str, Any] = {}
+        self.arrays: dict[str, Any] = {}
+        self.small: dict[str, str] = {}
         self.helpers: list[str] = []
         self.expressions: dict[Slot, tuple[str, int]] = {}
         self.uses = Counter(slots_in([*map(_read, program.steps), program.outputs]))
         self.taken = {*keyword.kwlist, "np", *program.arguments}
         self.name = program.name if program.name.isidentifier() else "program"
-        self.parameters = ", ".join(program.parameters)
+        self.parameters = str(program.signature)[1:-1]
 
     def body(self) -> Iterator[str]:
         yield from self._unpacked()
@@ -84,7 +88,7 @@ class _Writer:
             if isinstance(step, Guard):
                 yield from self._guard(step)
                 continue
-            expression, precedence = self._call(step)
+            expression, precedence = self._weak(step) or self._call(step)
             slots = slots_in(step.out)
             if self._inlines(step, expression):
                 self.expressions[step.out] = expression, precedence
@@ -139,13 +143,22 @@ class _Writer:
 
     def _guard(self, guard: Guard) -> Iterator[str]:
         expression, precedence = self.expressions[guard.slot]
-        if type(guard.held) is int:
+        if type(guard.held) is tuple:
+            expression = f"{self._operand(guard.slot, CALL)}.shape != {guard.held}"
+        elif type(guard.held) is int:
             expression = f"{expression if precedence > COMPARISON else f'({expression})'} != {guard.held}"
         elif guard.held:
             expression = f"not {expression if precedence > COMPARISON else f'({expression})'}"
         yield f"if {expression}:"
         where = _source(guard.line) or "a decision"
         yield f"    raise ValueError({'traced for the other branch of: ' + where!r})"
+
+    def _weak(self, step: Step) -> tuple[str, int] | None:
+        """Return the expression of a Python number beside arrays that NumPy's would widen."""
+        if not (step.weak and self.program.narrow):
+            return None
+        given = ", ".join(self._text(arg) for arg in step.args)
+        return f"{called_as(step.function)}({given}).item()", CALL
 
     def _call(self, step: Step) -> tuple[str, int]:
         """Return the expression of a step, and its precedence."""
@@ -207,6 +220,8 @@ class _Writer:
             number = f'float("{x}")'
             return number if type(x) is float else f"np.{x.dtype.name}({number})", CALL
         if isinstance(x, np.generic):
+            if isinstance(x, float) and not self.program.narrow:
+                return self._expression(float(x))
             return repr(x), CALL
         if isinstance(x, type):
             return (f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__), ATOM
@@ -214,15 +229,18 @@ class _Writer:
         return text, SIGN if text.startswith("-") else ATOM
 
     def _constant(self, array: Any) -> str:
-        for name, known in self.constants.items():
+        """Return the name of a constant array; define it by its elements if they are few."""
+        for name, known in self.arrays.items():
             if known is array:
                 return name
-        if not array.size:
-            return f"np.zeros({array.shape}, {array.dtype.str!r})"
-        if array.size <= SMALL and array.dtype.kind in "biufc" and np.all(np.isfinite(array)):
-            return f"np.array({array.tolist()!r}, {array.dtype.str!r})"
         name = self._new("c")
-        self.constants[name] = array
+        self.arrays[name] = array
+        if not array.size:
+            self.small[name] = f"np.zeros({array.shape}, {array.dtype.str!r})"
+        elif array.size <= SMALL and array.dtype.kind in "biufc" and np.all(np.isfinite(array)):
+            self.small[name] = f"np.array({array.tolist()!r}, {array.dtype.str!r})"
+        else:
+            self.constants[name] = array
         return name
 
     def _index(self, index: Any) -> str:

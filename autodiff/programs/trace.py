@@ -9,14 +9,15 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from autodiff.core.graph import data_of
-from autodiff.core.tracebacks import LIBRARIES, user_frame
+from autodiff.core.graph import Node, data_of
+from autodiff.core.tracebacks import user_frame
 
 
 class Slot(int):
@@ -53,11 +54,15 @@ class Step(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """A decision that data took while the function was traced: a truth value or a whole number."""
+    """What data decided while the function was traced: a truth value, a whole number or a shape."""
 
     slot: Slot
-    held: int
+    held: bool | int | tuple[int, ...]
     line: Line
+
+
+NARROW = {np.dtype(name) for name in ("float16", "float32", "complex64")}
+"""Dtypes that a Python number does not widen, but a NumPy number of double precision does."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,12 @@ class Trace:
         self.values.append(value)
         return Traced(self, Slot(len(self.values) - 1), weak)
 
+    def argument(self, leaf: Any) -> Traced:
+        """Return a traced copy of an argument, since the function may change it in place."""
+        if isinstance(leaf, Node):
+            raise TypeError(f"a program takes numbers and arrays, not a {type(leaf).__name__}")
+        return self.new(copy(leaf), not hasattr(leaf, "dtype"))
+
     def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Compute on the values, and write down the call if its result has numbers."""
         if not self.open:
@@ -97,7 +108,8 @@ class Trace:
             )
         value = function(*mapped(_value, args), **mapped(_value, kwargs))
         targets = _written(function, args, kwargs)
-        weak = isinstance(value, np.generic) and _is_weak([*args, *kwargs.values()])
+        numeric = isinstance(value, np.generic | np.ndarray) and value.shape == ()
+        weak = numeric and _is_weak([*args, *kwargs.values()])
         known = next((x for x in targets if x.value is value), None)
         if known is None:
             made = self._wrapped(value.item() if weak else value, weak)
@@ -107,7 +119,10 @@ class Trace:
             given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
             writes = tuple(x.slot for x in targets)
             out = None if made is value else mapped(_slot, made)
-            self.steps.append(Step(function, *given, out, self._line(), weak, writes))
+            line = self._line()
+            self.steps.append(Step(function, *given, out, line, weak, writes))
+            if function in OF_DATA or _by_mask(function, args):
+                self.steps += [Guard(slot, self.values[slot].shape, line) for slot in slots_in(out)]
         return made
 
     def written(self) -> frozenset[Slot]:
@@ -126,7 +141,7 @@ class Trace:
 
     def decide(self, x: Traced, kind: type[int]) -> int:
         """Return the truth value or whole number of an array, which later runs must find again."""
-        held = kind(x.value)
+        held: int = kind(x.value)
         self.steps.append(Guard(x.slot, held, self._line()))
         return held
 
@@ -169,15 +184,13 @@ def slots_in(x: Any) -> list[Slot]:
     return found
 
 
-def _called_by_library() -> bool:
-    return sys._getframe(2).f_code.co_filename.startswith(LIBRARIES)
-
-
 def _is_scalar(x: Any) -> bool:
     return type(x) is Traced and not isinstance(x.value, np.ndarray)
 
 
 def _value(x: Any) -> Any:
+    if isinstance(x, Node):
+        raise TypeError(f"a traced array cannot be combined with a {type(x).__name__} here")
     return x.value if type(x) is Traced else x
 
 
@@ -187,28 +200,6 @@ def _slot(x: Any) -> Any:
 
 def _is_weak(operands: list[Any]) -> bool:
     return all(x.weak if type(x) is Traced else isinstance(x, int | float) for x in operands)
-
-
-WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
-WRITING_METHODS = {"fill", "sort", "put", "partition", "at", "resize"}
-
-
-def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> list[Traced]:
-    """Return the traced arrays that a call changes in place."""
-    targets = kwargs.get("out")
-    found = [*targets] if isinstance(targets, tuple) else [targets]
-    in_place = function is operator.setitem or function in WRITERS
-    name = function.__name__
-    if in_place or (isinstance(function, Method) and name in WRITING_METHODS) or name == "at":
-        found.append(args[0])
-    return [x for x in found if type(x) is Traced]
-
-
-def _owner(value: Any) -> int:
-    """Return the identity of the memory of an array."""
-    while isinstance(getattr(value, "base", None), np.ndarray):
-        value = value.base
-    return id(value)
 
 
 class Method:
@@ -226,6 +217,47 @@ class Method:
 
     def __hash__(self) -> int:
         return hash(self.__name__)
+
+
+WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+WRITING_METHODS = {"fill", "sort", "put", "partition", "at", "resize"}
+
+
+def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> list[Traced]:
+    """Return the traced arrays that a call changes in place."""
+    targets = kwargs.get("out")
+    found = [*targets] if isinstance(targets, tuple) else [targets]
+    in_place = function is operator.setitem or function in WRITERS
+    name = function.__name__
+    if in_place or (isinstance(function, Method) and name in WRITING_METHODS) or name == "at":
+        found.append(args[0])
+    return [x for x in found if type(x) is Traced]
+
+
+OF_DATA = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts,
+    np.unique_inverse, np.unique_values, np.extract, np.compress, np.union1d, np.intersect1d,
+    np.setdiff1d, np.setxor1d, np.bincount, np.repeat, np.trim_zeros, np.delete,
+    *map(Method, ("nonzero", "compress", "repeat")),
+}  # fmt: skip
+"""Functions that may return arrays whose shape depends on data."""
+
+
+def _by_mask(function: Callable[..., Any], args: Any) -> bool:
+    """Return whether a call selects by a mask of data, so that the shape depends on it."""
+    if function is np.where:
+        return len(args) == 1
+    if function is not operator.getitem:
+        return False
+    masks = args[1] if isinstance(args[1], tuple) else (args[1],)
+    return any(type(x) is Traced and x.dtype == bool for x in masks)
+
+
+def _owner(value: Any) -> int:
+    """Return the identity of the memory of an array."""
+    while isinstance(getattr(value, "base", None), np.ndarray):
+        value = value.base
+    return id(value)
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -255,12 +287,16 @@ class Traced(NDArrayOperatorsMixin):
     imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Node) for x in inputs):
+            return NotImplemented  # the node's turn
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "__call__" and len(out := kwargs.get("out", ())) == 1 and _is_scalar(out[0]):
             kwargs.pop("out")  # `x += y` rebinds the name of a scalar
         return self.trace.call(function, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(kind, Node) for kind in types):
+            return NotImplemented
         if function is np.asarray and len(args) == 1:  # a constant, in the library of this array
             return args[0] if type(args[0]) is Traced else self.trace.call(np.array, args, kwargs)
         return self.trace.call(function, args, kwargs)
@@ -281,8 +317,7 @@ class Traced(NDArrayOperatorsMixin):
         return bool(self.trace.decide(self, bool))
 
     def __int__(self) -> int:
-        # a rule of the engine chooses by a rank or a place
-        if self.dtype.kind not in "iu" or not _called_by_library():
+        if self.dtype.kind not in "iu":
             self._refuse()
         return self.trace.decide(self, int)
 
