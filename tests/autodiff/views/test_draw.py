@@ -784,12 +784,12 @@ def test_a_notebook_shows_the_formula_and_the_text_where_the_graph_cannot_be_dra
     y = price()
     only_text = {"text/latex": formulas.latex_of(y), "text/plain": repr(y)}
     assert notebook.mimebundle(y) == only_text
-    (bare / "graphviz-pure").write_text("#!/bin/sh\nsleep 5\n")
-    (bare / "graphviz-pure").chmod(0o755)
+    (bare / "dot").write_text("#!/bin/sh\nsleep 5\n")
+    (bare / "dot").chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(bare), os.defpath]))
     monkeypatch.setattr(notebook, "SECONDS", 0.1)
     assert notebook.mimebundle(y) == only_text
-    (bare / "graphviz-pure").write_text("#!/bin/sh\necho '<svg/>'\nexit 1\n")
+    (bare / "dot").write_text("#!/bin/sh\necho '<svg/>'\nexit 1\n")
     assert notebook.mimebundle(y) == only_text
     y.inputs[0].inputs[0].data = 5.0
     assert notebook.mimebundle(y) == {"text/plain": repr(y)}
