@@ -116,6 +116,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         -------
         Path
 
+        Notes
+        -----
+        A .png by graphviz-pure has Latin, Greek and Cyrillic letters only. Install graphviz for
+        names in other scripts, or save an .svg.
+
         Raises
         ------
         ValueError

@@ -881,6 +881,16 @@ def test_maps_of_values_and_gradients_stand_inside_the_node():
     assert ">x<" in label
 
 
+def test_the_ground_of_a_map_is_as_large_as_its_cells():
+    for length in range(8, 16):  # the room around the map is odd or even
+        x = Tensor([[1.0, 2.0], [-3.0, 0.5]], "n" * length)
+        svg = draw(x, tensors="image").pipe(encoding="utf-8")
+        grounds = re.findall(f'<polygon fill="{heat._colour(0)}" [^>]*points="([^"]*)"', svg)
+        assert len(grounds) == 1
+        xs, ys = np.array([corner.split(",") for corner in grounds[0].split()], float).T
+        assert (np.ptp(xs), np.ptp(ys)) == pytest.approx((18, 18))
+
+
 @given(st.integers(1, 90), st.integers(1, 90))
 def test_a_map_has_a_bounded_number_of_cells_and_keeps_the_mean(rows, columns):
     data = np.random.default_rng(rows * columns).standard_normal((rows, columns))
