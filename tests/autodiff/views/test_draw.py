@@ -784,12 +784,12 @@ def test_a_notebook_shows_the_formula_and_the_text_where_the_graph_cannot_be_dra
     y = price()
     only_text = {"text/latex": formulas.latex_of(y), "text/plain": repr(y)}
     assert notebook.mimebundle(y) == only_text
-    (bare / "graphviz-pure").write_text("#!/bin/sh\nsleep 5\n")
-    (bare / "graphviz-pure").chmod(0o755)
+    (bare / "dot").write_text("#!/bin/sh\nsleep 5\n")
+    (bare / "dot").chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(bare), os.defpath]))
     monkeypatch.setattr(notebook, "SECONDS", 0.1)
     assert notebook.mimebundle(y) == only_text
-    (bare / "graphviz-pure").write_text("#!/bin/sh\necho '<svg/>'\nexit 1\n")
+    (bare / "dot").write_text("#!/bin/sh\necho '<svg/>'\nexit 1\n")
     assert notebook.mimebundle(y) == only_text
     y.inputs[0].inputs[0].data = 5.0
     assert notebook.mimebundle(y) == {"text/plain": repr(y)}
@@ -879,6 +879,16 @@ def test_maps_of_values_and_gradients_stand_inside_the_node():
     assert colours[:3] == ["#00204c", "#7c7b78", "#ffe945"]
     assert colours[4] == ""
     assert ">x<" in label
+
+
+def test_the_ground_of_a_map_is_as_large_as_its_cells():
+    for length in range(8, 16):  # the room around the map is odd or even
+        x = Tensor([[1.0, 2.0], [-3.0, 0.5]], "n" * length)
+        svg = draw(x, tensors="image").pipe(encoding="utf-8")
+        grounds = re.findall(f'<polygon fill="{heat._colour(0)}" [^>]*points="([^"]*)"', svg)
+        assert len(grounds) == 1
+        xs, ys = np.array([corner.split(",") for corner in grounds[0].split()], float).T
+        assert (np.ptp(xs), np.ptp(ys)) == pytest.approx((18, 18))
 
 
 @given(st.integers(1, 90), st.integers(1, 90))

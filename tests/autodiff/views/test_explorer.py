@@ -160,6 +160,22 @@ def test_repeated_names_are_replaced_by_symbols():
     assert [node["name"] for node in data["nodes"]] == ["v₋₂", "v₋₁", "v₀", "v₁", "y"]
 
 
+def test_a_program_that_writes_through_a_view_is_explored():
+    x, a = Tensor([1.0, 2.0, 3.0], "x"), Tensor(0.5, "a")
+    y = x * 1
+    part = y[1:]
+    part *= a
+    nodes = data_of(explore(y.sum(), show=False))["nodes"]
+    assert [node.get("op") for node in nodes[2:]] == [
+        "multiply",
+        "getitem",
+        "multiply",
+        "setitem",
+        "sum",
+    ]
+    assert nodes[1]["gradient"]["brief"] == "5"
+
+
 def test_the_branch_not_taken_contributes_nothing():
     x = Tensor([0.0, 2.0], "x")
     with np.errstate(all="ignore"):
