@@ -7,6 +7,8 @@ Errors are in units of the last place (ulp) of the exact result. No formula in f
 keep that bound where terms cancel, or where a rounded argument (a difference, say) is magnified:
 there `EXEMPTIONS` gives another unit. For a subnormal result the unit is the ulp of the smallest
 normal number. A result that overflows must be infinite.
+
+This is one file, since it is mostly the tables `REFERENCES` and `EXEMPTIONS`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Points where a derivative is a convention, with our values and the deviations of PyTorch and JAX.
 
 `python tests/kinks.py > docs/kinks.md` makes the page. The values of the peers are recorded here;
-tests compare them where the peers are installed.
+tests compare them where the peers are installed. The table is most of this file, so it is one file.
 """
 
 import re

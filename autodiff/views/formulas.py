@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,15 +110,18 @@ def slope_of(
     """
     if not isinstance(node.op, Elementwise):
         return None
+    # copies, since an operation on a view of a modified array would update the view
+    copies = {each: copy(each) for each in [node, *node.inputs] if isinstance(each, Node)}
     start = next_serial()  # the rule's nodes are newer
     try:
         with recorded(), np.errstate(all="ignore"):
-            slope = node.op.partial(k, node, node.inputs)
+            args = tuple([copies[arg] if isinstance(arg, Node) else arg for arg in node.inputs])
+            slope = node.op.partial(k, copies[node], args)
     except (TypeError, ValueError):
         return None
     if not isinstance(slope, Node):
         return notation.constant(slope) if is_small(slope) else None
-    terms = _terms([node, *node.inputs], names, notation)
+    terms = {copied: notation.named(names[each]) for each, copied in copies.items()}
     for step in reversed(ancestors(slope, since=start)):
         if _to_the_first(step):
             terms[step] = terms[step.inputs[0]]

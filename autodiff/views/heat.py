@@ -38,10 +38,12 @@ def heat_map(data: Any) -> str:
     rows = "".join(
         f"<tr>{''.join(_cell(mean / scale, side) for mean in row)}</tr>" for row in means.tolist()
     )
-    size = f'fixedsize="true" width="{side * means.shape[1]}" height="{side * means.shape[0]}"'
-    if np.isfinite(means).all():
-        size += f' bgcolor="{_colour(0)}"'  # else the node's fill shows between the cells
-    return f'<table border="0" cellborder="0" cellspacing="0" cellpadding="0" {size}>{rows}</table>'
+    table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0" fixedsize="true" '
+    table += f'width="{side * means.shape[1]}" height="{side * means.shape[0]}"'
+    # else the node's fill shows between the cells
+    ground = f' bgcolor="{_colour(0)}"' if np.isfinite(means).all() else ""
+    # framed, since old versions of Graphviz may paint the ground of a centred table a point wider
+    return f"{table}><tr><td>{table}{ground}>{rows}</table></td></tr></table>"
 
 
 def _averaged(matrix: Any, axis: int) -> Any:

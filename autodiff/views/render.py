@@ -49,8 +49,10 @@ def anchored(svg: str) -> str:
     """Anchor the texts of every joint to its line, in an SVG by Graphviz.
 
     Graphviz fixes where a text begins, by its own font metrics. In a wider font the text would run
-    into the next node or across the line.
+    into the next node or across the line. Older versions do not mark the spaces at the ends of a
+    text as significant; without them, it would touch its line.
     """
+    svg = svg.replace("<text text-anchor", '<text xml:space="preserve" text-anchor')
     return re.sub('<g id="[^"]*" class="node">.*?</g>', _anchored, svg, flags=re.DOTALL)
 
 
@@ -113,6 +115,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         Returns
         -------
         Path
+
+        Notes
+        -----
+        A .png by graphviz-pure has Latin, Greek and Cyrillic letters only. Install graphviz for
+        names in other scripts, or save an .svg.
 
         Raises
         ------

@@ -1,7 +1,9 @@
-"""Random sequences of building, sharing, assigning and differentiating, against a naive reference.
+"""Random sequences of building, sharing, writing and differentiating, against a naive reference.
 
-The reference carries all first and second derivatives forward.
+The reference carries all first and second derivatives forward, in NumPy arrays.
 """
+
+from copy import copy
 
 import numpy as np
 import pytest
@@ -28,7 +30,9 @@ class Naive:
         self.bend = np.broadcast_to(bend, (*self.data.shape, ALL, ALL))
 
     def each(self, change):
-        return Naive(change(self.data), change(self.slope), change(self.bend))
+        made = copy(self)  # not by __init__, so that views stay writable views
+        made.data, made.slope, made.bend = map(change, (self.data, self.slope, self.bend))
+        return made
 
     def __add__(self, other):
         return Naive(self.data + other.data, self.slope + other.slope, self.bend + other.bend)
@@ -49,7 +53,17 @@ class Naive:
         return Naive(f(self.data), df(x) * dx, bend)
 
     def total(self):
-        return self.each(lambda a: a.sum(axis=0)) if self.data.ndim else self
+        return self.each(lambda a: a.sum(axis=tuple(range(self.data.ndim))))
+
+    def __getitem__(self, index):
+        return self.each(lambda a: a[index])
+
+    def __setitem__(self, index, value):
+        self.data[index], self.slope[index] = value.data, value.slope
+        self.bend[index] = value.bend
+
+    def largest(self):
+        return max(np.max(np.abs(part)) for part in (self.data, self.slope, self.bend))
 
 
 UNARY = {
@@ -75,7 +89,7 @@ def equal(found, expected):
 
 
 class Machine(RuleBasedStateMachine):
-    """A state machine over 0-d and 1-d Tensors."""
+    """A state machine over variables, which checks the derivatives of nodes by them."""
 
     nodes = Bundle("nodes")
     scalar = False
@@ -84,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         """Return a node with its naive twin, scaled down if its numbers grow."""
         node, naive = pair
         equal(node.data, naive.data)
-        if max(np.max(np.abs(part)) for part in (naive.data, naive.slope, naive.bend)) > 50:
+        if naive.largest() > 50:
             pair = node * 0.0, naive * Naive(0.0)
         self.last = pair
         return pair
@@ -118,36 +132,6 @@ class Machine(RuleBasedStateMachine):
 
     def weights(self, naive, seed):
         return seed if self.scalar else np.full(naive.data.shape, seed)
-
-    @rule(target=nodes, name=st.sampled_from(sorted(UNARY)), x=nodes)
-    def unary(self, name, x):
-        return self.made((getattr(ad, name)(x[0]), x[1].through(*UNARY[name])))
-
-    @rule(target=nodes, name=st.sampled_from(sorted(BINARY)), x=nodes, y=nodes)
-    def binary(self, name, x, y):
-        return self.made((getattr(ad, name)(x[0], y[0]), BINARY[name](x[1], y[1])))
-
-    @rule(
-        target=nodes,
-        names=st.tuples(*map(st.sampled_from, map(sorted, (UNARY, BINARY, BINARY)))),
-        x=nodes,
-        y=nodes,
-        first=st.booleans(),
-        which=st.integers(0, 1),
-    )
-    def shared(self, names, x, y, first, which):
-        """Read a node twice, the simpler reader first or last; random programs rarely do."""
-        unary, inner, outer = names
-        again = (x, y)[which]
-        one = self.unary(unary, again) if first else self.binary(inner, x, y)
-        two = self.binary(inner, x, y) if first else self.unary(unary, again)
-        return self.binary(outer, one, two)
-
-    @rule(target=nodes, x=nodes, number=numbers, left=st.booleans())
-    def with_a_number(self, x, number, left):
-        node, naive = x
-        mixed = number * node + number if left else node * number + number
-        return self.made((mixed, naive * Naive(number) + Naive(number)))
 
     @rule(x=nodes, y=nodes, seed=numbers)
     def differentiate(self, x, y, seed):
@@ -214,7 +198,43 @@ class Machine(RuleBasedStateMachine):
         """Drop a name; nodes computed from it must not need it."""
 
 
-class Tensors(Machine):
+class Expressions(Machine):
+    """A state machine over nodes computed from others."""
+
+    nodes = Machine.nodes
+
+    @rule(target=nodes, name=st.sampled_from(sorted(UNARY)), x=nodes)
+    def unary(self, name, x):
+        return self.made((getattr(ad, name)(x[0]), x[1].through(*UNARY[name])))
+
+    @rule(target=nodes, name=st.sampled_from(sorted(BINARY)), x=nodes, y=nodes)
+    def binary(self, name, x, y):
+        return self.made((getattr(ad, name)(x[0], y[0]), BINARY[name](x[1], y[1])))
+
+    @rule(
+        target=nodes,
+        names=st.tuples(*map(st.sampled_from, map(sorted, (UNARY, BINARY, BINARY)))),
+        x=nodes,
+        y=nodes,
+        first=st.booleans(),
+        which=st.integers(0, 1),
+    )
+    def shared(self, names, x, y, first, which):
+        """Read a node twice, the simpler reader first or last; random programs rarely do."""
+        unary, inner, outer = names
+        again = (x, y)[which]
+        one = self.unary(unary, again) if first else self.binary(inner, x, y)
+        two = self.binary(inner, x, y) if first else self.unary(unary, again)
+        return self.binary(outer, one, two)
+
+    @rule(target=nodes, x=nodes, number=numbers, left=st.booleans())
+    def with_a_number(self, x, number, left):
+        node, naive = x
+        mixed = number * node + number if left else node * number + number
+        return self.made((mixed, naive * Naive(number) + Naive(number)))
+
+
+class Tensors(Expressions):
     nodes = Machine.nodes
 
     @rule(target=nodes, x=nodes)
@@ -224,7 +244,7 @@ class Tensors(Machine):
     @rule(target=nodes, x=nodes, i=places)
     def element(self, x, i):
         node, naive = x
-        return (node[i], naive.each(lambda a: a[i])) if naive.data.ndim else x
+        return (node[i], naive[i]) if naive.data.ndim else x
 
     @rule(target=nodes, x=nodes, y=nodes, i=places)
     def assign(self, x, y, i):
@@ -241,14 +261,173 @@ class Tensors(Machine):
         return self.made((reader, assigned.through(*UNARY["sin"])))
 
 
-class Values(Machine):
+class Values(Expressions):
     scalar = True
     nodes = Machine.nodes
 
 
+# Each view: the number of axes it needs, and a function of an array and the number of its axes. The
+# arrays of the reference have the axes of derivatives behind those.
+VIEWS = {
+    "whole": (1, lambda a, n: a[...]),
+    "row": (2, lambda a, n: a[-1]),
+    "column": (2, lambda a, n: a[:, -1]),
+    "start": (1, lambda a, n: a[:2]),
+    "end": (1, lambda a, n: a[-2:]),
+    "inside": (2, lambda a, n: a[:, -2:]),
+    "alternate": (1, lambda a, n: a[::2]),
+    "reversed": (1, lambda a, n: a[::-1]),
+    "expanded": (1, lambda a, n: a[:, None]),
+    "transposed": (2, lambda a, n: a.swapaxes(0, 1)),
+    "flat": (1, lambda a, n: a.reshape(-1, *a.shape[n:])),
+    "folded": (1, lambda a, n: a.reshape(a.shape[0], 1, -1, *a.shape[n:])),
+    "diagonal": (2, lambda a, n: np.moveaxis(a.diagonal(0, 0, 1), -1, 0)),  # read-only
+}
+INDICES = (0, -1, slice(None), slice(0, 2), slice(None, None, -1), [0, -1], [0, 0])
+
+
+def assign(x, index, value):
+    x[index] = value
+
+
+def add(x, index, value):
+    x[index] += value
+
+
+def scale(x, index, value):
+    x *= value
+
+
+def scale_by_out(x, index, value):
+    np.multiply(x, value, out=x)
+
+
+def scale_elements(x, index, value):
+    x[...] *= value
+
+
+def add_where(x, index, value):
+    np.add(x, value, out=x, where=chosen(x.shape, index))
+
+
+def add_chosen(x, index, value):
+    x[...] += value * Naive(chosen(x.data.shape, index))
+
+
+def multiply_at(x, index, value):
+    np.multiply.at(x, index, value)
+
+
+def multiply_repeatedly(x, index, value):
+    for each in index if isinstance(index, list) else [index]:
+        x[each] *= value
+
+
+def chosen(shape, index):
+    mask = np.zeros(shape, bool)
+    mask[index] = True
+    return mask
+
+
+# Each write, and what it does to the reference.
+WRITES = {
+    assign: assign,
+    add: add,
+    scale: scale_elements,
+    scale_by_out: scale_elements,
+    add_where: add_chosen,
+    multiply_at: multiply_repeatedly,
+}
+writes = st.sampled_from(sorted(WRITES, key=lambda write: write.__name__))
+
+
+def mean_of(x):
+    return ad.mean(x[0]), x[1].total() * Naive(1 / x[1].data.size)
+
+
+class Arrays(Machine):
+    """A state machine over Tensors that are written in place, and their views."""
+
+    nodes = Machine.nodes
+    arrays = Bundle("arrays")
+
+    @initialize(target=arrays, data=vectors)
+    def begin(self, data):
+        self.leaves, self.starts, self.held = [], [0], []
+        self.last = self.new(data)
+        return self.copy(self.last, (9, SIZE))
+
+    def hold(self, array):
+        self.held.append(array)
+        return array
+
+    @rule(target=arrays, x=nodes, shape=st.sampled_from([(SIZE,), (SIZE, SIZE), (9, SIZE)]))
+    def copy(self, x, shape):
+        """Make an array to write to. Leaves are not written: gradients are by their last version.
+
+        A few rows of the largest are a view with data of its own (see `places.compact`).
+        """
+        factors = np.linspace(0.5, 1.5, np.prod(shape)).reshape(shape)
+        return self.hold((x[0] * factors, (x[1] * Naive(factors)).each(np.array)))
+
+    @rule(target=arrays, x=arrays, name=st.sampled_from(sorted(VIEWS)))
+    def view(self, x, name):
+        (node, naive), (axes, of) = x, VIEWS[name]
+        n = node.ndim
+        return self.hold((of(node, n), naive.each(lambda a: of(a, n)))) if n >= axes else x
+
+    @rule(
+        target=nodes,
+        x=arrays,
+        y=arrays,
+        write=writes,
+        index=st.sampled_from(INDICES) | st.just("positive"),
+    )
+    def write(self, x, y, write, index):
+        """Write one number to some elements; return an earlier reader."""
+        before = self.read(x, "sin")
+        index = x[1].data > 0 if isinstance(index, str) else index
+        self.written(write, x, index, mean_of(y))
+        return before
+
+    @rule(x=arrays, y=arrays, write=writes)
+    def combine(self, x, y, write):
+        """Write an array to a whole array, which may share its memory."""
+        lengths = zip(x[0].shape[::-1], y[0].shape[::-1], strict=False)
+        if y[0].ndim > x[0].ndim or any(theirs not in (1, ours) for ours, theirs in lengths):
+            y = x[0][::-1], x[1][::-1]
+        self.written(write, x, ..., y)
+
+    def written(self, write, x, index, value):
+        (node, naive), (new, its) = x, value
+        if not naive.data.flags.writeable:
+            with pytest.raises(ValueError, match="read-only"):
+                write(node, index, new)
+            return
+        write(node, index, new)
+        WRITES[write](naive, index, its)
+        if naive.largest() > 50:
+            smaller = 2.0 ** -np.ceil(np.log2(naive.largest()))
+            scale(node, ..., smaller)
+            scale_elements(naive, ..., Naive(smaller))
+
+    @rule(target=nodes, x=arrays, name=st.sampled_from(sorted(UNARY)))
+    def read(self, x, name):
+        """Compute a number that keeps the version it has read."""
+        equal(x[0].data, x[1].data)
+        return self.made(mean_of((getattr(ad, name)(x[0]), x[1].through(*UNARY[name]))))
+
+    def teardown(self):
+        """Check all arrays at the end, those made last first."""
+        for x in reversed(self.held):
+            equal(x[0].data, x[1].data)
+            self.differentiate(x, self.last, 0.75)
+
+
 few = settings(max_examples=30, stateful_step_count=20)
-TestTensors, TestValues = Tensors.TestCase, Values.TestCase
+TestTensors, TestValues, TestArrays = Tensors.TestCase, Values.TestCase, Arrays.TestCase
 TestTensors.settings = TestValues.settings = few
+TestArrays.settings = settings(few, max_examples=50)
 
 READERS = {
     "one of one": lambda x, c: ad.sin(x),

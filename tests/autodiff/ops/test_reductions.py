@@ -131,14 +131,6 @@ def test_initial_has_a_share_of_a_tie(f, mode):
 
 
 @pytest.mark.parametrize("f", [np.quantile, np.percentile, np.nanquantile, np.nanpercentile])
-def test_at_the_end_the_derivative_by_q_is_that_of_the_last_piece(f):
-    whole = 1 if f in (np.quantile, np.nanquantile) else 100
-    x = np.array([4.0, 0.0, 1.0])
-    slope = grad(lambda q: f(x, q))(float(whole))
-    np.testing.assert_allclose(slope, 2 * (4.0 - 1.0) / whole)
-
-
-@pytest.mark.parametrize("f", [np.quantile, np.percentile, np.nanquantile, np.nanpercentile])
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_weights_choose_the_element_of_a_quantile(f, mode):
     def chosen(x):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Tensor, Value, check_grads, gradients
+from autodiff import Tensor, Value, check_grads, grad, gradients
 from autodiff.core.walks import push
 
 NAN = math.nan
@@ -284,3 +284,11 @@ def test_gradients_of_repeated_rows_add_up(rows):
         x = Tensor(numbers)
         (slope,) = gradients(read(x), [x], seed=numbers[rows])
         np.testing.assert_array_equal(slope, expected)
+
+
+@pytest.mark.parametrize("f", [np.quantile, np.percentile, np.nanquantile, np.nanpercentile])
+def test_at_the_end_the_derivative_by_q_is_that_of_the_last_piece(f):
+    whole = 1 if f in (np.quantile, np.nanquantile) else 100
+    x = np.array([4.0, 0.0, 1.0])
+    slope = grad(lambda q: f(x, q))(float(whole))
+    np.testing.assert_allclose(slope, 2 * (4.0 - 1.0) / whole)

@@ -16,7 +16,7 @@ from PIL import ImageFont
 
 from autodiff import Tensor, Value, draw, exp, explore, grouped, sin, tanh
 from autodiff.ops.registry import TABLE
-from autodiff.views import notebook
+from autodiff.views import notebook, render
 from autodiff.views.text import extent
 from demos import pendulum
 from nn import TwoLayerNet
@@ -235,6 +235,12 @@ def test_every_way_to_an_svg_ties_the_texts_to_their_lines(tmp_path):
     assert drawn.pipe(format="png").startswith(b"\x89PNG")
     shown = notebook.mimebundle(Value(2.0, "x") * 3)["image/svg+xml"]
     assert shown.count('text-anchor="middle"') == 5
+
+
+def test_spaces_at_the_ends_of_texts_are_significant():
+    old = '<text text-anchor="start" x="1"> 2 </text>'  # as Graphviz 2.43 writes it
+    new = '<text xml:space="preserve" text-anchor="start" x="1"> 2 </text>'
+    assert render.anchored(old) == render.anchored(new) == new
 
 
 # Pictures, as a browser shows them.

@@ -319,3 +319,19 @@ def test_an_assignment_is_one_operation_that_shows_its_index():
     assert text.count("[…]=") == 1  # too long for a circle
     assert "(x × 2)[−1 ↦ x[0]]" in str(expression(y))
     assert r"\mapsto" in expression(y).latex
+
+
+def test_a_formula_does_not_update_a_view_of_a_modified_array():
+    x, a = Tensor([1.0, 2.0, 3.0], "x"), Tensor(0.5, "a")
+    y = x * 1
+    part = y[1:]
+    part *= a
+    product = y.inputs[1]
+    assert partial(product, 1, {product: "v", part: "u", a: "a"}) == "u"
+    assert product.inputs[0] is part
+    assert part.serial < product.serial
+    part **= a
+    power = y.inputs[1]
+    assert partial(power, 0, {power: "v", part: "u", a: "a"}) == "a × u^(a − 1)"
+    assert power.inputs[0] is part
+    assert part.serial < power.serial
