@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from autodiff import Tensor, Value, concatenate, imag, ravel, real
 from autodiff.ops import making
 from autodiff.ops.registry import BY_FUNCTION
 
@@ -34,3 +35,18 @@ for numpys, ours in BY_FUNCTION.items():
     function = Function(numpys, ours)
     if function.name not in ENGINE:
         FUNCTIONS[function.name] = function
+
+
+def flat(result) -> list:
+    """Return the floating results of a call as a list."""
+    parts = result if isinstance(result, tuple | list) else [result]
+    return [p for p in parts if isinstance(p, Tensor | Value) or np.asarray(p).dtype.kind in "fc"]
+
+
+def one_array(result):
+    """Return all floating results of a call as one real vector."""
+    vectors = []
+    for part in flat(result):
+        part = ravel(part)
+        vectors += [real(part), imag(part)] if part.dtype.kind == "c" else [part]
+    return concatenate(vectors)

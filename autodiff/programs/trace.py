@@ -107,22 +107,22 @@ class Trace:
                 "function instead of storing it"
             )
         value = function(*mapped(_value, args), **mapped(_value, kwargs))
+        if function in STRUCTURAL:
+            return value
         targets = _written(function, args, kwargs)
-        numeric = isinstance(value, np.generic | np.ndarray) and value.shape == ()
-        weak = numeric and _is_weak([*args, *kwargs.values()])
-        known = next((x for x in targets if x.value is value), None)
-        if known is None:
-            made = self._wrapped(value.item() if weak else value, weak)
-        else:
-            made = known
-        if made is not value or targets:
-            given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
-            writes = tuple(x.slot for x in targets)
-            out = None if made is value else mapped(_slot, made)
-            line = self._line()
-            self.steps.append(Step(function, *given, out, line, weak, writes))
-            if function in OF_DATA or _by_mask(function, args):
-                self.steps += [Guard(slot, self.values[slot].shape, line) for slot in slots_in(out)]
+        made = next((x for x in targets if x.value is value), None)
+        if made is None:
+            made = self._wrapped(value, _is_weak([*args, *kwargs.values()]), function)
+        line = self._line()
+        given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
+        weak = type(made) is Traced and made.weak
+        writes = tuple(x.slot for x in targets)
+        out = mapped(_slot, made)
+        self.steps.append(Step(function, *given, out, line, weak, writes))
+        if isinstance(value, bool | int):  # as of np.allclose: a decision
+            return self.decide(made, type(value))
+        if function in OF_DATA or _by_mask(function, args):
+            self.steps += [Guard(slot, self.values[slot].shape, line) for slot in slots_in(out)]
         return made
 
     def written(self) -> frozenset[Slot]:
@@ -154,14 +154,23 @@ class Trace:
                 self.names.setdefault(x.slot, name)
         return Line(frame.f_code.co_filename, frame.f_lineno)
 
-    def _wrapped(self, value: Any, weak: bool) -> Any:
-        if weak or isinstance(value, np.ndarray | np.generic):
-            return self.new(value, weak)
+    def _wrapped(self, value: Any, weak: bool, function: Callable[..., Any]) -> Any:
+        """Return the result of a call with traced arrays in place of arrays and numbers."""
+        if isinstance(value, np.ndarray | np.generic):
+            weak = weak and value.shape == ()
+            return self.new(value.item() if weak else value, weak)
+        if isinstance(value, bool | int | float | complex):
+            return self.new(value, True)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*[self._wrapped(part, False) for part in value])
-        if isinstance(value, tuple | list) and any(isinstance(x, np.ndarray) for x in value):
-            return type(value)([self._wrapped(part, False) for part in value])
-        return value
+            return type(value)(*[self._wrapped(part, False, function) for part in value])
+        if isinstance(value, tuple | list):
+            return type(value)([self._wrapped(part, False, function) for part in value])
+        if value is None:
+            return None
+        raise TypeError(
+            f"{function.__name__} cannot be traced: it returned {type(value).__name__}, which is "
+            "not an array"
+        )
 
 
 def mapped(change: Callable[[Any], Any], x: Any) -> Any:
@@ -233,6 +242,12 @@ def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) ->
         found.append(args[0])
     return [x for x in found if type(x) is Traced]
 
+
+STRUCTURAL = {
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast,
+    np.common_type, np.min_scalar_type, np.may_share_memory, np.shares_memory, np.isfortran,
+}  # fmt: skip
+"""Functions that depend on shapes and dtypes only."""
 
 OF_DATA = {
     np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts,

@@ -7,13 +7,13 @@ in `tests/cases`, a file a family.
 import numpy as np
 import pytest
 from cases import CASES
-from functions import ENGINE, FUNCTIONS
+from functions import ENGINE, FUNCTIONS, flat, one_array
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from programs import as_values
 
 import autodiff
-from autodiff import KinkError, Tensor, Value, check_grads, concatenate, gradients, ravel
+from autodiff import KinkError, Tensor, Value, check_grads, gradients
 from autodiff.core import trees
 from autodiff.core.graph import Node, Op
 from autodiff.core.walks import pull, push
@@ -33,23 +33,8 @@ def try_with(name: str) -> st.SearchStrategy:
     return pytest.fail(f"tests/cases has no case of {name!r}")
 
 
-def flat(result) -> list:
-    """Return the floating results of a call as a list."""
-    parts = result if isinstance(result, tuple | list) else [result]
-    return [p for p in parts if isinstance(p, Tensor | Value) or np.asarray(p).dtype.kind in "fc"]
-
-
 def data(x):
     return x.data if isinstance(x, Tensor | Value) else x
-
-
-def one_array(result):
-    """Return all floating results of a call as one real vector."""
-    vectors = []
-    for part in flat(result):
-        part = ravel(part)
-        vectors += [autodiff.real(part), autodiff.imag(part)] if part.dtype.kind == "c" else [part]
-    return concatenate(vectors)
 
 
 draws = given(st.data(), st.integers(0, 2**32 - 1))
