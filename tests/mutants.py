@@ -75,6 +75,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         (name, "*: 1 for -1 in same.any(axis=-1)"): "what coincides does so mutually"
         for name in ("eigh", "eig", "svd")
     },
+    ("eigh", "Decomposition._marked: [[]1] for *"): "any NaN makes the walk ask the row",
     ("svd", "jvps[[]0]: without full_matrices"): "the shapes of the result tell",
     ("svd", "_svd_jvp: t for hermitian_part(t)"): "of Hermitian matrices, u and v differ by signs",
     (

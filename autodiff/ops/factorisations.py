@@ -317,12 +317,12 @@ def _svd_smooth_jvp(
     zero, same = _zero_and_same(s, a)
     ahead, back = t @ v, adjoint(t) @ u
     inner = adjoint(u) @ ahead
-    both = zero[..., None, :] & zero[..., :, None]
-    sums = ~both / (row_vector(s) + expand_dims(s, axis=-1) + both)
+    both = zero[..., None, :] & zero[..., :, None]  # any turn of their vectors will do
+    sums = 1 / (row_vector(s) + expand_dims(s, axis=-1) + both)
     alike_turn = _times(_gaps(s, same), hermitian_part(inner))
     apart = _times(sums, (inner - adjoint(inner)) / 2)  # half for each, as of the phases
     du, dv = u @ (alike_turn + apart), v @ (alike_turn - apart)
-    inverse = row_vector(~zero / where(zero, 1, s))
+    inverse = row_vector(1 / where(zero, 1, s))
     if a.shape[-2] > k:
         du = du + (ahead - u @ inner) * inverse
     if a.shape[-1] > k:

@@ -165,17 +165,20 @@ def test_several_decompositions():
     holds(filled, a, t, t.sum(axis=1), rng)
 
 
-def test_vectors_that_complete_a_basis():
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_vectors_that_complete_a_basis(side):
     def projector(x):
-        u = np.linalg.svd(x)[0]
-        return u[:, 2:] @ u[:, 2:].T
+        u, _, vh = np.linalg.svd(x)
+        more = u[:, 2:] if side == "left" else vh[2:].T
+        return more @ more.T
 
     rng = np.random.default_rng(0)
     a = like(rng, np.empty((4, 2)))
-    p = a @ np.linalg.inv(a.T @ a) @ a.T
     t = like(rng, a)
-    inner = (np.eye(4) - p) @ t @ np.linalg.pinv(a)
-    holds(projector, a, t, -(inner + inner.T), rng)
+    inner = (np.eye(4) - a @ np.linalg.pinv(a)) @ t @ np.linalg.pinv(a)
+    exact = -(inner + inner.T)
+    a, t = (a, t) if side == "left" else (a.T, t.T)
+    holds(projector, a, t, exact, rng)
 
 
 def test_other_vectors_beside_values_that_coincide():
