@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "autodiff"
-ROOMS = ["core", "ops", "nodes", "transforms", "testing", "views", "cli"]
+ROOMS = ["core", "ops", "nodes", "transforms", "programs", "testing", "views", "cli"]
 """In the order of their imports, lowest first."""
 CORE = [
     "about",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from autodiff.core.graph import Node
+from autodiff.ops.alike import foreign
 from autodiff.ops.elementwise import where
 from autodiff.ops.shapes import expand_dims, getitem, reshape, setitem, stack, transpose
 from autodiff.ops.table import composite
@@ -71,7 +72,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     One function more than conditions is the default; without it, the default is 0.
     """
     x = _array(x)
-    conditions = np.asarray(condlist, bool)
+    arrays = isinstance(condlist, list | tuple) and any(map(foreign, condlist))
+    conditions = np.stack(condlist) if arrays else np.asarray(condlist, bool)
     if conditions.ndim == 0 or (conditions.ndim == 1 and np.ndim(x) > 0):
         conditions = conditions[None]  # a single condition
     if len(conditions) == len(funclist) - 1:

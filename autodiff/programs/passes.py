@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -55,8 +56,12 @@ def without_copies(program: Program) -> Program:
 
 def _is_copy(step: Step, program: Program) -> bool:
     if step.function is operator.getitem:  # of a scalar
-        return program.kinds[step.out].shape == () and type(step.args[1]) is tuple and not step.args[1]
-    return step.function in COPIES and len(step.args) == 1
+        return (
+            program.kinds[step.out].shape == ()
+            and isinstance(step.args[1], tuple)
+            and not step.args[1]
+        )
+    return step.function in COPIES and len(step.args) == 1 and step.kwargs.keys() <= {"order"}
 
 
 COPIES = {Method("copy"), np.copy, np.positive, np.array}
@@ -73,8 +78,7 @@ def absorbing(program: Program) -> Program:
         """Return the factors if `step` is where((g == 0) | (partial == 0), 0, g * partial)."""
         if not _calls(step, np.where, 3):
             return None
-        either, zero, product = step.args
-        either, product = maker(either), maker(product)
+        either, product = maker(step.args[0]), maker(step.args[2])
         if not (_calls(either, np.bitwise_or, 2) and _calls(product, np.multiply, 2)):
             return None
         for test, factor in zip(either.args, product.args, strict=True):
@@ -87,16 +91,18 @@ def absorbing(program: Program) -> Program:
                 return None
             if not _is_zero(equal.args[1]):
                 return None
-        return product.args if _is_zero(zero) else None
+        return product.args if _is_zero(step.args[1]) else None
 
-    steps = [
-        step._replace(function=chain.function, args=found) if (found := factors(step)) else step
-        for step in program.steps
-    ]
+    steps: list[Step | Guard] = []
+    for step in program.steps:
+        found = factors(step)
+        if isinstance(step, Step) and found is not None:
+            step = step._replace(function=chain.function, args=found)
+        steps.append(step)
     return replace(program, steps=tuple(steps))
 
 
-def _is_pure(step: Any, program: Program) -> bool:
+def _is_pure(step: Step | Guard, program: Program) -> TypeGuard[Step]:
     """Return whether a step has one result, and neither reads nor makes what a step changes."""
     return (
         isinstance(step, Step)
@@ -105,7 +111,7 @@ def _is_pure(step: Any, program: Program) -> bool:
     )
 
 
-def _calls(step: Any, function: Callable[..., Any], arguments: int) -> bool:
+def _calls(step: Any, function: Callable[..., Any], arguments: int) -> TypeGuard[Step]:
     return (
         isinstance(step, Step)
         and step.function is function
@@ -145,13 +151,14 @@ def without_constant_factors(program: Program) -> Program:
         elif function in (np.broadcast_to, np.negative) and (x := number(args[0])) is not None:
             known[out] = -x if function is np.negative else x
         elif function in (chain.function, np.multiply) and not step.kwargs:
-            step = _product(step, *map(number, args), known, new, kinds)
+            left, right = map(number, args)
+            step = _product(step, left, right, known, new, kinds)
         if out in known:
             made = (kinds[out].shape, known[out], kinds[out].dtype)
             if kinds[out].shape:
                 step = step._replace(function=np.full, args=made, kwargs={})
             else:
-                new[out] = known[out] if kinds[out].weak else kinds[out].dtype.type(known[out])
+                new[out] = kinds[out].dtype.type(known[out])
         if out not in new:
             steps.append(step)
     return renamed(replace(program, steps=tuple(steps)), new)
@@ -195,7 +202,7 @@ def folded(program: Program) -> Program:
                 mapped(lambda x: new.get(x, x) if type(x) is Slot else x, given)
                 for given in (step.args, step.kwargs)
             )
-            if not slots_in([args, kwargs]) and np.prod(program.kinds[step.out].shape) <= SMALL:
+            if not slots_in([args, kwargs]) and prod(program.kinds[step.out].shape) <= SMALL:
                 new[step.out] = step.function(*args, **kwargs)
     return renamed(program, new)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
@@ -18,7 +17,7 @@ from autodiff.core import trees
 from autodiff.core.graph import Node
 from autodiff.programs.passes import PASSES
 from autodiff.programs.source import Source, source_of
-from autodiff.programs.trace import NARROW, Guard, Kind, Slot, Step, Trace, Traced
+from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced
 from autodiff.transforms.results import Function, name_of
 
 _STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
@@ -60,11 +59,6 @@ class Program:
     written: frozenset[Slot]
 
     @cached_property
-    def narrow(self) -> bool:
-        """Whether some array is of less than double precision."""
-        return any(kind.dtype in NARROW for kind in self.kinds)
-
-    @cached_property
     def source(self) -> Source:
         """The source, and the arrays that it refers to by a name."""
         return source_of(self)
@@ -98,7 +92,7 @@ class Program:
         """
         bound = self.signature.bind(*args, **kwargs)
         self._check(bound.arguments)
-        bound.arguments.update(trees.mapped(self._number, dict(bound.arguments)))
+        bound.arguments.update(trees.mapped(_number, dict(bound.arguments)))
         with np.errstate(all="ignore"):
             result = self._function(*bound.args, **bound.kwargs)
         return self._own(result, trees.leaves(dict(bound.arguments)))
@@ -140,7 +134,7 @@ class Program:
                     "make another program for it"
                 )
             rest = [trees.mapped(lambda _: 0, tree) for tree in (traced, given[name])]
-            if not trees.leaves(traced) and rest[0] != rest[1]:
+            if rest[0] != rest[1]:
                 raise TypeError(
                     f"{self.name}: {name!r} is {rest[1]!r:.40}, but the program was traced with "
                     f"{rest[0]!r:.40}: make another program for it"
@@ -149,12 +143,6 @@ class Program:
     def _described(self, slot: Slot) -> str:
         kind = self.kinds[slot]
         return "a number" if kind.weak else f"{kind.dtype} of shape {kind.shape}"
-
-    def _number(self, leaf: Any) -> Any:
-        """Return a number that follows IEEE arithmetic as arrays do, unless it would widen some."""
-        if hasattr(leaf, "dtype") or self.narrow:
-            return leaf
-        return np.result_type(leaf).type(leaf)
 
     def _own(self, result: Any, arguments: Sequence[Any]) -> Any:
         """Return the result with arrays that the caller may change, and Python numbers if weak."""
@@ -244,6 +232,11 @@ def program(f: Function, *args: Any, **kwargs: Any) -> Program:
     for change in PASSES:
         found = change(found)
     return found
+
+
+def _number(leaf: Any) -> Any:
+    """Return a number that follows IEEE arithmetic, as arrays do."""
+    return leaf if hasattr(leaf, "dtype") else np.result_type(leaf).type(leaf)
 
 
 def _slot(x: Any) -> Any:

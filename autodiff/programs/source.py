@@ -15,7 +15,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
-from autodiff.programs.trace import Guard, Line, Method, Slot, Step, slots_in
+from autodiff.programs.trace import NARROW, Guard, Line, Method, Slot, Step, slots_in
 
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
@@ -72,6 +72,7 @@ class _Writer:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.constants: dict[str, Any] = {}
+        self.beside_narrow = False
         self.arrays: dict[str, Any] = {}
         self.small: dict[str, str] = {}
         self.helpers: list[str] = []
@@ -88,7 +89,7 @@ class _Writer:
             if isinstance(step, Guard):
                 yield from self._guard(step)
                 continue
-            expression, precedence = self._weak(step) or self._call(step)
+            expression, precedence = self._call(step)
             slots = slots_in(step.out)
             if self._inlines(step, expression):
                 self.expressions[step.out] = expression, precedence
@@ -100,6 +101,7 @@ class _Writer:
                 yield expression
                 continue
             yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
+        self.beside_narrow = False
         yield f"return {self._result(self.program.outputs)}"
 
     def _unpacked(self) -> Iterator[str]:
@@ -131,9 +133,7 @@ class _Writer:
 
     def _new(self, wanted: str) -> str:
         numbered = (f"{wanted or 't'}{k}" for k in count(1))
-        name = next(
-            name for name in joined([wanted], numbered) if name and name not in self.taken
-        )
+        name = next(name for name in joined([wanted], numbered) if name and name not in self.taken)
         self.taken.add(name)
         return name
 
@@ -142,27 +142,27 @@ class _Writer:
         return f"  # {', '.join(kinds)}" if any(kinds) else ""
 
     def _guard(self, guard: Guard) -> Iterator[str]:
+        self.beside_narrow = False
         expression, precedence = self.expressions[guard.slot]
         if type(guard.held) is tuple:
             expression = f"{self._operand(guard.slot, CALL)}.shape != {guard.held}"
         elif type(guard.held) is int:
-            expression = f"{expression if precedence > COMPARISON else f'({expression})'} != {guard.held}"
+            expression = (
+                f"{expression if precedence > COMPARISON else f'({expression})'} != {guard.held}"
+            )
         elif guard.held:
             expression = f"not {expression if precedence > COMPARISON else f'({expression})'}"
         yield f"if {expression}:"
         where = _source(guard.line) or "a decision"
         yield f"    raise ValueError({'traced for the other branch of: ' + where!r})"
 
-    def _weak(self, step: Step) -> tuple[str, int] | None:
-        """Return the expression of a Python number beside arrays that NumPy's would widen."""
-        if not (step.weak and self.program.narrow):
-            return None
-        given = ", ".join(self._text(arg) for arg in step.args)
-        return f"{called_as(step.function)}({given}).item()", CALL
-
     def _call(self, step: Step) -> tuple[str, int]:
         """Return the expression of a step, and its precedence."""
         function, args = step.function, step.args
+        kinds = self.program.kinds
+        self.beside_narrow = any(
+            type(x) is Slot and not kinds[x].weak and kinds[x].dtype in NARROW for x in args
+        )
         if function in BINARY and len(args) == 2 and not step.kwargs:
             symbol, own = BINARY[function]
             # powers bind to the right, comparisons to neither side
@@ -175,9 +175,9 @@ class _Writer:
             target, index, value = args
             return f"{self._operand(target, CALL)}[{self._index(index)}] = {self._text(value)}", 0
         if function is operator.getitem:
-            return f"{self._operand(args[0], CALL)}[{self._index(args[1])}]", CALL
+            return f"{self._array(args[0])}[{self._index(args[1])}]", CALL
         if isinstance(function, Method):
-            called, args = f"{self._operand(args[0], CALL)}.{function.__name__}", args[1:]
+            called, args = f"{self._array(args[0])}.{function.__name__}", args[1:]
         elif function in HELPERS:
             called, text = HELPERS[function]
             self.helpers += [text] if text not in self.helpers else []
@@ -186,6 +186,9 @@ class _Writer:
         given = [self._text(arg) for arg in args]
         given += [f"{name}={self._text(arg)}" for name, arg in step.kwargs.items()]
         return f"{called}({', '.join(given)})", CALL
+
+    def _array(self, x: Any) -> str:
+        return repr(x) if isinstance(x, np.generic) else self._operand(x, CALL)
 
     def _operand(self, x: Any, least: int) -> str:
         text, precedence = self._expression(x)
@@ -201,7 +204,10 @@ class _Writer:
 
     def _expression(self, x: Any) -> tuple[str, int]:
         if type(x) is Slot:
-            return self.expressions[x]
+            text, precedence = self.expressions[x]
+            if self.beside_narrow and self.program.kinds[x].weak:  # which would widen the others
+                return f"{text if precedence >= CALL else f'({text})'}.item()", CALL
+            return text, precedence
         if isinstance(x, tuple):
             inside = ", ".join(map(self._text, x)) + ("," if len(x) == 1 else "")
             return f"({inside})", ATOM
@@ -218,9 +224,9 @@ class _Writer:
             return f"np.dtype({x.str!r})", CALL
         if isinstance(x, float | np.floating) and not np.isfinite(x):
             number = f'float("{x}")'
-            return number if type(x) is float else f"np.{x.dtype.name}({number})", CALL
+            return f"np.{x.dtype.name}({number})" if isinstance(x, np.generic) else number, CALL
         if isinstance(x, np.generic):
-            if isinstance(x, float) and not self.program.narrow:
+            if isinstance(x, float) and not self.beside_narrow:
                 return self._expression(float(x))
             return repr(x), CALL
         if isinstance(x, type):

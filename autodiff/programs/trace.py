@@ -40,8 +40,7 @@ class Step(NamedTuple):
     """A call of a function.
 
     `args` and `kwargs` have slots in place of traced arrays, `out` is the result's slot, or a
-    container of slots. A `weak` result is a Python number, which does not change the dtype of
-    others. `writes` are the slots of arrays that the call changes in place.
+    container of slots. `writes` are the slots of arrays that the call changes in place.
     """
 
     function: Callable[..., Any]
@@ -49,7 +48,6 @@ class Step(NamedTuple):
     kwargs: dict[str, Any]
     out: Any
     line: Line
-    weak: bool = False
     writes: tuple[Slot, ...] = ()
 
 
@@ -86,18 +84,22 @@ class Trace:
     def __init__(self) -> None:
         self.steps: list[Step | Guard] = []
         self.values: list[Any] = []
+        self.weak: list[bool] = []
         self.names: dict[Slot, str] = {}
         self.open = True
 
     def new(self, value: Any, weak: bool = False) -> Traced:
         self.values.append(value)
+        self.weak.append(weak)
         return Traced(self, Slot(len(self.values) - 1), weak)
 
     def argument(self, leaf: Any) -> Traced:
         """Return a traced copy of an argument, since the function may change it in place."""
         if isinstance(leaf, Node):
             raise TypeError(f"a program takes numbers and arrays, not a {type(leaf).__name__}")
-        return self.new(copy(leaf), not hasattr(leaf, "dtype"))
+        if hasattr(leaf, "dtype"):
+            return self.new(copy(leaf))
+        return self.new(np.result_type(leaf).type(leaf), weak=True)
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Compute on the values, and write down the call if its result has numbers."""
@@ -106,7 +108,7 @@ class Trace:
                 "an array of a trace was used after the trace had ended: return it from the "
                 "function instead of storing it"
             )
-        value = function(*mapped(_value, args), **mapped(_value, kwargs))
+        value = function(*values_beside(args), **mapped(_value, kwargs))
         if function in STRUCTURAL:
             return value
         targets = _written(function, args, kwargs)
@@ -115,10 +117,9 @@ class Trace:
             made = self._wrapped(value, _is_weak([*args, *kwargs.values()]), function)
         line = self._line()
         given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
-        weak = type(made) is Traced and made.weak
         writes = tuple(x.slot for x in targets)
         out = mapped(_slot, made)
-        self.steps.append(Step(function, *given, out, line, weak, writes))
+        self.steps.append(Step(function, *given, out, line, writes))
         if isinstance(value, bool | int):  # as of np.allclose: a decision
             return self.decide(made, type(value))
         if function in OF_DATA or _by_mask(function, args):
@@ -135,8 +136,8 @@ class Trace:
 
     def kinds(self) -> list[Kind]:
         return [
-            Kind(np.shape(value), np.result_type(value), not hasattr(value, "dtype"))
-            for value in self.values
+            Kind(np.shape(value), np.result_type(value), weak)
+            for value, weak in zip(self.values, self.weak, strict=True)
         ]
 
     def decide(self, x: Traced, kind: type[int]) -> int:
@@ -157,10 +158,9 @@ class Trace:
     def _wrapped(self, value: Any, weak: bool, function: Callable[..., Any]) -> Any:
         """Return the result of a call with traced arrays in place of arrays and numbers."""
         if isinstance(value, np.ndarray | np.generic):
-            weak = weak and value.shape == ()
-            return self.new(value.item() if weak else value, weak)
+            return self.new(value, weak and value.shape == ())
         if isinstance(value, bool | int | float | complex):
-            return self.new(value, True)
+            return self.new(np.result_type(value).type(value), True)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return type(value)(*[self._wrapped(part, False, function) for part in value])
         if isinstance(value, tuple | list):
@@ -203,6 +203,17 @@ def _value(x: Any) -> Any:
     return x.value if type(x) is Traced else x
 
 
+def values_beside(args: Any) -> Any:
+    """Return arguments with values in place of traced arrays.
+
+    A weak number beside arrays of less than double precision is a Python number, which does not
+    widen them.
+    """
+    if any(type(x) is Traced and not x.weak and x.dtype in NARROW for x in args):
+        args = [x.value.item() if type(x) is Traced and x.weak else x for x in args]
+    return mapped(_value, args)
+
+
 def _slot(x: Any) -> Any:
     return x.slot if type(x) is Traced else x
 
@@ -218,7 +229,6 @@ class Method:
         self.__name__ = name
 
     def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
-        array = array if hasattr(array, "dtype") else np.asarray(array)[()]
         return getattr(array, self.__name__)(*args, **kwargs)
 
     def __eq__(self, other: object) -> bool:
@@ -276,7 +286,7 @@ def _owner(value: Any) -> int:
 
 
 class Traced(NDArrayOperatorsMixin):
-    """An array, a NumPy scalar or (if weak) a Python number of a trace."""
+    """An array or a scalar of a trace; `weak` if it is a Python number outside."""
 
     __slots__ = ("slot", "trace", "weak")
 
@@ -288,14 +298,10 @@ class Traced(NDArrayOperatorsMixin):
         """The array of this run."""
         return self.trace.values[self.slot]
 
-    def _array(self) -> Any:
-        value = self.value
-        return np.asarray(value)[()] if self.weak else value
-
-    shape = property(lambda self: self._array().shape)
-    dtype = property(lambda self: self._array().dtype)
-    ndim = property(lambda self: self._array().ndim)
-    size = property(lambda self: self._array().size)
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
     base = None
     T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
     real = property(lambda self: self.trace.call(np.real, (self,), {}))
@@ -339,7 +345,7 @@ class Traced(NDArrayOperatorsMixin):
     __index__ = __int__
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not callable(getattr(self._array(), name)):
+        if name.startswith("__") or not callable(getattr(self.value, name)):
             raise AttributeError(f"a traced array has no attribute {name!r}", name=name, obj=self)
         return lambda *args, **kwargs: self.trace.call(Method(name), (self, *args), kwargs)
 
