@@ -16,6 +16,7 @@ from autodiff.core import trees
 from autodiff.programs.trace import Guard, Step
 from autodiff.testing import expressions
 
+few = settings(max_examples=max(2, settings().max_examples // 3))  # hundreds of functions
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=4)
 A = RANDOM.normal(size=(4, 4))
@@ -50,6 +51,7 @@ def holds(f, *args, others=()):
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
+@few
 @given(st.data(), st.sampled_from([np.float64, np.float32]))
 def test_gradients_of_every_function(name, draw, dtype):
     case = draw.draw(CASES[name])
@@ -67,7 +69,7 @@ def test_gradients_of_every_function(name, draw, dtype):
 
 
 @pytest.mark.parametrize("tensors", [False, True])
-@settings(max_examples=50)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.data())
 def test_random_programs(tensors, draw):
     drawn = draw.draw(expressions(tensors=tensors))
