@@ -17,7 +17,7 @@ from autodiff.core import trees
 from autodiff.core.graph import Node
 from autodiff.programs.passes import PASSES
 from autodiff.programs.source import Source, source_of
-from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced
+from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced, layout
 from autodiff.transforms.results import Function, name_of
 
 _STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
@@ -92,6 +92,8 @@ class Program:
         """
         bound = self.signature.bind(*args, **kwargs)
         self._check(bound.arguments)
+        if self.written:
+            self._check_memory(bound.arguments)
         bound.arguments.update(trees.mapped(_number, dict(bound.arguments)))
         with np.errstate(all="ignore"):
             result = self._function(*bound.args, **bound.kwargs)
@@ -138,6 +140,22 @@ class Program:
                 raise TypeError(
                     f"{self.name}: {name!r} is {rest[1]!r:.40}, but the program was traced with "
                     f"{rest[0]!r:.40}: make another program for it"
+                )
+
+    def _check_memory(self, given: Mapping[str, Any]) -> None:
+        """Raise a TypeError if arrays that the program may change share memory otherwise."""
+        slots = trees.leaves(self.arguments)
+        arrays = trees.leaves({name: given[name] for name in self.arguments})
+        for k, (slot, array) in enumerate(zip(slots, arrays, strict=True)):
+            if isinstance(array, np.ndarray) and layout(array) != self.kinds[slot].layout:
+                raise TypeError(
+                    f"{self.name} changes arrays in place, and an argument of shape {array.shape} "
+                    "lies otherwise in memory than the traced one: pass a copy"
+                )
+            if any(np.shares_memory(array, other) for other in arrays[:k]):
+                raise TypeError(
+                    f"{self.name} changes arrays in place, and two arguments share memory: pass a "
+                    "copy of one"
                 )
 
     def _described(self, slot: Slot) -> str:

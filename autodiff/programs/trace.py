@@ -65,17 +65,24 @@ NARROW = {np.dtype(name) for name in ("float16", "float32", "complex64")}
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of a value: its shape and dtype, and whether it is a Python number."""
+    """What is known of a value: shape, dtype, layout, and whether it is a Python number."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     weak: bool
+    layout: str
 
     def __str__(self) -> str:
         if self.weak or not self.shape:
             return ""
         dtype = "" if self.dtype == float else f"{self.dtype} "
         return f"{dtype}{self.shape}"
+
+
+def layout(array: Any) -> str:
+    """Return the orders in which an array is contiguous: "CF", "C", "F" or ""."""
+    flags = array.flags
+    return "C" * flags.c_contiguous + "F" * flags.f_contiguous
 
 
 class Trace:
@@ -136,7 +143,7 @@ class Trace:
 
     def kinds(self) -> list[Kind]:
         return [
-            Kind(np.shape(value), np.result_type(value), weak)
+            Kind(np.shape(value), np.result_type(value), weak, layout(value))
             for value, weak in zip(self.values, self.weak, strict=True)
         ]
 
@@ -302,6 +309,8 @@ class Traced(NDArrayOperatorsMixin):
     dtype = property(lambda self: self.value.dtype)
     ndim = property(lambda self: self.value.ndim)
     size = property(lambda self: self.value.size)
+    nbytes = property(lambda self: self.value.nbytes)
+    itemsize = property(lambda self: self.value.itemsize)
     base = None
     T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
     real = property(lambda self: self.trace.call(np.real, (self,), {}))

@@ -167,6 +167,20 @@ def test_the_callers_array_is_changed_as_by_the_function():
     np.testing.assert_array_equal(one, other)
 
 
+def test_memory_must_be_laid_out_alike_where_arrays_are_changed():
+    def f(x, y):
+        rows = x.reshape(-1)  # a view of a contiguous array, or else a copy
+        rows *= 2
+        return x + y
+
+    made = program(f, A, A.copy())
+    with pytest.raises(TypeError, match="lies otherwise in memory"):
+        made(A.T.copy(order="F").T[::-1], A)
+    with pytest.raises(TypeError, match="two arguments share memory"):
+        made(A, A)
+    holds(lambda x: x.reshape(-1) * 2, A, others=[(A.T,), (A[::-1],)])
+
+
 def test_results_are_the_callers_own():
     made = program(lambda x: (x, x, A, x[:2], 3, None), X)
     results = made(X)
