@@ -81,8 +81,8 @@ class Kind:
 
 def layout(array: Any) -> str:
     """Return the orders in which an array is contiguous: "CF", "C", "F" or ""."""
-    flags = array.flags
-    return "C" * flags.c_contiguous + "F" * flags.f_contiguous
+    orders = {"C": array.flags.c_contiguous, "F": array.flags.f_contiguous}
+    return "".join(order for order, holds in orders.items() if holds)
 
 
 class Trace:
