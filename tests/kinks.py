@@ -534,9 +534,9 @@ A function of the vectors of `eigh` and `svd` that is the same however they are 
 `u @ diag(s) @ vh` and `u @ vh` are. Its first derivative is right in both modes. No rule can give
 it: at the identity, the two have equal cotangents by `u`, `s` and `vh` off the diagonal, but along
 `t` the derivatives `t` and `(t - t.T) / 2`. So the graph that follows the decomposition is
-recomputed for turned vectors. This takes some 3 more runs, and one or two for each vector of the
-space. A function that is not smooth raises a `LinAlgError`; so do second derivatives through turned
-vectors, and functions of the vectors of `eig`.
+recomputed for turned vectors, several times, and in reverse mode once or twice for each vector of
+the space. A function that is not smooth raises a `LinAlgError`; so do second derivatives through
+turned vectors, and functions of the vectors of `eig`.
 """
 VERSIONS = {"pytorch": "2.13", "jax": "0.10"}
 

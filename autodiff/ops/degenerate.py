@@ -28,6 +28,7 @@ from autodiff.core.walks import dependents, pull, push
 from autodiff.ops.alike import foreign
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import General, general, transposed
+from autodiff.ops.matrices import hermitian_part
 from autodiff.ops.spaces import Array, Space, Turn
 
 
@@ -392,7 +393,7 @@ class _Point:
         return self.degeneracy.packed(both[0], self.s, both[1])
 
     def _symmetric(self, x: Array) -> Array:
-        return (x + np.conj(x).swapaxes(-1, -2)) / 2 if self.hermitian else x
+        return hermitian_part(x) if self.hermitian else x
 
     def _random(self, like: Array) -> Array:
         found = self.rng.normal(size=np.shape(like))

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autodiff.ops.matrices import hermitian_part
+
 Array = Any
 Turn = tuple[Array, Array]  # a unitary matrix for each side
 
@@ -52,7 +54,7 @@ class Space(NamedTuple):
         """Return the part (p, q) of a tangent of the matrices that acts within this space."""
         left, right = self.sides
         found = left.conj().T @ t[self.at] @ right
-        return (found + found.conj().T) / 2 if self.tied else found
+        return hermitian_part(found) if self.tied else found
 
     def picked(self, inner: Array) -> tuple[Turn, Array]:
         """Return the rotation that a change `inner` picks, and the tangents of the values."""

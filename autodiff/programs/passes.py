@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from autodiff.core import trees
 from autodiff.ops.table import chain
 from autodiff.programs.trace import Guard, Method, Slot, Step, mapped, slots_in
 
@@ -39,9 +40,8 @@ def renamed(program: Program, new: dict[Slot, Any]) -> Program:
     for slot, by in new.items():
         if slot in names and type(change(by)) is Slot:
             names.setdefault(change(by), names[slot])
-    return replace(
-        program, steps=tuple(steps), outputs=mapped(change, program.outputs), names=names
-    )
+    outputs = trees.mapped(change, program.outputs)
+    return replace(program, steps=tuple(steps), outputs=outputs, names=names)
 
 
 def without_copies(program: Program) -> Program:
@@ -175,7 +175,7 @@ def _product(
     """Simplify a product with a constant factor, or enter its value."""
     out, absorbs = step.out, step.function is chain.function
     if left is not None and right is not None:
-        known[out] = left * right
+        known[out] = 0.0 if absorbs and 0 in (left, right) else left * right
         return step
     factor, other = (left, step.args[1]) if left is not None else (right, step.args[0])
     if factor is None or (absorbs and not np.isfinite(factor)):
@@ -255,7 +255,7 @@ def _key(x: Any) -> Any:
 
 def dead(program: Program) -> Program:
     """Drop steps whose results nobody reads."""
-    live = {*slots_in(program.outputs)}
+    live = {*slots_in(trees.leaves(program.outputs))}
     steps = []
     for step in reversed(program.steps):
         if isinstance(step, Guard):

@@ -16,11 +16,9 @@ import numpy as np
 from autodiff.core import trees
 from autodiff.core.graph import Node
 from autodiff.programs.passes import PASSES
-from autodiff.programs.source import Source, source_of
+from autodiff.programs.source import USED, Source, source_of
 from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced, layout
 from autodiff.transforms.results import Function, name_of
-
-_STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 
 
 @dataclass(frozen=True)
@@ -163,31 +161,29 @@ class Program:
         return "a number" if kind.weak else f"{kind.dtype} of shape {kind.shape}"
 
     def _own(self, result: Any, arguments: Sequence[Any]) -> Any:
-        """Return the result with arrays that the caller may change, and Python numbers if weak."""
-        known = [*arguments, *self.source.constants.values()]
-        slots = trees.leaves(self.outputs)
+        """Return the result in the function's containers, with arrays that the caller may change.
 
-        def own(leaf: Any) -> Any:
-            slot = slots[len(seen)]
-            seen.append(leaf)
+        Weak numbers are Python's.
+        """
+        made: list[Any] = []
+        slots, leaves = trees.leaves(self.outputs), trees.leaves(result)
+        for slot, leaf in zip(slots, leaves, strict=True):
             if type(slot) is Slot and self.kinds[slot].weak:
-                return np.asarray(leaf).item()
-            if isinstance(leaf, np.ndarray):
-                others = [*known, *seen[:-1]]
-                if leaf.base is not None or any(leaf is x for x in others):
-                    return np.array(leaf)
-            return leaf
-
-        seen: list[Any] = []
-        return trees.mapped(own, result)
+                leaf = np.asarray(leaf).item()
+            elif isinstance(leaf, np.ndarray):
+                shared = type(slot) is not Slot or leaf.base is not None
+                if shared or any(leaf is x for x in [*arguments, *made]):
+                    leaf = np.array(leaf)
+            made.append(leaf)
+        return trees.rebuilt(self.outputs, made)
 
 
 def program(f: Function, *args: Any, **kwargs: Any) -> Program:
     """Return the NumPy calls of one run of a function as a program.
 
     The function, its derivatives and transforms included, runs once on arrays that write down each
-    call. Whatever it reads besides its arguments is a constant of the program: numbers as they are
-    now, arrays by reference. Where data decide (`if x[0] > 0`), the program raises an error if
+    call. Whatever it reads besides its arguments is a constant of the program, with the numbers
+    that it had then. Where data decide (`if x[0] > 0`), the program raises an error if
     later data decide otherwise.
 
     Parameters
@@ -206,8 +202,8 @@ def program(f: Function, *args: Any, **kwargs: Any) -> Program:
     Raises
     ------
     TypeError
-        If the function turns a traced array into a plain number (`float(x)`), or returns something
-        other than numbers and arrays.
+        If the function turns a traced array into a plain number (`float(x)`), writes to an array
+        that is not traced, or returns something other than numbers and arrays.
 
     Examples
     --------
@@ -230,6 +226,8 @@ def program(f: Function, *args: Any, **kwargs: Any) -> Program:
         ],
         return_annotation=Parameter.empty,
     )
+    if hidden := {*bound.arguments} & {*USED}:
+        raise ValueError(f"a program needs the name {hidden.pop()!r} itself: rename the argument")
     arguments: dict[str, Any] = dict(bound.arguments)
     traced = trees.mapped(trace.argument, arguments)
     bound.arguments.update(traced)

@@ -30,6 +30,8 @@ BINARY = {
 """Python's operators for ufuncs, with their precedence."""
 UNARY = {np.negative: "-", np.invert: "~"}
 COMPARISON, SIGN, CALL, ATOM = 6, 13, 16, 17
+USED = ("np", "float", "chain")
+"""Names that the source refers to."""
 LONGEST = 60
 """An expression that is longer gets a line of its own."""
 SMALL = 20
@@ -77,9 +79,9 @@ class _Writer:
         self.small: dict[str, str] = {}
         self.helpers: list[str] = []
         self.expressions: dict[Slot, tuple[str, int]] = {}
-        self.uses = Counter(slots_in([*map(_read, program.steps), program.outputs]))
-        self.taken = {*keyword.kwlist, "np", *program.arguments}
+        self.uses = Counter(slots_in([*map(_read, program.steps), trees.leaves(program.outputs)]))
         self.name = program.name if program.name.isidentifier() else "program"
+        self.taken = {*keyword.kwlist, *USED, self.name, *program.arguments}
         self.parameters = str(program.signature)[1:-1]
 
     def body(self) -> Iterator[str]:
@@ -102,7 +104,9 @@ class _Writer:
                 continue
             yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
         self.beside_narrow = False
-        yield f"return {self._result(self.program.outputs)}"
+        leaves = trees.leaves(self.program.outputs)
+        whole = _as_tuples(self.program.outputs, iter(leaves))
+        yield f"return {self._result(whole)}"
 
     def _unpacked(self) -> Iterator[str]:
         """Name the leaves of arguments that are containers."""
@@ -144,7 +148,9 @@ class _Writer:
     def _guard(self, guard: Guard) -> Iterator[str]:
         self.beside_narrow = False
         expression, precedence = self.expressions[guard.slot]
-        if type(guard.held) is tuple:
+        if type(guard.held) is str:
+            expression = f"{self._operand(guard.slot, CALL)}.dtype != {guard.held!r}"
+        elif type(guard.held) is tuple:
             expression = f"{self._operand(guard.slot, CALL)}.shape != {guard.held}"
         elif type(guard.held) is int:
             expression = (
@@ -163,7 +169,8 @@ class _Writer:
         self.beside_narrow = any(
             type(x) is Slot and not kinds[x].weak and kinds[x].dtype in NARROW for x in args
         )
-        if function in BINARY and len(args) == 2 and not step.kwargs:
+        sequences = any(isinstance(x, list | tuple) for x in args)  # with operators of their own
+        if function in BINARY and len(args) == 2 and not step.kwargs and not sequences:
             symbol, own = BINARY[function]
             # powers bind to the right, comparisons to neither side
             left = self._operand(args[0], own + (symbol == "**" or own == COMPARISON))
@@ -272,6 +279,22 @@ def called_as(function: Callable[..., Any]) -> str:
         return f"np.{owner.__name__}.{function.__name__}"
     module = function.__module__.replace("numpy", "np", 1)
     return f"{module}.{function.__name__}"
+
+
+def _as_tuples(outputs: Any, leaves: Iterator[Any]) -> Any:
+    """Return outputs with a plain tuple in place of each dataclass and namedtuple."""
+    if trees.is_leaf(outputs):
+        return next(leaves)
+    if isinstance(outputs, dict):
+        return {key: _as_tuples(part, leaves) for key, part in outputs.items()}
+    if hasattr(type(outputs), "__dataclass_fields__"):
+        parts = [getattr(outputs, name) for name in type(outputs).__dataclass_fields__]
+    elif isinstance(outputs, list | tuple):
+        parts = list(outputs)
+    else:
+        return outputs
+    made = [_as_tuples(part, leaves) for part in parts]
+    return made if isinstance(outputs, list) else tuple(made)
 
 
 def _read(step: Step | Guard) -> Any:

@@ -18,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from autodiff.core.graph import Node, data_of
 from autodiff.core.tracebacks import user_frame
+from autodiff.nodes.arrays import private
 
 
 class Slot(int):
@@ -52,10 +53,13 @@ class Step(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """What data decided while the function was traced: a truth value, a whole number or a shape."""
+    """What data decided while the function was traced.
+
+    A truth value, a whole number, a shape, or the name of a dtype.
+    """
 
     slot: Slot
-    held: bool | int | tuple[int, ...]
+    held: bool | int | tuple[int, ...] | str
     line: Line
 
 
@@ -115,10 +119,10 @@ class Trace:
                 "an array of a trace was used after the trace had ended: return it from the "
                 "function instead of storing it"
             )
+        targets = _written(function, args, kwargs)
         value = function(*values_beside(args), **mapped(_value, kwargs))
         if function in STRUCTURAL:
             return value
-        targets = _written(function, args, kwargs)
         made = next((x for x in targets if x.value is value), None)
         if made is None:
             made = self._wrapped(value, _is_weak([*args, *kwargs.values()]), function)
@@ -129,8 +133,11 @@ class Trace:
         self.steps.append(Step(function, *given, out, line, writes))
         if isinstance(value, bool | int):  # as of np.allclose: a decision
             return self.decide(made, type(value))
-        if function in OF_DATA or _by_mask(function, args):
-            self.steps += [Guard(slot, self.values[slot].shape, line) for slot in slots_in(out)]
+        for slot in slots_in(out):
+            if _shape_depends_on_data(function, args, kwargs):
+                self.steps.append(Guard(slot, self.values[slot].shape, line))
+            if function in DTYPE_OF_DATA:
+                self.steps.append(Guard(slot, self.values[slot].dtype.name, line))
         return made
 
     def written(self) -> frozenset[Slot]:
@@ -222,7 +229,8 @@ def values_beside(args: Any) -> Any:
 
 
 def _slot(x: Any) -> Any:
-    return x.slot if type(x) is Traced else x
+    """Return what a step stores of an argument: constant arrays as they are now."""
+    return x.slot if type(x) is Traced else private(x)
 
 
 def _is_weak(operands: list[Any]) -> bool:
@@ -257,6 +265,11 @@ def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) ->
     name = function.__name__
     if in_place or (isinstance(function, Method) and name in WRITING_METHODS) or name == "at":
         found.append(args[0])
+    if any(isinstance(x, np.ndarray) for x in found):
+        raise TypeError(
+            f"{name} would write the numbers of a traced run to an array that is not traced: make "
+            "the array with np.zeros_like(x) or x.copy() of a traced one"
+        )
     return [x for x in found if type(x) is Traced]
 
 
@@ -266,23 +279,43 @@ STRUCTURAL = {
 }  # fmt: skip
 """Functions that depend on shapes and dtypes only."""
 
-OF_DATA = {
+SHAPE_OF_DATA = {
     np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all, np.unique_counts,
     np.unique_inverse, np.unique_values, np.extract, np.compress, np.union1d, np.intersect1d,
-    np.setdiff1d, np.setxor1d, np.bincount, np.repeat, np.trim_zeros, np.delete,
-    *map(Method, ("nonzero", "compress", "repeat")),
+    np.setdiff1d, np.setxor1d, np.bincount, np.trim_zeros, Method("nonzero"),
 }  # fmt: skip
-"""Functions that may return arrays whose shape depends on data."""
+"""Functions whose first argument decides the shape of the result."""
+SHAPE_OF_INDICES = {np.take, np.take_along_axis, np.choose, Method("take"), Method("choose")}
+"""Functions of whole numbers whose values do not change the shape of the result."""
+DTYPE_OF_DATA = {
+    np.linalg.eig, np.linalg.eigvals, np.roots, np.real_if_close, np.emath.sqrt, np.emath.log,
+    np.emath.log2, np.emath.log10, np.emath.logn, np.emath.power, np.emath.arccos, np.emath.arcsin,
+    np.emath.arctanh,
+}  # fmt: skip
+"""Functions that return real or complex numbers, as the data are."""
 
 
-def _by_mask(function: Callable[..., Any], args: Any) -> bool:
-    """Return whether a call selects by a mask of data, so that the shape depends on it."""
+def _shape_depends_on_data(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> bool:
+    """Return whether data may decide the shape of a result: by a mask, a count or a bound."""
+    if function in SHAPE_OF_DATA:
+        return True
+    if isinstance(function, np.ufunc) or function in SHAPE_OF_INDICES:
+        return False
     if function is np.where:
         return len(args) == 1
-    if function is not operator.getitem:
-        return False
-    masks = args[1] if isinstance(args[1], tuple) else (args[1],)
-    return any(type(x) is Traced and x.dtype == bool for x in masks)
+    if function is operator.getitem:
+        parts = args[1] if isinstance(args[1], tuple) else (args[1],)
+        bounds = [part for part in parts if isinstance(part, slice)]
+        masks = [part for part in parts if type(part) is Traced and part.dtype == bool]
+        return bool(masks or _traced(bounds))
+    return any(x.dtype.kind in "biu" for x in _traced([args[1:], kwargs]))
+
+
+def _traced(x: Any) -> list[Traced]:
+    """Return all traced arrays in nested arguments."""
+    found: list[Traced] = []
+    mapped(lambda part: found.append(part) if type(part) is Traced else None, x)
+    return found
 
 
 def _owner(value: Any) -> int:
@@ -354,7 +387,8 @@ class Traced(NDArrayOperatorsMixin):
     __index__ = __int__
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not callable(getattr(self.value, name)):
+        # without bytes to compare, as a lazy array, so that `tensor.data` is a traced copy
+        if name.startswith("__") or name == "tobytes" or not callable(getattr(self.value, name)):
             raise AttributeError(f"a traced array has no attribute {name!r}", name=name, obj=self)
         return lambda *args, **kwargs: self.trace.call(Method(name), (self, *args), kwargs)
 
