@@ -33,8 +33,6 @@ from autodiff.ops.alike import unlabelled
 from autodiff.ops.table import OBJECT
 
 _NO_PARAMS: Params = {}
-_new = object.__new__
-_SEVERAL = tuple, list
 _LARGE = 64
 
 
@@ -279,7 +277,7 @@ class Tensor(ArrayNode):
         except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
             raise refusal(op, data, params, error) from error
         ordinary = type(out) is np.ndarray
-        if not ordinary and isinstance(out, _SEVERAL):
+        if not ordinary and isinstance(out, tuple | list):
             parts = Bundle(tuple(out), op, args, params).items()
             for k, (part, array) in enumerate(zip(parts, out, strict=True)):
                 if type(part) is Tensor:
@@ -287,14 +285,7 @@ class Tensor(ArrayNode):
             return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if out.dtype.kind not in "fc":
             raise refusal(op, data, params, TypeError(f"the result has dtype {out.dtype}"))
-        if modes or not ordinary:
-            made = cls(out, None, op, args, params)
-        else:  # as __init__ does, without the call: most nodes are made here
-            out.setflags(write=False)
-            made = _new(cls)
-            made._data, made.op, made.inputs, made.params = out, op, args, params
-            made._place = made.name = made.grad = None
-            made.serial = next_serial()
+        made = cls(out, None, op, args, params)
         if op.views:
             if ordinary:
                 if out.base is not None or (data and out is data[0]):

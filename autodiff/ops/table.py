@@ -294,10 +294,7 @@ class Elementwise(Row):
             divisor = rule.divisor(out, args)
             if type(divisor) is np.ndarray:
                 return g / conj(divisor)
-        try:
-            partial = rule(out, *args)
-        except ArithmeticError:
-            partial = self._evaluated(rule, out, args)
+        partial = self._evaluated(rule, out, args)
         if type(partial) is not np.ndarray or partial.dtype.kind == "c":
             partial = conj(partial)
         share = scaled(g, partial)
