@@ -292,3 +292,20 @@ def test_at_the_end_the_derivative_by_q_is_that_of_the_last_piece(f):
     x = np.array([4.0, 0.0, 1.0])
     slope = grad(lambda q: f(x, q))(float(whole))
     np.testing.assert_allclose(slope, 2 * (4.0 - 1.0) / whole)
+
+
+@pytest.mark.parametrize("whole", [1, 100])
+@pytest.mark.parametrize("method", ["linear", "hazen", "weibull"])
+def test_order_statistics_that_skip_nan_by_q(method, whole):
+    f = np.nanquantile if whole == 1 else np.nanpercentile
+    x = np.array([[4.0, NAN, 1.0, 3.0, 2.5], [0.5, 2.0, NAN, 7.0, 5.0]])
+    finite = np.isfinite(x)
+
+    def total(values, q):
+        full = ad.where(finite, ad.scatter(values, index=np.nonzero(finite), shape=x.shape), NAN)
+        out = f(full, q, axis=1, keepdims=True, method=method)
+        assert out.shape == (3, 2, 1)
+        return out * np.array([[[1.0], [-2.0]], [[0.5], [3.0]], [[0.7], [0.1]]])
+
+    q = np.array([0.1, 0.46, 0.77]) * whole  # below the first element's rank of hazen and weibull
+    assert check_grads(total, x[finite], q, order=2)
