@@ -309,3 +309,8 @@ def test_order_statistics_that_skip_nan_by_q(method, whole):
 
     q = np.array([0.1, 0.46, 0.77]) * whole  # below the first element's rank of hazen and weibull
     assert check_grads(total, x[finite], q, order=2)
+    nodes = [Tensor(x[finite]), Tensor(q)]
+    result = np.sum(total(*nodes))
+    plain, recorded = (gradients(result, nodes, record=record) for record in (False, True))
+    for one, other in zip(plain, recorded, strict=True):
+        np.testing.assert_allclose(one, other.data, rtol=1e-14)
