@@ -75,7 +75,7 @@ from autodiff.transforms.jacobians import hessian, jacobian
 from autodiff.transforms.rules import custom_rule
 
 if TYPE_CHECKING:
-    from autodiff.programs.program import program
+    from autodiff.programs.jit import jit, program
     from autodiff.views.draw import draw
     from autodiff.views.explorer import explore
     from autodiff.views.formulas import expression
@@ -104,6 +104,7 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
+    "jit",
     "jvp",
     "linalg",
     "no_grad",
@@ -160,7 +161,8 @@ _LATER = {
     "draw": "views.draw",
     "explore": "views.explorer",
     "expression": "views.formulas",
-    "program": "programs.program",
+    "jit": "programs.jit",
+    "program": "programs.jit",
     "trace": "views.trace",
 }
 

@@ -1,5 +1,7 @@
 """Runs of functions recorded as programs of NumPy calls.
 
-Read `trace.py` first: arrays that write down the calls made on them. `program.py` makes a program
-of the calls, `passes.py` shortens it, and `source.py` writes it as Python.
+Read `trace.py` first: arrays that write down the calls made on them. `reading.py` walks through all
+that a function can read and writes the check of a program, `results.py` records what it gives back,
+and `record.py` makes a program of a run with both. `passes.py` shortens the program, `source.py`
+writes it as Python. `jit.py` keeps programs of a function and runs the one that fits.
 """

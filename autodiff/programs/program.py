@@ -4,26 +4,59 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
-from inspect import Parameter
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autodiff.core import trees
-from autodiff.core.graph import Node
-from autodiff.programs.passes import PASSES
-from autodiff.programs.source import USED, Source, source_of
-from autodiff.programs.trace import Guard, Kind, Slot, Step, Trace, Traced, layout
-from autodiff.transforms.results import Function, name_of
+from autodiff.programs.reading import Reading
+from autodiff.programs.results import (
+    Change,
+    ending,
+    form,
+    own,
+    paired,
+    separated,
+)
+from autodiff.programs.source import Source, source_of, written_out
+from autodiff.programs.state import Input
+from autodiff.programs.trace import Guard, Kind, Slot, Step, mapped
+
+NUMBERS = (bool, int, float, complex)
+
+
+class Diverged(ValueError):
+    """Data decided otherwise than in the traced run."""
+
+
+class Check:
+    """What finds the inputs of a call, if the program is made for it.
+
+    `find(args, kwargs)` returns (inputs, objects that the result or a change refers to), or
+    (None, the number of the test that failed).
+    """
+
+    def __init__(self, reading: Reading, needed: Sequence[str]) -> None:
+        self.tests, self.space = reading.tests, reading.space
+        inputs = "".join(f"{x.variable}, " for x in reading.inputs)
+        objects = "".join(f"{name}, " for name in needed)
+        self.lines = [*reading.lines, f"return ({inputs}), ({objects})"]
+
+    @cached_property
+    def find(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+        lines = ["def find(args, kwargs):", "    try:", *[f"        {line}" for line in self.lines]]
+        lines += ["    except LOOKUPS:", "        return None, -1"]
+        space = {**self.space, "LOOKUPS": (AttributeError, LookupError, TypeError, ValueError)}
+        return _defined("find", "\n".join(lines), "check", space)
 
 
 @dataclass(frozen=True)
 class Program:
-    """The NumPy calls of one run of a function, in their order; made by `program`.
+    """The NumPy calls of one run of a function, in their order; made by `program` and `jit`.
 
     `str(p)` is its source, plain Python over NumPy, and `p(*args)` runs it.
 
@@ -33,28 +66,43 @@ class Program:
         The function's name.
     signature : inspect.Signature
         The function's signature, without arguments that were left out.
-    arguments : dict
-        The arguments by name, with a slot in place of each number and array.
-    steps : tuple of Step and Guard
+    inputs : sequence of Input
+        Numbers and arrays that it computes with: those of the arguments, and captured ones.
+    steps : sequence of Step and Guard
         The calls, and the decisions that data took between them.
     outputs : container
-        The result, with slots.
+        The result, with slots; with the values of changes, if there are any, as a pair.
+    changes : sequence of Change
+        What it changes in objects that it was given, apart from arrays in place.
     kinds : sequence of Kind
         Shape and dtype of the value of each slot.
     names : dict
         Names of slots in the user's functions.
     written : frozenset of Slot
         Slots of arrays that share memory with one that a step changes in place.
+    decisions : sequence
+        What data decided, in its order.
+    recorded : sequence of Step and Guard
+        The calls before any pass.
+    check : Check
+        Finds the inputs of a call.
+    forms : sequence of str
+        The source around each leaf of the outputs that makes it what the caller gets.
     """
 
     name: str
     signature: inspect.Signature
-    arguments: dict[str, Any]
+    inputs: Sequence[Input]
     steps: tuple[Step | Guard, ...]
     outputs: Any
+    changes: Sequence[Change]
     kinds: Sequence[Kind]
     names: Mapping[Slot, str]
     written: frozenset[Slot]
+    decisions: Sequence[Any]
+    recorded: tuple[Step | Guard, ...]
+    check: Check
+    forms: Sequence[str]
 
     @cached_property
     def source(self) -> Source:
@@ -84,193 +132,164 @@ class Program:
         Raises
         ------
         TypeError
-            If an argument differs in structure, shape or dtype.
+            If an argument, or something that the function captured, differs in structure, shape or
+            dtype, or a captured number in value.
         ValueError
             If the data take another branch than in the traced run.
         """
-        bound = self.signature.bind(*args, **kwargs)
-        self._check(bound.arguments)
-        if self.written:
-            self._check_memory(bound.arguments)
-        bound.arguments.update(trees.mapped(_number, dict(bound.arguments)))
-        with np.errstate(all="ignore"):
-            result = self._function(*bound.args, **bound.kwargs)
-        return self._own(result, trees.leaves(dict(bound.arguments)))
+        inputs, found = self.check.find(args, kwargs)
+        if inputs is None:
+            raise TypeError(self.mismatch(found))
+        saved = self.saved(inputs)
+        try:
+            with np.errstate(all="ignore"):
+                values = self.compute(inputs)
+        except BaseException as error:
+            self.restore(inputs, saved)
+            if isinstance(error, Diverged):
+                raise ValueError(str(error)) from None
+            raise
+        return self.end(values, inputs, found)
+
+    def compute(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the values of all slots of the outputs.
+
+        Raises
+        ------
+        Diverged
+            If data decide otherwise than in the traced run.
+        """
+        found: list[Any] = self._flat[0](*inputs)
+        return found
+
+    def end(self, values: list[Any], inputs: Sequence[Any], objects: Sequence[Any]) -> Any:
+        """Make the changes, and return the result."""
+        return self._end(own(values, inputs), *objects)
+
+    def finished_as(self, result: Any) -> Program:
+        """Return the program with numbers of the result in the types of the function's own."""
+        whole = self.outputs[0] if self.changes else self.outputs
+        found = list(self.forms)
+        for k, (leaf, theirs) in enumerate(paired(whole, result)):
+            if np.ndim(leaf) == 0:
+                scalar = isinstance(theirs, np.generic)
+                python = isinstance(theirs, NUMBERS) and not scalar
+                found[k] = form(python, scalar, np.result_type(theirs))
+        return replace(self, forms=found)
+
+    def separated(self, result: Any, inputs: Sequence[Any]) -> Any:
+        """Return the function's own result as `end` gives it: its arrays are the caller's."""
+        whole = self.outputs[0] if self.changes else self.outputs
+        return separated(whole, result, {id(x) for x in inputs})
+
+    def saved(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Return copies of the inputs if the program changes any; else nothing."""
+        if not self._changed:
+            return ()
+        return [copy(x) if k in self._changed else x for k, x in enumerate(inputs)]
+
+    def restore(self, inputs: Sequence[Any], saved: Sequence[Any]) -> None:
+        """Put back what a run that was given up has changed in its inputs."""
+        if saved:
+            for k in self._changed:
+                np.copyto(inputs[k], saved[k])
+
+    @cached_property
+    def _changed(self) -> list[int]:
+        return [
+            k
+            for k, x in enumerate(self.inputs)
+            if x.slot in self.written and self.kinds[x.slot].shape
+        ]
+
+    def warns(self, inputs: Sequence[Any]) -> bool:
+        """Return whether NumPy warns of a call outside of the rules of derivatives."""
+        values = {x.slot: copy(value) for x, value in zip(self.inputs, inputs, strict=True)}
+        heard: list[str] = []
+
+        def hear(kind: str, flag: int) -> None:
+            if isinstance(step, Step) and step.warns:
+                heard.append(kind)
+
+        with np.errstate(all="call", under="ignore", call=hear):
+            for step in self.recorded:
+                if isinstance(step, Step):
+                    args, kwargs = (
+                        mapped(lambda x: values[x] if type(x) is Slot else x, given)
+                        for given in (step.args, step.kwargs)
+                    )
+                    found = step.function(*args, **kwargs)
+                    values.update(paired(step.out, found))
+        return bool(heard)
+
+    def mismatch(self, number: int) -> str:
+        """Return why the check failed, in words."""
+        if number < 0:
+            return f"{self.name}: the arguments have another structure: make another program"
+        test = self.check.tests[number]
+        return (
+            f"{self.name}: {test.label} is not {test.expected}, with which the program was "
+            "traced: make another program for it"
+        )
+
+    def guard_at(self, error: Diverged) -> Guard:
+        """Return the guard that raised an error."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_name != self.source.name:
+            trace = trace.tb_next
+        if trace is None:
+            raise error
+        return self._flat[1][trace.tb_lineno]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the source to a file that needs nothing but NumPy.
 
         Arrays that it refers to by a name go to a file of the same name with the suffix ".npz".
+        Captured arrays are saved as they are now, as defaults of their parameters.
         """
-        path = Path(path)
+        path, source = Path(path), self.source
+        arrays, numbers = dict(source.constants), []
+        for name, x in source.captured.items():
+            if not isinstance(x.value, np.ndarray):
+                numbers.append(f"{name} = {x.value!r}")
+            elif (text := written_out(x.value)) is not None:
+                numbers.append(f"{name} = {text}")
+            else:
+                arrays[name] = x.value
         lines = [f'"""The calls of NumPy in {self.name}."""\n', "import numpy as np\n"]
-        if self.source.constants:
+        if arrays:
             data = path.with_suffix(".npz")
-            np.savez(data, **self.source.constants)
+            np.savez(data, **arrays)
             lines.insert(1, "from pathlib import Path\n")
             lines.append(f"_arrays = np.load(Path(__file__).parent / {data.name!r})")
-            lines += [f"{name} = _arrays[{name!r}]" for name in self.source.constants]
+            lines += [f"{name} = _arrays[{name!r}]" for name in arrays]
             lines.append("")
-        path.write_text("\n".join([*lines, "", self.source.text]), encoding="utf-8")
+        path.write_text("\n".join([*lines, *numbers, "", source.saved]), encoding="utf-8")
 
     @cached_property
-    def _function(self) -> Callable[..., Any]:
-        space = {"np": np, **self.source.constants}
-        exec(compile(self.source.text, f"<program {self.name}>", "exec"), space)
-        made: Callable[..., Any] = space[self.source.name]
-        return made
+    def _flat(self) -> tuple[Callable[..., Any], dict[int, Guard]]:
+        """The function of all inputs that returns the values of all slots of the outputs."""
+        source = source_of(self, flat=True)
+        space = {"np": np, "ValueError": Diverged, **source.constants}
+        function = _defined(source.name, source.text, f"program {self.name}", space)
+        raising = [
+            number
+            for number, line in enumerate(source.text.splitlines(), 1)
+            if line.lstrip().startswith("raise ValueError(")
+        ]
+        guards = [step for step in self.steps if isinstance(step, Guard)]
+        return function, dict(zip(raising, guards, strict=True))
 
-    def _check(self, given: Mapping[str, Any]) -> None:
-        """Raise a TypeError if arguments differ from the traced ones in anything but numbers."""
-        for name, traced in self.arguments.items():
-            if name not in given:
-                raise TypeError(f"{self.name}: the program needs the argument {name!r}")
-            expected = [self._described(slot) for slot in trees.leaves(traced)]
-            found = [_described(leaf) for leaf in trees.leaves(given[name])]
-            if trees.paths(traced) != trees.paths(given[name]) or expected != found:
-                raise TypeError(
-                    f"{self.name}: {name!r} is {', '.join(found) or type(given[name]).__name__}, "
-                    f"but the program was traced with {', '.join(expected) or 'a constant'}: "
-                    "make another program for it"
-                )
-            rest = [trees.mapped(lambda _: 0, tree) for tree in (traced, given[name])]
-            if rest[0] != rest[1]:
-                raise TypeError(
-                    f"{self.name}: {name!r} is {rest[1]!r:.40}, but the program was traced with "
-                    f"{rest[0]!r:.40}: make another program for it"
-                )
-
-    def _check_memory(self, given: Mapping[str, Any]) -> None:
-        """Raise a TypeError if arrays that the program may change share memory otherwise."""
-        slots = trees.leaves(self.arguments)
-        arrays = trees.leaves({name: given[name] for name in self.arguments})
-        for k, (slot, array) in enumerate(zip(slots, arrays, strict=True)):
-            if isinstance(array, np.ndarray) and layout(array) != self.kinds[slot].layout:
-                raise TypeError(
-                    f"{self.name} changes arrays in place, and an argument of shape {array.shape} "
-                    "lies otherwise in memory than the traced one: pass a copy"
-                )
-            if any(np.shares_memory(array, other) for other in arrays[:k]):
-                raise TypeError(
-                    f"{self.name} changes arrays in place, and two arguments share memory: pass a "
-                    "copy of one"
-                )
-
-    def _described(self, slot: Slot) -> str:
-        kind = self.kinds[slot]
-        return "a number" if kind.weak else f"{kind.dtype} of shape {kind.shape}"
-
-    def _own(self, result: Any, arguments: Sequence[Any]) -> Any:
-        """Return the result in the function's containers, with arrays that the caller may change.
-
-        Weak numbers are Python's.
-        """
-        made: list[Any] = []
-        slots, leaves = trees.leaves(self.outputs), trees.leaves(result)
-        for slot, leaf in zip(slots, leaves, strict=True):
-            if type(slot) is Slot and self.kinds[slot].weak:
-                leaf = np.asarray(leaf).item()
-            elif isinstance(leaf, np.ndarray):
-                shared = type(slot) is not Slot or leaf.base is not None
-                if shared or any(leaf is x for x in [*arguments, *made]):
-                    leaf = np.array(leaf)
-            made.append(leaf)
-        return trees.rebuilt(self.outputs, made)
+    @cached_property
+    def _end(self) -> Callable[..., Any]:
+        """The function that makes changes and the result of the values of the outputs."""
+        found = ending(self.outputs, self.changes, self.forms)
+        text = "\n    ".join([f"def end({', '.join(['r', *found.variables])}):", *found.lines])
+        return _defined("end", text, "result", found.space)
 
 
-def program(f: Function, *args: Any, **kwargs: Any) -> Program:
-    """Return the NumPy calls of one run of a function as a program.
-
-    The function, its derivatives and transforms included, runs once on arrays that write down each
-    call. Whatever it reads besides its arguments is a constant of the program, with the numbers
-    that it had then. Where data decide (`if x[0] > 0`), the program raises an error if
-    later data decide otherwise.
-
-    Parameters
-    ----------
-    f : callable
-        A function of numbers, arrays and containers of them, such as `grad(loss)`.
-    *args, **kwargs
-        Arguments to run it on. Their shapes and dtypes are those of the program.
-
-    Returns
-    -------
-    Program
-        `print(p)` shows its source, `p(*args)` runs it, `p.save("gradient.py")` writes a file that
-        needs nothing but NumPy.
-
-    Raises
-    ------
-    TypeError
-        If the function turns a traced array into a plain number (`float(x)`), writes to an array
-        that is not traced, or returns something other than numbers and arrays.
-
-    Examples
-    --------
-    >>> from autodiff import grad, log, program, sin
-    >>> p = program(grad(lambda x1, x2: log(x1) + x1 * x2 - sin(x2), (0, 1)), 2.0, 5.0)
-    >>> print(p)
-    def program(x1, x2):
-        return x2 + 1 / x1, -np.cos(x2) + x1
-    <BLANKLINE>
-    >>> p(2.0, 5.0)
-    (5.5, 1.7163378145367738)
-    """
-    trace = Trace()
-    bound = inspect.signature(f).bind(*args, **kwargs)
-    signature = bound.signature.replace(
-        parameters=[
-            parameter.replace(default=Parameter.empty, annotation=Parameter.empty)
-            for name, parameter in bound.signature.parameters.items()
-            if name in bound.arguments
-        ],
-        return_annotation=Parameter.empty,
-    )
-    if hidden := {*bound.arguments} & {*USED}:
-        raise ValueError(f"a program needs the name {hidden.pop()!r} itself: rename the argument")
-    arguments: dict[str, Any] = dict(bound.arguments)
-    traced = trees.mapped(trace.argument, arguments)
-    bound.arguments.update(traced)
-    try:
-        result = f(*bound.args, **bound.kwargs)
-    finally:
-        trace.open = False
-    found = Program(
-        name_of(f),
-        signature,
-        trees.mapped(_slot, traced),
-        tuple(trace.steps),
-        trees.mapped(_slot, result, lambda part: _constant(part, name_of(f))),
-        trace.kinds(),
-        trace.names,
-        trace.written(),
-    )
-    for change in PASSES:
-        found = change(found)
-    return found
-
-
-def _number(leaf: Any) -> Any:
-    """Return a number that follows IEEE arithmetic, as arrays do."""
-    return leaf if hasattr(leaf, "dtype") else np.result_type(leaf).type(leaf)
-
-
-def _slot(x: Any) -> Any:
-    if isinstance(x, Node):
-        raise TypeError("a program returns numbers and arrays, not nodes: return x.data")
-    return x.slot if type(x) is Traced else x
-
-
-def _constant(x: Any, name: str) -> Any:
-    if x is None or isinstance(x, bool | str):
-        return x
-    raise TypeError(
-        f"{name} returned {x!r:.40} of type {type(x).__name__}: a program returns numbers, arrays, "
-        "and lists, tuples and dicts of them"
-    )
-
-
-def _described(leaf: Any) -> str:
-    if hasattr(leaf, "dtype"):
-        return f"{leaf.dtype} of shape {leaf.shape}"
-    return "a number"
+def _defined(name: str, text: str, title: str, space: dict[str, Any]) -> Callable[..., Any]:
+    """Return the function that a text defines."""
+    exec(compile(text, f"<{title}>", "exec"), space)
+    made: Callable[..., Any] = space[name]
+    return made

@@ -5,8 +5,10 @@ from __future__ import annotations
 import keyword
 import linecache
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
 from itertools import chain as joined
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +17,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
+from autodiff.programs.results import LOST, Known, form
 from autodiff.programs.trace import NARROW, Guard, Line, Method, Slot, Step, slots_in
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ BINARY = {
 """Python's operators for ufuncs, with their precedence."""
 UNARY = {np.negative: "-", np.invert: "~"}
 COMPARISON, SIGN, CALL, ATOM = 6, 13, 16, 17
-USED = ("np", "float", "chain")
+USED = ("np", "bool", "int", "float", "complex", "chain")
 """Names that the source refers to."""
 LONGEST = 60
 """An expression that is longer gets a line of its own."""
@@ -53,26 +56,40 @@ def chain(g, partial):
 
 
 class Source(NamedTuple):
-    """The text of a function, its name, and the arrays that it refers to by a name."""
+    """The text of a function, its name, and the arrays that it refers to by a name.
+
+    `captured` has the names of parameters for what the function captured; `saved` is the text with
+    defaults for them.
+    """
 
     text: str
     name: str
     constants: dict[str, Any]
+    captured: dict[str, Any]
+    saved: str
 
 
-def source_of(program: Program) -> Source:
-    """Return the source of a function that computes a program's outputs."""
-    writer = _Writer(program)
+def source_of(program: Program, flat: bool = False) -> Source:
+    """Return the source of a function that computes a program's outputs.
+
+    Its parameters are the function's own, with what it captured as keywords. A `flat` one takes all
+    inputs one by one and returns a list of the values of all slots of the outputs.
+    """
+    writer = _Writer(program, flat)
     body = "\n".join(f"    {line}" for line in writer.body())
-    text = f"def {writer.name}({writer.parameters}):\n{body}\n"
     small = "".join(f"{name} = {written}\n" for name, written in writer.small.items())
-    parts = [small, *writer.helpers, text]
-    return Source("\n\n".join(filter(None, parts)), writer.name, writer.constants)
+    text, saved = (
+        "\n\n".join(filter(None, [small, *writer.helpers, f"def {writer.name}{head}:\n{body}\n"]))
+        for head in (writer.parameters(False), writer.parameters(True))
+    )
+    return Source(text, writer.name, writer.constants, writer.captured, saved)
 
 
 class _Writer:
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, flat: bool) -> None:
+        self.program, self.flat = program, flat
+        self.captured: dict[str, Any] = {}
+        self.given: list[str] = []
         self.constants: dict[str, Any] = {}
         self.beside_narrow = False
         self.arrays: dict[str, Any] = {}
@@ -81,8 +98,18 @@ class _Writer:
         self.expressions: dict[Slot, tuple[str, int]] = {}
         self.uses = Counter(slots_in([*map(_read, program.steps), trees.leaves(program.outputs)]))
         self.name = program.name if program.name.isidentifier() else "program"
-        self.taken = {*keyword.kwlist, *USED, self.name, *program.arguments}
-        self.parameters = str(program.signature)[1:-1]
+        self.taken = {*keyword.kwlist, *USED, self.name, *program.signature.parameters}
+
+    def parameters(self, defaults: bool) -> str:
+        """Return the parameters, in parentheses."""
+        if self.flat:
+            return f"({', '.join(self.given)})"
+        own = [x.replace(name=_free(x.name)) for x in self.program.signature.parameters.values()]
+        more = own.pop() if own and own[-1].kind is Parameter.VAR_KEYWORD else None
+        for name in self.captured:
+            default = _Name(name) if defaults else Parameter.empty
+            own.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default))
+        return str(Signature([*own, more] if more else own))
 
     def body(self) -> Iterator[str]:
         yield from self._unpacked()
@@ -104,18 +131,44 @@ class _Writer:
                 continue
             yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
         self.beside_narrow = False
-        leaves = trees.leaves(self.program.outputs)
-        whole = _as_tuples(self.program.outputs, iter(leaves))
-        yield f"return {self._result(whole)}"
+        yield from self._returned()
+
+    def _returned(self) -> Iterator[str]:
+        program = self.program
+        leaves = trees.leaves(program.outputs)
+        if self.flat:
+            yield f"return [{', '.join(self._text(x) for x in leaves if type(x) is Slot)}]"
+            return
+        outputs = program.outputs
+        if program.changes:
+            outputs, values = outputs
+            for change, value in zip(program.changes, values, strict=True):
+                text = self._text(_as_tuples(value)) if value is not LOST else "deleted"
+                yield f"# sets {change.label}: {text}"
+        yield f"return {self._result(_as_tuples(outputs))}"
 
     def _unpacked(self) -> Iterator[str]:
-        """Name the leaves of arguments that are containers."""
-        for name, tree in self.program.arguments.items():
-            for path, slot in zip(trees.paths(tree, name), trees.leaves(tree), strict=True):
-                if path == name:
-                    self.expressions[slot] = name, ATOM
-                elif self.uses[slot]:
-                    yield f"{self._target(slot)} = {path}{self._kinds([slot])}"
+        """Name the inputs: parameters, and what is inside of them."""
+        program = self.program
+        for x in program.inputs:
+            label = _free(x.label)
+            if self.flat or x.captured:
+                wanted = re.findall(r"[^\W\d]\w*", label)[-1]
+                name = wanted if self.flat and wanted not in self.taken else self._new(wanted)
+                self.taken.add(name)
+                self.expressions[x.slot] = name, ATOM
+                self.given.append(name)
+                # Python's whole numbers have no bounds; its other numbers do not follow IEEE
+                if self.flat and program.kinds[x.slot].weak and program.kinds[x.slot].dtype != int:
+                    yield f"{name} = np.{program.kinds[x.slot].dtype.name}({name})"
+                if x.captured:
+                    self.captured[name] = x
+            elif label.isidentifier():
+                self.expressions[x.slot] = label, ATOM
+            elif self.uses[x.slot]:
+                name = self._new(re.findall(r"[^\W\d]\w*", label)[-1])
+                self.expressions[x.slot] = name, ATOM
+                yield f"{name} = {label}{self._kinds([x.slot])}"
 
     def _inlines(self, step: Step, expression: str) -> bool:
         program, out = self.program, step.out
@@ -205,16 +258,19 @@ class _Writer:
         return self._expression(x)[0]
 
     def _result(self, x: Any) -> str:
-        if isinstance(x, tuple):
+        if isinstance(x, tuple) and not isinstance(x, Known):
             return ", ".join(map(self._text, x)) + ("," if len(x) == 1 else "")
         return self._text(x)
 
     def _expression(self, x: Any) -> tuple[str, int]:
         if type(x) is Slot:
             text, precedence = self.expressions[x]
-            if self.beside_narrow and self.program.kinds[x].weak:  # which would widen the others
-                return f"{text if precedence >= CALL else f'({text})'}.item()", CALL
+            kind = self.program.kinds[x]
+            if self.beside_narrow and kind.weak:  # which would widen the others
+                return form(True, False, kind.dtype).format(text), CALL
             return text, precedence
+        if isinstance(x, Known):
+            return self.program.check.tests[int(x.variable[1:])].label, ATOM
         if isinstance(x, tuple):
             inside = ", ".join(map(self._text, x)) + ("," if len(x) == 1 else "")
             return f"({inside})", ATOM
@@ -248,10 +304,8 @@ class _Writer:
                 return name
         name = self._new("c")
         self.arrays[name] = array
-        if not array.size:
-            self.small[name] = f"np.zeros({array.shape}, {array.dtype.str!r})"
-        elif array.size <= SMALL and array.dtype.kind in "biufc" and np.all(np.isfinite(array)):
-            self.small[name] = f"np.array({array.tolist()!r}, {array.dtype.str!r})"
+        if (text := written_out(array)) is not None:
+            self.small[name] = text
         else:
             self.constants[name] = array
         return name
@@ -281,19 +335,44 @@ def called_as(function: Callable[..., Any]) -> str:
     return f"{module}.{function.__name__}"
 
 
-def _as_tuples(outputs: Any, leaves: Iterator[Any]) -> Any:
+def _free(label: str) -> str:
+    """Return an expression for an argument that does not hide a name that the source needs."""
+    root = re.match(r"\w*", label)[0]  # type: ignore[index]
+    return f"{root}_{label[len(root) :]}" if root in USED else label
+
+
+def written_out(array: Any) -> str | None:
+    """Return the expression of a small array of finite numbers; None for others."""
+    if not array.size:
+        return f"np.zeros({array.shape}, {array.dtype.str!r})"
+    if array.size <= SMALL and array.dtype.kind in "biufc" and np.all(np.isfinite(array)):
+        return f"np.array({array.tolist()!r}, {array.dtype.str!r})"
+    return None
+
+
+class _Name:
+    """A default that is written as a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _as_tuples(outputs: Any) -> Any:
     """Return outputs with a plain tuple in place of each dataclass and namedtuple."""
-    if trees.is_leaf(outputs):
-        return next(leaves)
+    if isinstance(outputs, Known) or trees.is_leaf(outputs):
+        return outputs
     if isinstance(outputs, dict):
-        return {key: _as_tuples(part, leaves) for key, part in outputs.items()}
+        return {key: _as_tuples(part) for key, part in outputs.items()}
     if hasattr(type(outputs), "__dataclass_fields__"):
         parts = [getattr(outputs, name) for name in type(outputs).__dataclass_fields__]
     elif isinstance(outputs, list | tuple):
         parts = list(outputs)
     else:
         return outputs
-    made = [_as_tuples(part, leaves) for part in parts]
+    made = [_as_tuples(part) for part in parts]
     return made if isinstance(outputs, list) else tuple(made)
 
 

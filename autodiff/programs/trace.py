@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -19,6 +20,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from autodiff.core.graph import Node, data_of
 from autodiff.core.tracebacks import user_frame
 from autodiff.nodes.arrays import private
+
+
+class Refusal(TypeError):
+    """The function does something that no program can repeat; the message says what to do."""
 
 
 class Slot(int):
@@ -36,12 +41,16 @@ class Line(NamedTuple):
     file: str
     number: int
 
+    def __str__(self) -> str:
+        return f"line {self.number} of {self.file}" if self.number else "its caller"
+
 
 class Step(NamedTuple):
     """A call of a function.
 
     `args` and `kwargs` have slots in place of traced arrays, `out` is the result's slot, or a
-    container of slots. `writes` are the slots of arrays that the call changes in place.
+    container of slots. `writes` are the slots of arrays that the call changes in place. `warns`
+    says whether NumPy's warnings are on, as they are outside of the rules of derivatives.
     """
 
     function: Callable[..., Any]
@@ -50,17 +59,19 @@ class Step(NamedTuple):
     out: Any
     line: Line
     writes: tuple[Slot, ...] = ()
+    warns: bool = True
 
 
 class Guard(NamedTuple):
     """What data decided while the function was traced.
 
-    A truth value, a whole number, a shape, or the name of a dtype.
+    A truth value, a whole number, a shape, or the name of a dtype; `order` counts the decisions.
     """
 
     slot: Slot
     held: bool | int | tuple[int, ...] | str
     line: Line
+    order: int
 
 
 NARROW = {np.dtype(name) for name in ("float16", "float32", "complex64")}
@@ -69,11 +80,12 @@ NARROW = {np.dtype(name) for name in ("float16", "float32", "complex64")}
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of a value: shape, dtype, layout, and whether it is a Python number."""
+    """What is known of a value: shape, dtype, layout; whether it is a Python or NumPy number."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     weak: bool
+    scalar: bool
     layout: str
 
     def __str__(self) -> str:
@@ -97,6 +109,8 @@ class Trace:
         self.values: list[Any] = []
         self.weak: list[bool] = []
         self.names: dict[Slot, str] = {}
+        self.decisions: list[Any] = []
+        self.thread, self.caller = get_ident(), user_frame(sys._getframe(1))
         self.open = True
 
     def new(self, value: Any, weak: bool = False) -> Traced:
@@ -115,10 +129,12 @@ class Trace:
     def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Compute on the values, and write down the call if its result has numbers."""
         if not self.open:
-            raise RuntimeError(
+            raise Refusal(
                 "an array of a trace was used after the trace had ended: return it from the "
                 "function instead of storing it"
             )
+        if get_ident() != self.thread:
+            raise Refusal("a traced array was used by another thread than the function's own")
         targets = _written(function, args, kwargs)
         value = function(*values_beside(args), **mapped(_value, kwargs))
         if function in STRUCTURAL:
@@ -130,15 +146,20 @@ class Trace:
         given = mapped(_slot, tuple(args)), mapped(_slot, kwargs)
         writes = tuple(x.slot for x in targets)
         out = mapped(_slot, made)
-        self.steps.append(Step(function, *given, out, line, writes))
+        warns = np.geterr()["divide"] != "ignore"
+        self.steps.append(Step(function, *given, out, line, writes, warns))
         if isinstance(value, bool | int):  # as of np.allclose: a decision
             return self.decide(made, type(value))
         for slot in slots_in(out):
             if _shape_depends_on_data(function, args, kwargs):
-                self.steps.append(Guard(slot, self.values[slot].shape, line))
+                self._guard(slot, self.values[slot].shape, line)
             if function in DTYPE_OF_DATA:
-                self.steps.append(Guard(slot, self.values[slot].dtype.name, line))
+                self._guard(slot, self.values[slot].dtype.name, line)
         return made
+
+    def _guard(self, slot: Slot, held: Any, line: Line) -> None:
+        self.steps.append(Guard(slot, held, line, len(self.decisions)))
+        self.decisions.append(held)
 
     def written(self) -> frozenset[Slot]:
         """Return the slots of all arrays that share memory with one that a step changes."""
@@ -150,19 +171,27 @@ class Trace:
 
     def kinds(self) -> list[Kind]:
         return [
-            Kind(np.shape(value), np.result_type(value), weak, layout(value))
+            Kind(
+                np.shape(value),
+                np.result_type(value),
+                weak,
+                isinstance(value, np.generic),
+                layout(value),
+            )
             for value, weak in zip(self.values, self.weak, strict=True)
         ]
 
     def decide(self, x: Traced, kind: type[int]) -> int:
         """Return the truth value or whole number of an array, which later runs must find again."""
         held: int = kind(x.value)
-        self.steps.append(Guard(x.slot, held, self._line()))
+        self._guard(x.slot, held, self._line())
         return held
 
     def _line(self) -> Line:
         """Return the user's line, and take names of its function's variables."""
         frame = user_frame(sys._getframe(2))
+        if frame is self.caller:  # a rule of a derivative, after the function has returned
+            return Line("", 0)
         for name, x in frame.f_locals.items():
             x = data_of(x)
             if type(x) is Traced and x.trace is self and name.isidentifier():
@@ -181,7 +210,7 @@ class Trace:
             return type(value)([self._wrapped(part, False, function) for part in value])
         if value is None:
             return None
-        raise TypeError(
+        raise Refusal(
             f"{function.__name__} cannot be traced: it returned {type(value).__name__}, which is "
             "not an array"
         )
@@ -266,7 +295,7 @@ def _written(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) ->
     if in_place or (isinstance(function, Method) and name in WRITING_METHODS) or name == "at":
         found.append(args[0])
     if any(isinstance(x, np.ndarray) for x in found):
-        raise TypeError(
+        raise Refusal(
             f"{name} would write the numbers of a traced run to an array that is not traced: make "
             "the array with np.zeros_like(x) or x.copy() of a traced one"
         )
@@ -394,7 +423,7 @@ class Traced(NDArrayOperatorsMixin):
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         frame = user_frame(sys._getframe(1))
-        raise TypeError(
+        raise Refusal(
             f"{frame.f_code.co_filename}, line {frame.f_lineno}: a traced array does not turn "
             "into a plain number, array or text, since that would freeze the number of this run"
         )

@@ -17,7 +17,7 @@ from autodiff import Tensor, grad, hessian, jacobian, jvp, program, value_and_gr
 from autodiff.core import trees
 from autodiff.ops.table import chain
 from autodiff.programs.source import HELPERS
-from autodiff.programs.trace import Guard, Step
+from autodiff.programs.trace import Guard, Step, Trace
 from autodiff.testing import expressions
 
 few = settings(max_examples=max(2, settings().max_examples // 3))  # hundreds of functions
@@ -60,9 +60,10 @@ def holds(f, *args, others=()):
 def test_gradients_of_every_function(name, draw, dtype):
     case = draw.draw(CASES[name])
     one, other = (case.arrays(np.random.default_rng(seed), dtype) for seed in (1, 2))
+    ours = FUNCTIONS[name].ours
 
     def total(*arrays):
-        result = one_array(case(FUNCTIONS[name].ours, [*arrays]))
+        result = one_array(case(ours, [*arrays]))
         return ad.sum(result * np.cos(np.arange(result.size)).astype(dtype))
 
     f = grad(total, argnums=tuple(range(len(one))))
@@ -178,9 +179,9 @@ def test_memory_must_be_laid_out_alike_where_arrays_are_changed():
         return x + y
 
     made = program(f, A, A.copy())
-    with pytest.raises(TypeError, match="lies otherwise in memory"):
+    with pytest.raises(TypeError, match="not contiguous in the orders"):
         made(A.T.copy(order="F").T[::-1], A)
-    with pytest.raises(TypeError, match="two arguments share memory"):
+    with pytest.raises(TypeError, match="an array is not apart"):
         made(A, A)
     holds(lambda x: x.reshape(-1) * 2, A, others=[(A.T,), (A[::-1],)])
 
@@ -256,14 +257,14 @@ def test_an_index_of_data_is_not_frozen():
     holds(grad(lambda x: np.sum(np.sort(x)[:2] ** 2)), x, others=[(-x,)])
 
 
-def test_constants_keep_the_numbers_of_the_traced_run():
+def test_captured_arrays_are_read_and_constants_made_inside_are_kept():
     weights = np.arange(1.0, 41.0)
     made = program(grad(lambda x: np.sum(weights * x)), np.ones(40))
-    expected, weights[...] = weights.copy(), 0
-    np.testing.assert_array_equal(made(np.ones(40)), expected)
-    buffer = np.zeros(4)
+    weights[...] = 5
+    np.testing.assert_array_equal(made(np.ones(40)), weights)
 
     def reuses(x):
+        buffer = np.zeros(4)
         buffer[...] = 1
         first = x * buffer
         buffer[...] = 2
@@ -292,8 +293,8 @@ def test_names_of_the_user_hide_none_that_the_source_needs():
 
     f.__name__ = "c"
     holds(f, X)
-    with pytest.raises(ValueError, match="needs the name 'chain' itself"):
-        program(lambda chain: chain * 2, X)
+    text = str(program(lambda chain, np: chain["a"] * np, {"a": X}, X))
+    assert text.startswith("def program(chain_, np_):\n    a = chain_['a']")
 
 
 def test_the_product_written_out_is_the_one_of_the_chain_rule():
@@ -318,10 +319,9 @@ def test_the_product_written_out_is_the_one_of_the_chain_rule():
         (lambda x: np.add(x, 1.0, out=np.zeros(4)), "add would write the numbers of a traced run"),
         (lambda x: np.copyto(np.zeros(4), x), "copyto would write"),
         (lambda x: np.add.at(np.zeros(4), [0], x[0]), "at would write"),
-        (lambda x: {1, 2}, "returned {1, 2} of type set"),
-        (lambda x: (_ for _ in x), "of type generator"),
-        (lambda x: Tensor(np.ones(2)) * 2, "not nodes"),
-        (lambda x: np.ones(2) @ Tensor(np.ones(2)) + x[0], "not nodes"),
+        (lambda x: (_ for _ in x), "returned: a generator"),
+        (lambda x: Tensor(np.ones(2)) * 2, r"returned: a Tensor.*return x\.data"),
+        (lambda x: np.ones(2) @ Tensor(np.ones(2)) + x[0], r"return x\.data"),
     ],
 )
 def test_what_cannot_be_traced_is_refused(f, message):
@@ -338,20 +338,21 @@ def test_arguments_must_be_alike():
         (X, {"c": 1.0, "b": "mean"}),
         (X, {"a": X, "b": "mean"}),
     ]:
-        with pytest.raises(TypeError, match="the program was traced with"):
+        with pytest.raises(TypeError, match="with which the program was traced"):
             made(*args)
-    with pytest.raises(TypeError, match="program takes numbers and arrays, not a Tensor"):
+    with pytest.raises(TypeError, match="is a Tensor"):
         program(np.sum, Tensor(X))
     only = program(lambda x, mode: np.sum(x) if mode else x, X, True)
-    with pytest.raises(TypeError, match="'mode' is False, but the program was traced with True"):
+    with pytest.raises(TypeError, match="mode is not True, with which"):
         only(X, False)
 
 
 def test_an_array_that_outlives_its_trace_is_refused():
-    kept = []
-    program(lambda x: kept.append(x) or x * 1.0, X)
-    with pytest.raises(RuntimeError, match="after the trace had ended"):
-        kept[0] * 2
+    trace = Trace()
+    kept = trace.argument(X)
+    trace.open = False
+    with pytest.raises(TypeError, match="after the trace had ended"):
+        kept * 2
 
 
 @pytest.mark.parametrize("size", [3, 30])
