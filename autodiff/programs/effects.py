@@ -60,7 +60,7 @@ def refused(name: str) -> Iterator[None]:
 
 def generators() -> list[Any]:
     """Return the generators behind `np.random.normal()` and `random.random()`."""
-    return [np.random.get_bit_generator(), random]  # type: ignore[attr-defined]
+    return [np.random.get_state.__self__, random]  # type: ignore[attr-defined]
 
 
 def check_generators(before: Sequence[tuple[Any, Any]], name: str) -> None:
@@ -76,21 +76,21 @@ def check_generators(before: Sequence[tuple[Any, Any]], name: str) -> None:
 
 def state_of(generator: Any) -> Any:
     """Return the state of a generator of random numbers."""
-    generator = getattr(generator, "bit_generator", generator)
-    return generator.state if hasattr(generator, "state") else _method(generator, "get")()
+    if isinstance(generator, np.random.RandomState):  # keeps a normal number for the next draw
+        return generator.get_state(legacy=False)
+    if generator is random or isinstance(generator, random.Random):
+        return generator.getstate()
+    return generator.bit_generator.state
 
 
 def set_state(generator: Any, state: Any) -> None:
     """Put back the state of a generator of random numbers."""
-    generator = getattr(generator, "bit_generator", generator)
-    if hasattr(generator, "state"):
-        generator.state = state
+    if isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    elif generator is random or isinstance(generator, random.Random):
+        generator.setstate(state)
     else:
-        _method(generator, "set")(state)
-
-
-def _method(generator: Any, verb: str) -> Any:
-    return getattr(generator, f"{verb}state", None) or getattr(generator, f"{verb}_state")
+        generator.bit_generator.state = state
 
 
 def alike(one: Any, other: Any) -> bool:

@@ -571,11 +571,19 @@ def _counts(x):
     ],
 )
 def test_what_a_program_cannot_repeat_is_refused(f, message):
-    state = generator.bit_generator.state, str(np.random.get_bit_generator().state)
+    state = generator.bit_generator.state, str(np.random.get_state())  # noqa: NPY002
     with pytest.raises(TypeError, match=message):
         jit(f)(X)
     assert Counter_.seen == 0
-    assert (generator.bit_generator.state, str(np.random.get_bit_generator().state)) == state
+    assert (generator.bit_generator.state, str(np.random.get_state())) == state  # noqa: NPY002
+
+
+def test_a_normal_number_that_the_generator_kept_is_a_draw():
+    np.random.seed(0)  # noqa: NPY002
+    for _ in range(3):  # every second number comes without a change of the bit generator
+        np.random.normal()  # noqa: NPY002
+        with pytest.raises(TypeError, match="draws random numbers"):
+            jit(lambda x: x * np.random.normal())(X)  # noqa: NPY002
 
 
 def test_only_functions_are_compiled():
