@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from autodiff.core import trees
 from autodiff.core.graph import Node
 from autodiff.core.modes import recording, watcher
 from autodiff.core.tracebacks import user_frame
-from autodiff.programs import effects
-from autodiff.programs.program import Diverged, Program
+from autodiff.programs import backends, effects
+from autodiff.programs.compiled import Diverged
+from autodiff.programs.program import Program
 from autodiff.programs.record import record
 from autodiff.programs.state import Recorded, Unsupported
 from autodiff.programs.trace import Refusal, Traced
@@ -29,12 +31,13 @@ LONGEST = 100_000
 class Jitted:
     """A compiled function; made by `jit`."""
 
-    def __init__(self, f: Function, static: Sequence[str], limit: int) -> None:
+    def __init__(self, f: Function, static: Sequence[str], limit: int, backend: str) -> None:
         if not callable(f):
             raise TypeError(f"jit takes a function, not {f!r:.40}")
+        backends.check(backend)
         functools.update_wrapper(self, f, updated=())
         self.__jitted__ = f
-        self._static, self._limit = tuple(static), limit
+        self._static, self._limit, self._backend = tuple(static), limit, backend
         self._programs: list[Program] = []
         """The one used last is the first."""
         self._varying: set[str] = set()
@@ -48,7 +51,7 @@ class Jitted:
         return self if x is None else functools.partial(self, x)
 
     def __reduce__(self) -> Any:
-        return _again, (self.__jitted__, self._static, self._limit)
+        return _again, (self.__jitted__, self._static, self._limit, self._backend)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, for any arguments that it takes."""
@@ -71,7 +74,8 @@ class Jitted:
             If the function cannot be compiled.
         """
         with effects.lock:
-            return record(self.__jitted__, args, kwargs, self._varying, self._static)
+            made = record(self.__jitted__, args, kwargs, self._varying, self._static)
+        return replace(made, backend=self._backend)
 
     def _run(self, program: Program, inputs: Any, objects: Any, args: Any, kwargs: Any) -> Any:
         """Run a program; where data decide otherwise, the one that decided as they do."""
@@ -156,7 +160,7 @@ class Jitted:
             if len(made.steps) > LONGEST:
                 self._give_up(f"it takes {len(made.steps):,} calls of NumPy, too many to compile")
                 return result
-            made = made.finished_as(result)
+            made = replace(made.finished_as(result), backend=self._backend)
             self._programs = [made, *self._programs]
             return made.separated(result, inputs)
 
@@ -184,7 +188,13 @@ class Jitted:
         )
 
 
-def jit(f: Function, *, static: str | Sequence[str] = (), limit: int = 64) -> Jitted:
+def jit(
+    f: Function,
+    *,
+    static: str | Sequence[str] = (),
+    limit: int = 64,
+    backend: str = "numpy",
+) -> Jitted:
     """Return a compiled function that answers what `f` would answer.
 
     The first call traces `f`: it records the calls of NumPy that `f` and its derivatives make, as a
@@ -200,6 +210,8 @@ def jit(f: Function, *, static: str | Sequence[str] = (), limit: int = 64) -> Ji
         Names of arguments whose numbers are constants of a program: each value is traced anew.
     limit : int
         The function runs uncompiled, with a warning, once it would need more programs than this.
+    backend : {"numpy"}
+        What computes the programs.
 
     Returns
     -------
@@ -209,6 +221,10 @@ def jit(f: Function, *, static: str | Sequence[str] = (), limit: int = 64) -> Ji
 
     Raises
     ------
+    ValueError
+        If there is no such back end.
+    ImportError
+        If a package that the back end needs is not installed.
     TypeError
         By the compiled function, if `f` does what a program could not repeat: it turns an array
         into a plain number (`float(x)`, `x.item()`), prints, reads a clock, draws random numbers,
@@ -224,7 +240,7 @@ def jit(f: Function, *, static: str | Sequence[str] = (), limit: int = 64) -> Ji
     >>> slope(np.array([0.0, 2.0]))
     array([ 0.       , -0.7568025])
     """
-    return Jitted(f, [static] if isinstance(static, str) else static, limit)
+    return Jitted(f, [static] if isinstance(static, str) else static, limit, backend)
 
 
 def program(f: Function, *args: Any, **kwargs: Any) -> Program:
@@ -269,5 +285,5 @@ def program(f: Function, *args: Any, **kwargs: Any) -> Program:
     return jit(f).program(*args, **kwargs)
 
 
-def _again(f: Function, static: Sequence[str], limit: int) -> Jitted:
-    return jit(f, static=static, limit=limit)
+def _again(f: Function, static: Sequence[str], limit: int, backend: str) -> Jitted:
+    return jit(f, static=static, limit=limit, backend=backend)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.programs import backends
+from autodiff.programs.compiled import Compiled, Diverged, defined
 from autodiff.programs.reading import Reading
 from autodiff.programs.results import (
     Change,
@@ -27,10 +29,6 @@ from autodiff.programs.state import Input
 from autodiff.programs.trace import Guard, Kind, Slot, Step, mapped
 
 NUMBERS = (bool, int, float, complex)
-
-
-class Diverged(ValueError):
-    """Data decided otherwise than in the traced run."""
 
 
 class Check:
@@ -51,7 +49,7 @@ class Check:
         lines = ["def find(args, kwargs):", "    try:", *[f"        {line}" for line in self.lines]]
         lines += ["    except LOOKUPS:", "        return None, -1"]
         space = {**self.space, "LOOKUPS": (AttributeError, LookupError, TypeError, ValueError)}
-        return _defined("find", "\n".join(lines), "check", space)
+        return defined("find", "\n".join(lines), "check", space)
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ class Program:
         Finds the inputs of a call.
     forms : sequence of str
         The source around each leaf of the outputs that makes it what the caller gets.
+    backend : str
+        The name of the back end that computes it.
     """
 
     name: str
@@ -103,6 +103,7 @@ class Program:
     recorded: tuple[Step | Guard, ...]
     check: Check
     forms: Sequence[str]
+    backend: str = "numpy"
 
     @cached_property
     def source(self) -> Source:
@@ -159,8 +160,7 @@ class Program:
         Diverged
             If data decide otherwise than in the traced run.
         """
-        found: list[Any] = self._flat[0](*inputs)
-        return found
+        return self._compiled.function(*inputs)
 
     def end(self, values: list[Any], inputs: Sequence[Any], objects: Sequence[Any]) -> Any:
         """Make the changes, and return the result."""
@@ -234,12 +234,7 @@ class Program:
 
     def guard_at(self, error: Diverged) -> Guard:
         """Return the guard that raised an error."""
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_name != self.source.name:
-            trace = trace.tb_next
-        if trace is None:
-            raise error
-        return self._flat[1][trace.tb_lineno]
+        return self._compiled.guard_at(error)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the source to a file that needs nothing but NumPy.
@@ -267,29 +262,12 @@ class Program:
         path.write_text("\n".join([*lines, *numbers, "", source.saved]), encoding="utf-8")
 
     @cached_property
-    def _flat(self) -> tuple[Callable[..., Any], dict[int, Guard]]:
-        """The function of all inputs that returns the values of all slots of the outputs."""
-        source = source_of(self, flat=True)
-        space = {"np": np, "ValueError": Diverged, **source.constants}
-        function = _defined(source.name, source.text, f"program {self.name}", space)
-        raising = [
-            number
-            for number, line in enumerate(source.text.splitlines(), 1)
-            if line.lstrip().startswith("raise ValueError(")
-        ]
-        guards = [step for step in self.steps if isinstance(step, Guard)]
-        return function, dict(zip(raising, guards, strict=True))
+    def _compiled(self) -> Compiled:
+        return backends.compiled(self.backend, self)
 
     @cached_property
     def _end(self) -> Callable[..., Any]:
         """The function that makes changes and the result of the values of the outputs."""
         found = ending(self.outputs, self.changes, self.forms)
         text = "\n    ".join([f"def end({', '.join(['r', *found.variables])}):", *found.lines])
-        return _defined("end", text, "result", found.space)
-
-
-def _defined(name: str, text: str, title: str, space: dict[str, Any]) -> Callable[..., Any]:
-    """Return the function that a text defines."""
-    exec(compile(text, f"<{title}>", "exec"), space)
-    made: Callable[..., Any] = space[name]
-    return made
+        return defined("end", text, "result", found.space)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import Tensor, Value, grad, hessian, jit, jvp, value_and_grad
 from autodiff.core import trees
+from autodiff.programs import backends
 from autodiff.programs.jit import Jitted
 from autodiff.testing import expressions
 
@@ -607,3 +608,16 @@ def test_random_programs(tensors, draw):
         for scale in (1.0, 1.001, -1.0):
             point = [x * scale for x in drawn.point]
             like(compiled(*point), f(*point), 1e-11)
+
+
+def test_a_back_end_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="backend='fortran': the back ends are 'numpy'"):
+        jit(np.sin, backend="fortran")
+
+
+def test_a_back_end_says_which_package_it_needs(monkeypatch):
+    monkeypatch.setitem(backends.EXTRAS, "missing", ("no_such_package",))
+    with pytest.raises(
+        ImportError, match=r"needs no_such_package, .*: pip install no_such_package"
+    ):
+        jit(np.sin, backend="missing")
