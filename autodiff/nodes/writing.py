@@ -238,9 +238,11 @@ def _write_data(
     x: Tensor, before: Tensor, place: Place, index: Any, given: Any, recorded: bool
 ) -> None:
     """Write to the buffer of `x` if nothing else refers to it, otherwise to a copy."""
-    if type(x._data) is not np.ndarray:  # an array of another library
+    another = _of_another_library(x._data, given, index)
+    if another is not None:
         before._data = x._data
-        x._data = setitem.function(x._data, given, index=index)
+        data = x._data if x._data is another else np.asarray(x._data, like=another)
+        x._data = setitem.function(data, given, index=index)
         return
     history = place.history or History(x._data)
     del x._data
@@ -256,6 +258,14 @@ def _write_data(
         place.history = history
     finally:
         x._data = history.array
+
+
+def _of_another_library(data: Any, given: Any, index: Any) -> Any:
+    """Return the first array that is not NumPy's; the result will be of its library."""
+    for x in (data, given, *(index if isinstance(index, tuple) else (index,))):
+        if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray | np.generic):
+            return x
+    return None
 
 
 def _succeed(

@@ -621,3 +621,17 @@ def test_a_back_end_says_which_package_it_needs(monkeypatch):
         ImportError, match=r"needs no_such_package, .*: pip install no_such_package"
     ):
         jit(np.sin, backend="missing")
+
+
+def test_arrays_of_autodiff_are_written_in_compiled_functions():
+    def f(x):
+        y = ad.zeros((3, 2))
+        y[:, 0] = x
+        y[1:, 1] += x[1:] * y[0, 0]
+        w = ad.zeros(3)
+        w[np.argsort(-x)] = 1.0 * np.arange(3)
+        return np.sum(y**2) + w @ x
+
+    compiled = jit(value_and_grad(f))
+    for x in (np.array([1.0, 2, 3]), np.array([3.0, -2, 1]), np.array([1.0, 2, 3])):
+        like(compiled(x), value_and_grad(f)(x))

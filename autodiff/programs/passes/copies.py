@@ -1,0 +1,37 @@
+"""Copies of arrays that no step changes."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autodiff.programs.passes.rewriting import is_pure, renamed
+from autodiff.programs.trace import Method, Step
+
+if TYPE_CHECKING:
+    from autodiff.programs.program import Program
+
+
+def without_copies(program: Program) -> Program:
+    """Read the original in place of a copy, since no step writes to an array."""
+    new = {
+        step.out: step.args[0]
+        for step in program.steps
+        if is_pure(step, program) and _is_copy(step, program)
+    }
+    return renamed(program, new)
+
+
+def _is_copy(step: Step, program: Program) -> bool:
+    if step.function is operator.getitem:  # of a scalar
+        return (
+            program.kinds[step.out].shape == ()
+            and isinstance(step.args[1], tuple)
+            and not step.args[1]
+        )
+    return step.function in COPIES and len(step.args) == 1 and step.kwargs.keys() <= {"order"}
+
+
+COPIES = {Method("copy"), np.copy, np.positive, np.array}

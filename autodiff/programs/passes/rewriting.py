@@ -1,0 +1,63 @@
+"""What passes have in common: to read steps, and to rename the slots of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+
+from autodiff.core import trees
+from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
+
+if TYPE_CHECKING:
+    from autodiff.programs.program import Program
+
+
+def renamed(program: Program, new: dict[Slot, Any]) -> Program:
+    """Return a program that reads `new[slot]` in place of each slot in `new`."""
+    if not new:
+        return program
+
+    def change(x: Any) -> Any:
+        while type(x) is Slot and x in new:
+            x = new[x]
+        return x
+
+    steps: list[Step | Guard] = []
+    for step in program.steps:
+        if isinstance(step, Guard):
+            if type(slot := change(step.slot)) is Slot:  # else a constant, which cannot change
+                steps.append(step._replace(slot=slot))
+        else:
+            args, kwargs = mapped(change, step.args), mapped(change, step.kwargs)
+            steps.append(step._replace(args=args, kwargs=kwargs))
+    names = dict(program.names)
+    for slot, by in new.items():
+        if slot in names and type(change(by)) is Slot:
+            names.setdefault(change(by), names[slot])
+    outputs = trees.mapped(change, program.outputs)
+    return replace(program, steps=tuple(steps), outputs=outputs, names=names)
+
+
+def is_pure(step: Step | Guard, program: Program) -> TypeGuard[Step]:
+    """Return whether a step has one result, and neither reads nor makes what a step changes."""
+    return (
+        isinstance(step, Step)
+        and type(step.out) is Slot
+        and program.written.isdisjoint([step.out, *slots_in([step.args, step.kwargs])])
+    )
+
+
+def calls(step: Any, function: Callable[..., Any], arguments: int) -> TypeGuard[Step]:
+    return (
+        isinstance(step, Step)
+        and step.function is function
+        and len(step.args) == arguments
+        and not step.kwargs
+    )
+
+
+def is_zero(x: Any) -> bool:
+    return isinstance(x, int | float | complex | np.generic) and x == 0
