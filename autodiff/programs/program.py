@@ -76,8 +76,9 @@ class Program:
         Shape and dtype of the value of each slot.
     names : dict
         Names of slots in the user's functions.
-    written : frozenset of Slot
-        Slots of arrays that share memory with one that a step changes in place.
+    written : dict
+        Slots of arrays that a step changes in place, or that share memory with one; each with a
+        number that is the same for those that share memory.
     decisions : sequence
         What data decided, in its order.
     recorded : sequence of Step and Guard
@@ -98,7 +99,7 @@ class Program:
     changes: Sequence[Change]
     kinds: Sequence[Kind]
     names: Mapping[Slot, str]
-    written: frozenset[Slot]
+    written: Mapping[Slot, int]
     decisions: Sequence[Any]
     recorded: tuple[Step | Guard, ...]
     check: Check

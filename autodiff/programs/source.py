@@ -8,6 +8,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from inspect import Parameter, Signature
 from itertools import chain as joined
 from itertools import count
@@ -17,6 +18,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
+from autodiff.programs.passes.rewriting import with_pending
 from autodiff.programs.results import LOST, Known, form
 from autodiff.programs.trace import NARROW, Guard, Line, Method, Slot, Step, slots_in
 
@@ -114,13 +116,13 @@ class _Writer:
     def body(self) -> Iterator[str]:
         yield from self._unpacked()
         line: Line | None = None
-        for step in self.program.steps:
+        for step, pending in with_pending(self.program):
             if isinstance(step, Guard):
                 yield from self._guard(step)
                 continue
             expression, precedence = self._call(step)
             slots = slots_in(step.out)
-            if self._inlines(step, expression):
+            if self._inlines(step, expression, pending):
                 self.expressions[step.out] = expression, precedence
                 continue
             if step.line != line and (source := _source(step.line)):
@@ -170,15 +172,15 @@ class _Writer:
                 self.expressions[x.slot] = name, ATOM
                 yield f"{name} = {label}{self._kinds([x.slot])}"
 
-    def _inlines(self, step: Step, expression: str) -> bool:
+    def _inlines(self, step: Step, expression: str, pending: AbstractSet[Slot]) -> bool:
         program, out = self.program, step.out
         return (
             type(out) is Slot
             and self.uses[out] == 1
             and out not in program.names
             and len(expression) <= LONGEST
-            # what is changed in place must be read where it was read
-            and program.written.isdisjoint([out, *slots_in([step.args, step.kwargs])])
+            # what is changed later must be read where it was read
+            and pending.isdisjoint([out, *slots_in([step.args, step.kwargs])])
         )
 
     def _target(self, out: Any) -> str:

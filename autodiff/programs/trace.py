@@ -161,13 +161,16 @@ class Trace:
         self.steps.append(Guard(slot, held, line, len(self.decisions)))
         self.decisions.append(held)
 
-    def written(self) -> frozenset[Slot]:
-        """Return the slots of all arrays that share memory with one that a step changes."""
+    def written(self) -> dict[Slot, int]:
+        """Return the slots of all arrays that a step changes, or that share memory with one.
+
+        Each with a number that is the same for those that share memory.
+        """
         owners = [_owner(value) for value in self.values]
         changed = {
             owners[slot] for step in self.steps if isinstance(step, Step) for slot in step.writes
         }
-        return frozenset(Slot(k) for k, owner in enumerate(owners) if owner in changed)
+        return {Slot(k): owner for k, owner in enumerate(owners) if owner in changed}
 
     def kinds(self) -> list[Kind]:
         return [

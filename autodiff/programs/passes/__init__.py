@@ -10,6 +10,8 @@ from autodiff.programs.passes.common import common
 from autodiff.programs.passes.constants import folded, without_constant_factors
 from autodiff.programs.passes.copies import without_copies
 from autodiff.programs.passes.dead import dead
+from autodiff.programs.passes.identities import without_identities
+from autodiff.programs.passes.products import matrix_products
 
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
@@ -18,6 +20,8 @@ PASSES: list[Callable[[Program], Program]] = [
     without_copies,
     absorbing,
     without_constant_factors,
+    without_identities,
+    matrix_products,
     folded,
     common,
     dead,

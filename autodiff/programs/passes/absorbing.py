@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.ops.table import chain
-from autodiff.programs.passes.rewriting import calls, is_pure, is_zero
+from autodiff.programs.passes.rewriting import calls, is_pure, is_zero, with_pending
 from autodiff.programs.trace import Guard, Slot, Step
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def absorbing(program: Program) -> Program:
     """Make one step of the five that multiply so that a zero absorbs an infinity."""
-    made = {step.out: step for step in program.steps if is_pure(step, program)}
+    made = {step.out: step for step, pending in with_pending(program) if is_pure(step, pending)}
 
     def maker(x: Any) -> Step | None:
         return made.get(x) if type(x) is Slot else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autodiff.programs.passes.rewriting import is_pure, renamed
+from autodiff.programs.passes.rewriting import is_pure, renamed, with_pending
 from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ def common(program: Program) -> Program:
     def change(x: Any) -> Any:
         return new.get(x, x) if type(x) is Slot else x
 
-    for step in program.steps:
+    for step, pending in with_pending(program):
         if isinstance(step, Guard):
             step = step._replace(slot=change(step.slot))
-            if step.slot not in program.written and (step.slot, step.held) in decided:
+            if step.slot not in pending and (step.slot, step.held) in decided:
                 continue
             decided.add((step.slot, step.held))
         else:
             step = step._replace(args=mapped(change, step.args), kwargs=mapped(change, step.kwargs))
-        if is_pure(step, program):
+        if is_pure(step, pending):
             key = step.function, _key(step.args), _key(step.kwargs)
             known = seen.setdefault(key, step.out)
             if known is not step.out:

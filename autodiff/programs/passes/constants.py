@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.ops.table import chain
-from autodiff.programs.passes.rewriting import is_pure, renamed
+from autodiff.programs.passes.rewriting import is_pure, renamed, with_pending
 from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def without_constant_factors(program: Program) -> Program:
             return known.get(x)
         return float(x) if isinstance(x, int | float) else None
 
-    for step in program.steps:
-        if not is_pure(step, program):
+    for step, pending in with_pending(program):
+        if not is_pure(step, pending):
             steps.append(step)
             continue
         function, args, out = step.function, step.args, step.out
@@ -88,8 +88,8 @@ def _product(
 def folded(program: Program) -> Program:
     """Compute calls of small constants."""
     new: dict[Slot, Any] = {}
-    for step in program.steps:
-        if is_pure(step, program) and step.function not in MAKERS:
+    for step, pending in with_pending(program):
+        if is_pure(step, pending) and step.function not in MAKERS:
             args, kwargs = (
                 mapped(lambda x: new.get(x, x) if type(x) is Slot else x, given)
                 for given in (step.args, step.kwargs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autodiff.programs.passes.rewriting import is_pure, renamed
+from autodiff.programs.passes.rewriting import is_pure, renamed, with_pending
 from autodiff.programs.trace import Method, Step
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def without_copies(program: Program) -> Program:
-    """Read the original in place of a copy, since no step writes to an array."""
+    """Read the original in place of a copy, where no later step changes either."""
     new = {
         step.out: step.args[0]
-        for step in program.steps
-        if is_pure(step, program) and _is_copy(step, program)
+        for step, pending in with_pending(program)
+        if is_pure(step, pending) and _is_copy(step, program)
     }
     return renamed(program, new)
 

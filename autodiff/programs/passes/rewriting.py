@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from autodiff.core import trees
+from autodiff.ops.table import chain
 from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
 
 if TYPE_CHECKING:
@@ -41,12 +43,32 @@ def renamed(program: Program, new: dict[Slot, Any]) -> Program:
     return replace(program, steps=tuple(steps), outputs=outputs, names=names)
 
 
-def is_pure(step: Step | Guard, program: Program) -> TypeGuard[Step]:
-    """Return whether a step has one result, and neither reads nor makes what a step changes."""
+def with_pending(program: Program) -> Iterator[tuple[Step | Guard, AbstractSet[Slot]]]:
+    """Iterate over the steps, each with the slots of arrays that it or a later step changes.
+
+    Arrays that share memory with one of these are among them. The set changes in the next turn.
+    """
+    last = {
+        program.written[slot]: k
+        for k, step in enumerate(program.steps)
+        if isinstance(step, Step)
+        for slot in step.writes
+    }
+    ended: dict[int, list[Slot]] = {}
+    for slot, memory in program.written.items():
+        ended.setdefault(last[memory], []).append(slot)
+    pending = {*program.written}
+    for k, step in enumerate(program.steps):
+        yield step, pending
+        pending.difference_update(ended.get(k, ()))
+
+
+def is_pure(step: Step | Guard, pending: AbstractSet[Slot]) -> TypeGuard[Step]:
+    """Return whether a step has one result, and reads and makes nothing that is changed later."""
     return (
         isinstance(step, Step)
         and type(step.out) is Slot
-        and program.written.isdisjoint([step.out, *slots_in([step.args, step.kwargs])])
+        and pending.isdisjoint([step.out, *slots_in([step.args, step.kwargs])])
     )
 
 
@@ -61,3 +83,10 @@ def calls(step: Any, function: Callable[..., Any], arguments: int) -> TypeGuard[
 
 def is_zero(x: Any) -> bool:
     return isinstance(x, int | float | complex | np.generic) and x == 0
+
+
+def is_elementwise(function: Callable[..., Any]) -> bool:
+    """Return whether each element of a result depends on one element of each argument."""
+    if isinstance(function, np.ufunc):
+        return function.signature is None
+    return function in (chain.function, np.where)
