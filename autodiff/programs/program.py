@@ -52,7 +52,7 @@ class Check:
         return defined("find", "\n".join(lines), "check", space)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # constant arrays have no truth value to compare
 class Program:
     """The NumPy calls of one run of a function, in their order; made by `program` and `jit`.
 
