@@ -25,6 +25,7 @@ from autodiff.programs.results import (
     separated,
 )
 from autodiff.programs.source import Source, source_of, written_out
+from autodiff.programs.stages import Stages, stages_of
 from autodiff.programs.state import Input
 from autodiff.programs.trace import Guard, Kind, Slot, Step, mapped
 
@@ -81,14 +82,14 @@ class Program:
         number that is the same for those that share memory.
     decisions : sequence
         What data decided, in its order.
-    recorded : sequence of Step and Guard
-        The calls before any pass.
     check : Check
         Finds the inputs of a call.
     forms : sequence of str
         The source around each leaf of the outputs that makes it what the caller gets.
     backend : str
         The name of the back end that computes it.
+    recorded : Program or None
+        The program before any pass; None if this is it.
     """
 
     name: str
@@ -101,10 +102,15 @@ class Program:
     names: Mapping[Slot, str]
     written: Mapping[Slot, int]
     decisions: Sequence[Any]
-    recorded: tuple[Step | Guard, ...]
     check: Check
     forms: Sequence[str]
     backend: str = "numpy"
+    recorded: Program | None = None
+
+    @cached_property
+    def stages(self) -> Stages:
+        """The program after recording and after each pass that changed it; prints as a table."""
+        return stages_of(self)
 
     @cached_property
     def source(self) -> Source:
@@ -213,7 +219,7 @@ class Program:
                 heard.append(kind)
 
         with np.errstate(all="call", under="ignore", call=hear):
-            for step in self.recorded:
+            for step in (self.recorded or self).steps:
                 if isinstance(step, Step):
                     args, kwargs = (
                         mapped(lambda x: values[x] if type(x) is Slot else x, given)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from autodiff.core.columns import width
 from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise, Linear
@@ -30,7 +31,6 @@ from autodiff.views.formulas import (
 )
 from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
 from autodiff.views.scene import newest
-from autodiff.views.text import width
 
 MOST = 20_000  # most nodes traced, the newest ones, unless limit=None
 
