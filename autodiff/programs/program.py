@@ -15,6 +15,7 @@ import numpy as np
 
 from autodiff.programs import backends
 from autodiff.programs.compiled import Compiled, Diverged, defined
+from autodiff.programs.cost import Cost, cost_of
 from autodiff.programs.reading import Reading
 from autodiff.programs.results import (
     Change,
@@ -111,6 +112,19 @@ class Program:
     def stages(self) -> Stages:
         """The program after recording and after each pass that changed it; prints as a table."""
         return stages_of(self)
+
+    def cost(self) -> Cost:
+        """Return the operations, the bytes moved and the memory of each step, and their totals.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from autodiff import program
+        >>> cost = program(lambda a, b: np.sum(a @ b), np.ones((2, 3)), np.ones((3, 4))).cost()
+        >>> cost.operations, cost.read, cost.written, cost.peak
+        (56, 208, 72, 72)
+        """
+        return cost_of(self)
 
     @cached_property
     def source(self) -> Source:

@@ -73,6 +73,9 @@ def test_gradients_of_every_function(name, draw, dtype):
     slack = 100 * max(case.slack, 1) * np.finfo(dtype).eps
     like(made(*one), f(*one), slack)
     like_or_refused(made, f, other, slack)
+    cost = made.cost()
+    assert len(str(cost).splitlines()) == len(cost.steps) + 2
+    assert cost.peak <= cost.written
 
 
 @pytest.mark.parametrize("tensors", [False, True])
