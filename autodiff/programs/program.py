@@ -17,6 +17,7 @@ from autodiff.programs import backends
 from autodiff.programs.compiled import Compiled, Diverged, defined
 from autodiff.programs.cost import Cost, cost_of
 from autodiff.programs.reading import Reading
+from autodiff.programs.replay import Run, run_step
 from autodiff.programs.results import (
     Change,
     ending,
@@ -28,7 +29,7 @@ from autodiff.programs.results import (
 from autodiff.programs.source import Source, source_of, written_out
 from autodiff.programs.stages import Stages, stages_of
 from autodiff.programs.state import Input
-from autodiff.programs.trace import Guard, Kind, Slot, Step, mapped
+from autodiff.programs.trace import Guard, Kind, Slot, Step
 
 NUMBERS = (bool, int, float, complex)
 
@@ -162,16 +163,46 @@ class Program:
         inputs, found = self.check.find(args, kwargs)
         if inputs is None:
             raise TypeError(self.mismatch(found))
+        return self.end(self._computed(inputs), inputs, found)
+
+    def at(self, *args: Any, **kwargs: Any) -> Run:
+        """Return the program at a point: `draw` and `explore` show it with its numbers.
+
+        Nothing that the program changes is seen outside.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function, as for a call.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in a call.
+
+        Examples
+        --------
+        >>> from autodiff import draw, grad, program, sin
+        >>> p = program(grad(lambda x: sin(x) * x), 2.0)
+        >>> picture = draw(p.at(2.0))
+        """
+        inputs, found = self.check.find(args, kwargs)
+        if inputs is None:
+            raise TypeError(self.mismatch(found))
+        self._computed([copy(x) for x in inputs])  # raises if data decide otherwise
+        return Run(self, [copy(x) for x in inputs])
+
+    def _computed(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the values of the outputs; undo changes of the inputs if that fails."""
         saved = self.saved(inputs)
         try:
             with np.errstate(all="ignore"):
-                values = self.compute(inputs)
+                return self.compute(inputs)
         except BaseException as error:
             self.restore(inputs, saved)
             if isinstance(error, Diverged):
                 raise ValueError(str(error)) from None
             raise
-        return self.end(values, inputs, found)
 
     def compute(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the values of all slots of the outputs.
@@ -235,12 +266,7 @@ class Program:
         with np.errstate(all="call", under="ignore", call=hear):
             for step in (self.recorded or self).steps:
                 if isinstance(step, Step):
-                    args, kwargs = (
-                        mapped(lambda x: values[x] if type(x) is Slot else x, given)
-                        for given in (step.args, step.kwargs)
-                    )
-                    found = step.function(*args, **kwargs)
-                    values.update(paired(step.out, found))
+                    run_step(step, values)
         return bool(heard)
 
     def mismatch(self, number: int) -> str:

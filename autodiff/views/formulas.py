@@ -212,7 +212,7 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
     """
     if not isinstance(output, Node):
         raise TypeError(f"expression takes a Value or a Tensor, not {type(output).__name__}")
-    nodes, rest = newest(output, sys.maxsize if limit is None else limit, written)
+    nodes, rest = newest([output], sys.maxsize if limit is None else limit, written)
     names = _Names()
     beyond = {node for node in rest if node.op}
     chosen = {
@@ -258,7 +258,7 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
 
 def latex_of(node: Node, limit: int = 50) -> str | None:
     """Return the formula that a notebook typesets; None if it has more than `limit` nodes."""
-    _, rest = newest(node, limit, written)
+    _, rest = newest([node], limit, written)
     return None if rest else expression(node, limit=None)._repr_latex_()
 
 

@@ -226,7 +226,7 @@ def trace(
     if seed is not None and tangents is not None:
         raise TypeError("trace takes a seed (reverse mode) or tangents (forward mode), not both")
     most = sys.maxsize if limit is None else MOST
-    nodes, rest = newest(output, most, lambda node: node.inputs)
+    nodes, rest = newest([output], most, lambda node: node.inputs)
     if tangents is not None:
         if rest:
             raise ValueError(
