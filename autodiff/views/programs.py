@@ -54,6 +54,16 @@ class ProgramNode(Node):
         return self.name or (self.op.name if self.op else "a constant")
 
 
+class Constant(ProgramNode):
+    """A result that is the same in every run."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, None, None, (), {})
+        self.captured = True
+
+
 def ends_of(x: Any, taker: str) -> Ends:
     """Return the ends of a graph, or of the graph of a program, with its numbers at a point.
 
@@ -229,7 +239,7 @@ class _Graph:
         found: dict[str, Node] = {}
         for label, tree in zip(labels, [outputs, *values], strict=True):
             for place, leaf in zip(trees.paths(tree, label), trees.leaves(tree), strict=True):
-                found[place] = self.read(leaf) if type(leaf) is Slot else _constant(leaf)
+                found[place] = self.read(leaf) if type(leaf) is Slot else Constant(leaf)
         for x in program.inputs:
             if self.read(x.slot) is not self.first[x.slot]:
                 found.setdefault(x.label, self.read(x.slot))
@@ -260,9 +270,3 @@ def _operation(step: Step) -> Op:
 def _is_operand(x: Any) -> bool:
     """Return whether a formula shows an argument: not a shape, a dtype or a name."""
     return type(x) is Slot or isinstance(x, int | float | complex | np.ndarray | np.generic)
-
-
-def _constant(x: Any) -> ProgramNode:
-    node = ProgramNode(x, None, None, (), {})
-    node.captured = True
-    return node

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import draw, explore, grad, jit, program, value_and_grad
+from autodiff import draw, explore, expression, grad, jit, program, value_and_grad
 from autodiff.core.graph import Node, ancestors
 from autodiff.ops.registry import TABLE
 from autodiff.ops.table import Elementwise
@@ -244,7 +244,8 @@ def test_a_write_is_drawn_as_in_a_graph():
 
 def test_nothing_outside_is_changed():
     made, x = program(argument_in_place, X.copy()), X.copy()
-    draw(made.at(x))
+    point = made.at(x)
+    assert draw(point).source == draw(point).source
     np.testing.assert_array_equal(x, X)
 
 
@@ -301,3 +302,50 @@ def test_what_cannot_be_shown_is_refused():
         explore(made.at(X), show=False, seed=X)
     with pytest.raises(ValueError, match="steps of a program are not differentiated"):
         draw(made, partials=True)
+
+
+# Formulas
+
+
+def test_each_result_of_a_program_has_a_formula():
+    found = expression(program(value_and_grad(price, (0, 1)), 2.0, 5.0))
+    assert str(found).splitlines() == [
+        "y₁ = log(x1) + x1 × x2 − sin(x2)",
+        "y₂ = x2 + 1/x1",
+        "y₃ = −cos(x2) + x1",
+    ]
+    assert found.latex == (
+        "\\begin{aligned}\n"
+        "y_{1} &= \\ln(x_{1}) + x_{1} \\cdot x_{2} - \\sin(x_{2}) \\\\\n"
+        "y_{2} &= x_{2} + \\frac{1}{x_{1}} \\\\\n"
+        "y_{3} &= -\\cos(x_{2}) + x_{1}\n"
+        "\\end{aligned}"
+    )
+
+
+def test_values_that_are_used_several_times_have_names():
+    def f(a, b):
+        r = np.sqrt(a * a + b * b)
+        return np.sin(r) / r
+
+    found = expression(program(f, 3.0, 4.0))
+    assert found.lets == (("r", "sqrt(a × a + b × b)"),)
+    assert found.formula == "sin(r)/r"
+    assert found.latex.splitlines()[1:-1] == [
+        "r &= \\sqrt{a \\cdot a + b \\cdot b} \\\\",
+        "y &= \\frac{\\sin(r)}{r}",
+    ]
+
+
+def test_formulas_of_results_that_are_inputs_or_constants():
+    found = expression(program(lambda x: (x, 2.0, 2 * x), 3.0))
+    assert str(found) == "y₁ = x\ny₂ = 2\ny₃ = 2 × x"
+
+
+@given(st.data())
+def test_formulas_of_random_programs_are_complete(draw):
+    drawn = draw.draw(expressions(tensors=False))
+    f = value_and_grad(drawn, argnums=tuple(range(len(drawn.point))))
+    formulas = expression(program(f, *drawn.point), limit=None)
+    assert formulas.latex.count("&=") == len(formulas.lets) + 1 + len(drawn.point)
+    assert "…" not in str(formulas)
