@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autodiff import Tensor, Value, cos, draw, exp, grouped, log, reshape, sin
+from autodiff import Tensor, Value, cos, draw, exp, grouped, jit, log, reshape, sin
 from demos.price_graphs import apples_and_oranges
 from demos.show import folder, options
 from nn import TwoLayerNet, mnist, softmax_cross_entropy, train
@@ -106,9 +106,22 @@ def digit(out: Path) -> Path:
     return draw(loss, tensors="image", depth=0, constants=False).save(out / "digit.png")
 
 
+def _root(a: Any) -> Any:
+    """Return the square root of `a` by Newton's method."""
+    x = a
+    while abs(x * x - a) > 0.1:
+        x = (x + a / x) / 2
+    return x
+
+
+def program(out: Path) -> Path:
+    """A compiled function at a point: its calls, line by line, and what the data decided."""
+    return draw(jit(_root).program(2.0).at(2.0)).save(out / "program.svg")
+
+
 PICTURES: dict[str, Callable[[Path], Path]] = {
     picture.__name__: picture
-    for picture in (price, names, partials, downwards, boxes, pendulum, network, digit)
+    for picture in (price, names, partials, downwards, boxes, pendulum, program, network, digit)
 }
 
 
