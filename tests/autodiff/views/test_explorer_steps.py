@@ -2,6 +2,7 @@
 
 import numpy as np
 from browser import browser, session
+from drawings import edges
 from explorer_pages import (
     GRAPHS,
     all_texts,
@@ -16,7 +17,7 @@ from explorer_pages import (
     wait,
 )
 
-from autodiff import Value
+from autodiff import Value, draw, program
 from autodiff.core.graph import ancestors
 
 __all__ = ["browser", "page_of", "session"]  # fixtures
@@ -252,3 +253,42 @@ def test_everything_can_be_reached_by_tab(browser, page_of):
         .map((e) => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent)"""
     )
     assert all(names)
+
+
+def branching(x):
+    h = np.tanh(x)
+    if h[0] > 0:
+        h[1] = 3.0
+        return np.sum(h), h
+    return h
+
+
+def test_a_program_is_stepped_through_call_by_call(browser, page_of):
+    x = np.array([1.0, 2.0])
+    made = program(branching, x)
+    load(browser, page_of(made.at(x)))
+    assert all_texts(browser, "#picture .joint .value") == ["[1, 2]"]
+    end = browser.execute_script("return explorer.end")
+    for step in range(1, end):
+        press(browser, "\ue014")  # →
+        assert step_of(browser) == step
+        assert find(browser, "#phase").text.startswith("Forward: ")
+        assert find(browser, "#line b").is_displayed()
+    press(browser, "\ue010")  # End
+    assert find(browser, "#phase").text == "End: the results"
+    assert all_texts(browser, "#panel dt") == ["[0]", "[1]"]
+    total, h = branching(x)
+    found = all_texts(browser, "#panel dd")
+    np.testing.assert_allclose(number(found[0]), total, rtol=1e-5)
+    np.testing.assert_allclose(number(found[1]), h, rtol=1e-5)
+    shown = all_texts(browser, "#picture .joint .value")
+    assert len(shown) == len(edges(draw(made.at(x)).source))
+    table = all_texts(browser, "#ledger td:nth-child(3)")
+    assert "" not in table
+    assert not find(browser, "#ledger th:nth-child(4)").is_displayed()
+    assert not find(browser, ".legend .gradient").is_displayed()
+    browser.execute_script("document.querySelector('[data-node]').focus()")
+    card = find(browser, "#card")
+    wait(browser, card.is_displayed)
+    assert "gradient" not in card.text
+    assert "value" in card.text

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from autodiff import Tensor, Value, draw, exp, explore, grouped, sin, tanh
+from autodiff import Tensor, Value, draw, exp, explore, grouped, program, sin, tanh
 from autodiff.ops.registry import TABLE
 from autodiff.views import notebook, render
 from autodiff.views.text import extent
@@ -199,6 +199,27 @@ def test_texts_of_loops_over_short_vectors_fit(loop, direction):
     y.backward()
     for options in ({}, {"tensors": "stats"}, {"partials": True}):
         drawn = draw(y, direction=direction, **options)
+        assert faults(drawn.pipe(encoding="utf-8")) == []
+
+
+def decided(x):
+    """A function with writes in place, decisions and several results."""
+    y = np.zeros_like(x)
+    y[1:] = np.tanh(x[:-1])
+    if y[1] > 0:
+        y *= x
+    for _ in range(int(np.sum(x > 0))):
+        y[0] += 0.0123456
+    return {"first": y[0], "all": y, "a long name of a result": np.sort(y)}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("depth", [None, 0])
+def test_texts_of_programs_fit(direction, depth):
+    x = np.array([0.5, -0.25, 2.0])
+    made = program(decided, x)
+    for shown in (made, made.at(x)):
+        drawn = draw(shown, direction=direction, depth=depth)
         assert faults(drawn.pipe(encoding="utf-8")) == []
 
 
