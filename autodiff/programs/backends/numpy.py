@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 NUMBERS_A_CALL = 20
 """The calls on floats that take the time of one call of NumPy."""
+LARGEST = 5000
+"""Arrays become numbers up to this number of calls, beyond which they take long to compile."""
 
 
 def compiled(program: Program) -> Compiled:
     """Return the function of a program's source."""
     made = over_arrays(program)
-    expanded = scalars(program, NUMBERS_A_CALL * len(program.steps))
+    calls = len(program.steps)
+    expanded = scalars(program, min(NUMBERS_A_CALL * calls, max(2 * calls, LARGEST)))
     if expanded is None:
         return made
     expanded = simplified(expanded)
