@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any, NamedTuple
 
 from autodiff.programs.trace import Guard
@@ -23,11 +24,12 @@ class Compiled(NamedTuple):
     """A function that computes a program.
 
     `function` takes the values of the program's inputs one by one, and returns a list of the values
-    of all slots of its outputs. It raises `Diverged`; `guards` has the decisions that it checks by
-    the numbers of its lines.
+    of all slots of its outputs. It raises `Diverged` in a line of `code`; `guards` has the
+    decisions by the numbers of these lines.
     """
 
     function: Callable[..., list[Any]]
+    code: CodeType
     guards: Mapping[int, Guard]
 
     def guard_at(self, error: Diverged) -> Guard:
@@ -35,8 +37,7 @@ class Compiled(NamedTuple):
         if error.guard is not None:
             return error.guard
         trace = error.__traceback__
-        code = self.function.__code__
-        while trace is not None and trace.tb_frame.f_code is not code:
+        while trace is not None and trace.tb_frame.f_code is not self.code:
             trace = trace.tb_next
         if trace is None:
             raise error

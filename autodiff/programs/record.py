@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.programs import effects
-from autodiff.programs.passes import PASSES
+from autodiff.programs.passes import simplified
 from autodiff.programs.program import Check, Program
 from autodiff.programs.reading import Reading
 from autodiff.programs.results import changes, ending, forms, restore, template
@@ -54,9 +54,7 @@ def record(
         if not found:  # arrays are changed
             apart = False
         read |= found
-    for change in PASSES:
-        found = change(found)
-    return found
+    return simplified(found)
 
 
 def _one_run(

@@ -26,3 +26,10 @@ PASSES: list[Callable[[Program], Program]] = [
     common,
     dead,
 ]
+
+
+def simplified(program: Program) -> Program:
+    """Return a program after all passes."""
+    for change in PASSES:
+        program = change(program)
+    return program

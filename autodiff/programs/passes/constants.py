@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.ops.table import chain
-from autodiff.programs.passes.rewriting import is_pure, renamed, with_pending
+from autodiff.programs.passes.rewriting import is_pure, is_zero, renamed, with_pending
 from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def without_constant_factors(program: Program) -> Program:
         function, args, out = step.function, step.args, step.out
         if function in UNIFORM and len(args) == 1:
             known[out] = UNIFORM[function]
+        elif function is np.power and _is_zero_exponent(step, kinds):
+            known[out] = 1.0  # of NaN, too
         elif function in (np.broadcast_to, np.negative) and (x := number(args[0])) is not None:
             known[out] = -x if function is np.negative else x
         elif function in (chain.function, np.multiply) and not step.kwargs:
@@ -54,6 +56,10 @@ def without_constant_factors(program: Program) -> Program:
         if out not in new:
             steps.append(step)
     return renamed(replace(program, steps=tuple(steps)), new)
+
+
+def _is_zero_exponent(step: Step, kinds: Any) -> bool:
+    return not step.kwargs and is_zero(step.args[1]) and kinds[step.out].dtype.kind == "f"
 
 
 def _product(

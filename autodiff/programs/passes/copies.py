@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autodiff.programs.passes.rewriting import is_pure, renamed, with_pending
-from autodiff.programs.trace import Method, Step
+from autodiff.programs.trace import Method, Slot, Step
 
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
@@ -31,7 +31,8 @@ def _is_copy(step: Step, program: Program) -> bool:
             and isinstance(step.args[1], tuple)
             and not step.args[1]
         )
-    return step.function in COPIES and len(step.args) == 1 and step.kwargs.keys() <= {"order"}
+    single = len(step.args) == 1 and type(step.args[0]) is Slot
+    return step.function in COPIES and single and step.kwargs.keys() <= {"order"}
 
 
 COPIES = {Method("copy"), np.copy, np.positive, np.array}

@@ -14,16 +14,23 @@ if TYPE_CHECKING:
 
 
 def dead(program: Program) -> Program:
-    """Drop steps whose results nobody reads."""
-    live = {*slots_in(trees.leaves(program.outputs))}
+    """Drop calls whose results nobody reads, and changes of arrays that nobody reads later."""
+    live = {*slots_in(trees.leaves(program.outputs)), *(x.slot for x in program.inputs)}
+    memory = {program.written[slot] for slot in live if slot in program.written}
     steps = []
     for step in reversed(program.steps):
         if isinstance(step, Guard):
-            live.add(step.slot)
-        elif live.isdisjoint(slots_in(step.out)) and not step.writes and not _may_raise(step):
+            read = [step.slot]
+        elif (
+            live.isdisjoint(slots_in(step.out))
+            and memory.isdisjoint(program.written[slot] for slot in step.writes)
+            and not _may_raise(step)
+        ):
             continue
         else:
-            live.update(slots_in([step.args, step.kwargs]))
+            read = slots_in([step.args, step.kwargs])
+        live.update(read)
+        memory.update(program.written[slot] for slot in read if slot in program.written)
         steps.append(step)
     return replace(program, steps=tuple(reversed(steps)))
 

@@ -56,8 +56,9 @@ def with_pending(program: Program) -> Iterator[tuple[Step | Guard, AbstractSet[S
     }
     ended: dict[int, list[Slot]] = {}
     for slot, memory in program.written.items():
-        ended.setdefault(last[memory], []).append(slot)
-    pending = {*program.written}
+        if memory in last:
+            ended.setdefault(last[memory], []).append(slot)
+    pending = {slot for slots in ended.values() for slot in slots}
     for k, step in enumerate(program.steps):
         yield step, pending
         pending.difference_update(ended.get(k, ()))
