@@ -145,8 +145,10 @@ def _pull(
         if op.access and check is None:
             _pull_elements(node, g, cotangents, live, own, node in own and node not in kept)
             continue
-        out: Any = node if record else node._data
-        args = inputs if record else plain_data(inputs)
+        out: Any = node
+        args = inputs
+        if not record:  # not plain_data, to save a call for each node
+            out, args = node._data, [x._data if isinstance(x, Node) else x for x in inputs]
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)
