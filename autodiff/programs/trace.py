@@ -6,6 +6,7 @@ that they are being traced.
 
 from __future__ import annotations
 
+import linecache
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,12 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         return f"line {self.number} of {self.file}" if self.number else "its caller"
+
+    @property
+    def text(self) -> str:
+        """The line with its number, as in "line 3: y = x * x"; empty if its file is not there."""
+        text = linecache.getline(self.file, self.number).strip()
+        return f"line {self.number}: {text}" if text else ""
 
 
 class Step(NamedTuple):

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from autodiff import numerical_gradient
 from demos import __main__ as command
-from demos import gradient_check, mnist, pendulum, show, truss
+from demos import gradient_check, kepler, mnist, pendulum, show, truss
 from nn import TwoLayerNet, data
 from nn.data import SUBSET, DataWarning
 from nn.history import History, Row
@@ -177,6 +177,27 @@ def test_pendulum(run, plotted):
         "fit: L = {:.3f}, c = {:.3f}".format(*found),
     ]
     assert not files
+
+
+def test_kepler(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(kepler, "ROUNDS", 1)
+    monkeypatch.setattr(kepler, "CALLS", 2)
+    monkeypatch.setitem(kepler.EXTRAS, "fortran", ("no_such_package",))
+    printed, files = run("kepler")
+    space = {"np": np}
+    exec(printed.partition("\npass ")[0], space)  # the source by itself
+    place, slopes = space["eccentric_anomaly"](1.0, 0.2056)
+    assert place - 0.2056 * math.sin(place) == pytest.approx(1.0, rel=1e-15)
+    assert columns(printed, "∂E/∂M") == [pytest.approx(slopes[0], rel=1e-12)] * 2
+    assert columns(printed, "∂E/∂e") == [pytest.approx(slopes[1], rel=1e-12)] * 2
+    assert slopes[0] == pytest.approx(1 / (1 - 0.2056 * math.cos(place)), rel=1e-9)
+    assert columns(printed, "recorded")[0] > 2 * columns(printed, "dead")[-1]
+    assert re.search(r"<compiled eccentric_anomaly: [2-9] programs> after 100 places", printed)
+    assert columns(printed, "not compiled")[0] > 0
+    assert columns(printed, "numpy")[0] > 0
+    assert "note: backend='fortran' needs no_such_package" in printed
+    assert files == {"kepler.svg"}
+    assert "while abs(step) > TOLERANCE:" in texts(tmp_path / "kepler.svg")
 
 
 def test_runge_kutta_is_of_fourth_order():
