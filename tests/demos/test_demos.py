@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 
 from autodiff import numerical_gradient
 from demos import __main__ as command
-from demos import gradient_check, kepler, pendulum, show, truss
+from demos import gradient_check, kepler, mnist, pendulum, show, truss
 from nn import TwoLayerNet, data
 from nn.data import SUBSET, DataWarning
+from nn.history import History, Row
 
 __all__ = ["_no_network", "run"]  # fixtures
 
@@ -231,7 +232,10 @@ def test_truss(run, plotted):
     assert not files
 
 
-def test_gradient_check(run):
+def test_gradient_check(run, monkeypatch):
+    if os.environ.get("HYPOTHESIS_PROFILE") != "thorough":  # 10 hidden units: 3 s less than 50
+        small = TwoLayerNet(784, 10, 10, rng=0)
+        monkeypatch.setattr(gradient_check, "TwoLayerNet", lambda *_, rng: small)
     printed, files = run("gradient_check")
     for name, allowed in {"W1": 1e-11, "b1": 1e-11, "W2": 1e-11, "b2": 1e-9}.items():
         difference, limit, worst, bound = columns(printed, f"  {name}")
@@ -292,6 +296,15 @@ def test_mnist_can_be_repeated(run):
         rows(run("mnist", "--iterations", "2", "--seed", seed)[0]) for seed in "778"
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_epochs_are_whole_numbers_on_the_plot(epochs, tmp_path, plotted):
+    rows = [Row(600 * k, float(k), 0.5, 0.9, 0.8) for k in range(1, epochs + 1)]
+    mnist.plot_accuracies(History(rows), tmp_path / "accuracy.png")
+    (axes,) = plotted["accuracy.png"].axes
+    low, high = axes.get_xlim()
+    assert [t for t in axes.get_xticks() if low <= t <= high] == [row.epoch for row in rows]
 
 
 def test_mnist_interrupted_keeps_rows_plot_and_graph(run, monkeypatch, capsys):
