@@ -80,8 +80,8 @@ ALIKE = {np.zeros_like, np.ones_like, np.full_like, np.empty_like}
 
 RULES: dict[Any, Rule] = {
     **dict.fromkeys((np.clip, np.nan_to_num, np.round, np.sinc, np.angle), lambda c: c.results),
-    # two comparisons, an or, a product and a choice
-    chain.function: lambda c: 5 * c.results,
+    # a product, and the sum of its squares, which shows whether any is NaN
+    chain.function: lambda c: 3 * c.results,
     **dict.fromkeys((np.matmul, np.dot, np.inner, np.vdot, np.vecdot), _product),
     np.outer: lambda c: c.results,
     np.tensordot: _contraction,

@@ -59,7 +59,9 @@ class Check:
 class Program:
     """The NumPy calls of one run of a function, in their order; made by `program` and `jit`.
 
-    `str(p)` is its source, plain Python over NumPy, and `p(*args)` runs it.
+    `str(p)` is its source, plain Python over NumPy, and `p(*args)` runs it. `p.stages` shows what
+    each pass did, `p.cost()` what each step costs; `draw`, `explore` and `expression` show the
+    calls.
 
     Attributes
     ----------

@@ -422,10 +422,10 @@ class Artist:
         return f"{text}<br/>{self.range(node._data)}"
 
     def text(self, data: Any) -> str:
-        if isinstance(data, tuple):  # the several results of one operation
-            return "; ".join("0" if part is None else self.text(part) for part in data)
         if isinstance(data, Kind):
             return str(data)
+        if isinstance(data, tuple):  # the several results of one operation
+            return "; ".join("0" if part is None else self.text(part) for part in data)
         if not is_small(data, SMALL):
             return f"{data.shape} {data.dtype}"
         text = np.array2string(
