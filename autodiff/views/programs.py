@@ -135,9 +135,8 @@ class _Graph:
     # Steps
 
     def guard(self, guard: Guard) -> list[Node]:
-        held = guard.held
-        words = {bool: "is {}", int: "is {}", tuple: "has shape {}", str: "is {}"}[type(held)]
-        decision = Decision("guard", words.format(held))
+        words = "has shape" if isinstance(guard.held, tuple) else "is"
+        decision = Decision("guard", f"{words} {guard.held}")
         node = self.made(guard.slot, None, decision, [self.read(guard.slot)])
         self.guards.append(node)
         return [node]
@@ -182,7 +181,7 @@ class _Graph:
             except TypeError:  # called in another way than the row is
                 op = Named(op.name, op.symbol)
         if isinstance(op, Named):
-            shown = slots_in(args)
+            shown = slots_in(args)  # more than the arguments if one is a sequence of arrays
             args = tuple(shown if len(shown) > len(args) else filter(_is_operand, args))
         inputs = [self.read(x) if type(x) is Slot else x for x in args]
         inputs += [self.read(slot) for slot in slots_in(params)]
@@ -202,14 +201,11 @@ class _Graph:
         for view, base in zip(path[-2::-1], path[:0:-1], strict=True):
             now = self.nodes[base]
             if self.seen[view] is not now:
-                op, _, params = self.operation_of_view(view)
+                op, _, params = self.operation(self.views[view][1])
                 name = self.program.names.get(view)
                 self.nodes[view] = self.made(view, name, op, [now], **params)
                 self.seen[view] = now
         return self.nodes[slot]
-
-    def operation_of_view(self, view: Slot) -> tuple[Op, list[Any], dict[str, Any]]:
-        return self.operation(self.views[view][1])
 
     def write(self, slot: Slot, node: ProgramNode) -> list[Node]:
         """Enter a new version of an array, and of those that it is a view of."""
