@@ -212,6 +212,7 @@ class _Expansion:
             x = args[0]
             if type(self.step.args[0]) is Slot:  # sums of truth values are counts
                 x = self._cast(x, self.old.kinds[self.step.args[0]].dtype, dtype)
+                x = x if isinstance(x, np.ndarray) else _boxed(x)
             joined = self.reduced(REDUCING[function], x, axis, bool(kwargs.get("keepdims")), dtype)
             if function not in (np.mean, Method("mean")):
                 return joined

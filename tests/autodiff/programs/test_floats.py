@@ -146,3 +146,5 @@ def test_a_number_has_an_axis_to_sum_over():
     for axis in (0, -1):
         compiled = quick(lambda x, axis=axis: np.sum(np.sin(x), axis=axis), 2.0)
         assert compiled(2.0) == np.sin(2.0)
+        assert quick(lambda x, axis=axis: np.max(x, axis=axis), 2.0)(2.0) == 2.0
+    assert quick(np.mean, 2.0)(2.0) == 2.0
