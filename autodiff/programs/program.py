@@ -17,7 +17,7 @@ from autodiff.programs import backends
 from autodiff.programs.compiled import Compiled, Diverged, defined
 from autodiff.programs.cost import Cost, cost_of
 from autodiff.programs.reading import Reading
-from autodiff.programs.replay import Run, run_step
+from autodiff.programs.replay import Run, entered, run_step
 from autodiff.programs.results import (
     Change,
     ending,
@@ -258,7 +258,7 @@ class Program:
 
     def warns(self, inputs: Sequence[Any]) -> bool:
         """Return whether NumPy warns of a call outside of the rules of derivatives."""
-        values = {x.slot: copy(value) for x, value in zip(self.inputs, inputs, strict=True)}
+        values = entered(self, inputs)
         heard: list[str] = []
 
         def hear(kind: str, flag: int) -> None:

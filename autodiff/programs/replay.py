@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from autodiff.programs.results import paired
 from autodiff.programs.trace import Slot, Step, mapped
@@ -18,6 +21,17 @@ class Run(NamedTuple):
     program: Program
     inputs: Sequence[Any]
     """The values of the program's inputs."""
+
+
+def entered(program: Program, inputs: Sequence[Any]) -> dict[Slot, Any]:
+    """Return the values of a program's inputs by slot, as its steps read them.
+
+    They are copies, with NumPy's numbers in place of Python's, as in the traced run.
+    """
+    return {
+        x.slot: copy(value) if hasattr(value, "dtype") else np.result_type(value).type(value)
+        for x, value in zip(program.inputs, inputs, strict=True)
+    }
 
 
 def run_step(step: Step, values: dict[Slot, Any]) -> None:

@@ -19,7 +19,7 @@ from autodiff.core.groups import Group, remember
 from autodiff.ops.general import item
 from autodiff.ops.registry import BY_FUNCTION, TABLE
 from autodiff.programs.program import Program
-from autodiff.programs.replay import Run, run_step
+from autodiff.programs.replay import Run, entered, run_step
 from autodiff.programs.source import BINARY
 from autodiff.programs.trace import Guard, Line, Method, Slot, Step, mapped, slots_in
 from autodiff.views.scene import Ends
@@ -86,8 +86,7 @@ class _Graph:
         self.program = x.program if isinstance(x, Run) else x
         self.values: dict[Slot, Any] | None = None
         if isinstance(x, Run):
-            slots = [given.slot for given in self.program.inputs]
-            self.values = dict(zip(slots, map(copy, x.inputs), strict=True))
+            self.values = entered(x.program, x.inputs)
         self.nodes: dict[Slot, ProgramNode] = {}
         """The node of each slot's current version."""
         self.views: dict[Slot, tuple[Slot, Step]] = {}

@@ -649,3 +649,11 @@ def test_programs_with_constant_arrays_are_told_apart():
         x = np.array([9.0 * signs[0], 9.0 * signs[1], 0.0])
         like(compiled(x), f(x))
     assert "3 programs" in repr(compiled)
+
+
+def test_numpy_warns_of_numbers_as_of_arrays():
+    f = grad(lambda x: ad.log(x) * x)
+    compiled = jit(f)
+    like(compiled(2.0), f(2.0))
+    with pytest.warns(RuntimeWarning, match="invalid value encountered in log"):
+        assert np.isnan(compiled(-1.0))
