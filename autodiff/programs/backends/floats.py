@@ -197,7 +197,7 @@ class _Writer:
         text = self._text(x)
         if form.startswith(("float", "bool", "int")) or (type(x) is Slot and self.kinds[x].shape):
             return text
-        dtype = (self.kinds[x] if type(x) is Slot else x).dtype.name
+        dtype = (self.kinds[x].dtype if type(x) is Slot else np.result_type(x)).name
         return f"np.array({text}, np.{dtype})" if form == "{}" else f"np.{dtype}({text})"
 
     def _nested(self, x: Any) -> str:

@@ -148,3 +148,9 @@ def test_a_number_has_an_axis_to_sum_over():
         assert compiled(2.0) == np.sin(2.0)
         assert quick(lambda x, axis=axis: np.max(x, axis=axis), 2.0)(2.0) == 2.0
     assert quick(np.mean, 2.0)(2.0) == 2.0
+
+
+def test_a_constant_derivative_is_an_array_where_the_function_gives_one():
+    f = value_and_grad(lambda x: np.sum(np.atleast_1d(x)))
+    for found, expected in zip(program(f, 2.0)(3.0), f(3.0), strict=True):
+        assert (np.shape(found), found) == (np.shape(expected), expected)

@@ -197,7 +197,7 @@ def follows(node):
         expected[node.params["index"]] = args[1]
     else:
         return
-    np.testing.assert_array_equal(node._data, expected)
+    np.testing.assert_allclose(node._data, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("f", IN_PLACE)
