@@ -83,7 +83,8 @@ def calls(step: Any, function: Callable[..., Any], arguments: int) -> TypeGuard[
 
 
 def is_zero(x: Any) -> bool:
-    return isinstance(x, int | float | complex | np.generic) and x == 0
+    """Return whether an argument is the number 0; the slot of the first input is none."""
+    return type(x) is not Slot and isinstance(x, int | float | complex | np.generic) and x == 0
 
 
 def is_elementwise(function: Callable[..., Any]) -> bool:

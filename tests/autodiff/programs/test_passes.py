@@ -155,3 +155,10 @@ def test_a_buffer_is_no_ones_result():
         part[...] = 7
     for mine, theirs in zip(compiled(x), (x * 2, x.T * 3, np.sum(x * 4)), strict=False):
         np.testing.assert_allclose(mine, theirs)
+
+
+@pytest.mark.parametrize("x", [3.0, np.array([3.0, -2.0])])
+def test_the_first_input_is_not_taken_for_a_zero(x):
+    for f in (lambda x: x**x, lambda x: np.where((x == x) | (x > x), x, x * x)):
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(program(f, x)(x), f(x))
