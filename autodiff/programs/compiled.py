@@ -44,6 +44,12 @@ class Compiled(NamedTuple):
         return self.guards[trace.tb_lineno]
 
 
+class Native:
+    """A function that a back end made of several steps; `run` takes Python's numbers, too."""
+
+    run: Callable[..., Any]
+
+
 def defined(name: str, text: str, title: str, space: dict[str, Any]) -> Callable[..., Any]:
     """Return the function that a text defines."""
     exec(compile(text, f"<{title}>", "exec"), space)

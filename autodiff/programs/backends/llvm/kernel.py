@@ -1,0 +1,123 @@
+"""Steps of a program as one function of machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.programs.backends.llvm.body import Body
+from autodiff.programs.backends.llvm.calling import builtin, called, entry
+from autodiff.programs.backends.llvm.elements import Array
+from autodiff.programs.backends.llvm.lowering import Lowering
+from autodiff.programs.backends.llvm.machine import LONG, machine
+from autodiff.programs.backends.llvm.text import Writer
+from autodiff.programs.trace import Guard, Kind, Slot, Step
+
+
+class Place(NamedTuple):
+    """Where a kernel writes a result: an array of its own, or an element of one for scalars."""
+
+    array: int
+    index: int | None
+
+
+class Kernel(NamedTuple):
+    """Machine code: its function, the arrays to be given for results, and where each result is."""
+
+    run: Callable[..., bool | None]
+    arrays: list[tuple[tuple[int, ...], np.dtype[Any]]]
+    places: list[Place]
+
+
+def places_of(outputs: Sequence[Kind]) -> tuple[list[Any], list[Place]]:
+    """Return shapes and dtypes of arrays for results, and the place of each in them.
+
+    Scalars of one dtype share an array.
+    """
+    arrays: list[Any] = []
+    scalars: dict[np.dtype[Any], int] = {}
+    places = []
+    for kind in outputs:
+        if kind.scalar:
+            number = scalars.setdefault(kind.dtype, len(arrays))
+            if number == len(arrays):
+                arrays.append(((0,), kind.dtype))
+            count = arrays[number][0][0]
+            arrays[number] = ((count + 1,), kind.dtype)
+            places.append(Place(number, count))
+        else:
+            places.append(Place(len(arrays), None))
+            arrays.append((kind.shape, kind.dtype))
+    return arrays, places
+
+
+def kernel(
+    steps: Sequence[Step | Guard],
+    inputs: Sequence[Slot],
+    outputs: Sequence[Slot],
+    kinds: Sequence[Kind],
+    written: Container[Slot],
+) -> Kernel:
+    """Return machine code that computes some steps."""
+    lowering = Lowering(kinds, written)
+    for number, slot in enumerate(inputs):
+        lowering.input(slot, number)
+    guards: list[Array] = []
+    for step in steps:
+        if isinstance(step, Guard):
+            guards.append(differs(lowering, step))
+        else:
+            lowering.add(step)
+    arrays, places = places_of([kinds[slot] for slot in outputs])
+    results = [lowering.values[slot] for slot in outputs]
+    text, count = _text(lowering, [kinds[x] for x in inputs], results, guards, len(arrays), places)
+    found = machine()
+    level = 2 if count <= LONG else 0
+    address, kept = found.loaded(found.object_code(text, level))
+    return Kernel(builtin(address, kept), arrays, places)
+
+
+def differs(lowering: Lowering, guard: Guard) -> Array:
+    """Return whether data decide otherwise than a guard says."""
+    value = lowering.values[guard.slot]
+    dtype = np.dtype(bool) if isinstance(guard.held, bool) else value.dtype
+    held = lowering.tape.constant(guard.held, dtype)
+    return lowering.compute("not_equal", [value, held], dtype, np.dtype(bool))
+
+
+def _text(
+    lowering: Lowering,
+    inputs: list[Kind],
+    results: list[Array],
+    guards: list[Array],
+    arrays: int,
+    places: list[Place],
+) -> tuple[str, int]:
+    """Return the text of a module, and the number of its instructions."""
+    w = Writer()
+    body = Body(lowering.tape, w)
+    body.compute([x.elements.ravel() for x in [*results, *guards]])
+    for result, place in zip(results, places, strict=True):
+        body.store(result, f"%o{place.array}", place.index or 0)
+    diverged = "false"
+    for guard in guards:
+        diverged = w(f"or i1 {diverged}, {body.gather(guard.elements.ravel())}")
+    w.do(f"ret i1 {diverged}")
+    around = entry(machine().processor, [called(kind) for kind in inputs], arrays)
+    given = [f"ptr readonly %i{k}" for k in range(len(inputs))]
+    given += [f"ptr noalias %o{k}" for k in range(arrays)]
+    outside = {**w.outside, **around.outside}
+    text = "\n".join(
+        [
+            *outside.values(),
+            f"define internal i1 @body({', '.join(given)}) noinline {{",
+            *w.lines,
+            "}",
+            "define ptr @kernel(ptr %self, ptr %args, i64 %count) {",
+            *around.lines,
+            "}",
+        ]
+    )
+    return text, len(w.lines) + len(around.lines)
