@@ -133,7 +133,7 @@ class _Writer:
             if step.line != line and (source := _source(step.line)):
                 line = step.line
                 yield f"# {source}"
-            if step.writes and not any(slot not in self.expressions for slot in slots):
+            if all(slot in self.expressions for slot in slots):  # changed in place, or nothing
                 yield expression
                 continue
             yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
@@ -223,8 +223,7 @@ class _Writer:
         elif guard.held:
             expression = f"not {expression if precedence > COMPARISON else f'({expression})'}"
         yield f"if {expression}:"
-        where = _source(guard.line) or "a decision"
-        yield f"    raise ValueError({'traced for the other branch of: ' + where!r})"
+        yield f"    raise ValueError({divergence(guard)!r})"
 
     def _call(self, step: Step) -> tuple[str, int]:
         """Return the expression of a step, and its precedence."""
@@ -392,6 +391,11 @@ def _as_tuples(outputs: Any) -> Any:
 
 def _read(step: Step | Guard) -> Any:
     return step.slot if isinstance(step, Guard) else [step.args, step.kwargs]
+
+
+def divergence(guard: Guard) -> str:
+    """Return the message of the error that data decide otherwise than a guard says."""
+    return f"traced for the other branch of: {_source(guard.line) or 'a decision'}"
 
 
 def _is_native(step: Step | Guard) -> bool:

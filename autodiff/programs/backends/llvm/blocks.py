@@ -11,6 +11,7 @@ import numpy as np
 from autodiff.programs.backends.llvm.kernel import kernel
 from autodiff.programs.compiled import Diverged, Native, defined
 from autodiff.programs.results import paired
+from autodiff.programs.source import divergence
 from autodiff.programs.trace import NARROW, Guard, Kind, Slot, Step, mapped, slots_in
 
 
@@ -26,6 +27,8 @@ class Block(Native):
         The steps, in an order in which they can be computed.
     inputs, outputs : sequence of Slot
         Slots of the arguments and of the results.
+    numbers : set of Slot
+        Those of the results that may be Python's numbers.
     """
 
     def __init__(
@@ -35,10 +38,10 @@ class Block(Native):
         outputs: Sequence[Slot],
         kinds: Sequence[Kind],
         written: Container[Slot],
-        final: bool,
+        numbers: set[Slot],
     ) -> None:
         self.steps, self.inputs, self.outputs, self.kinds = steps, inputs, outputs, kinds
-        self._written, self._final = written, final
+        self._written, self._numbers = written, numbers
 
     def __call__(self, *args: Any) -> Any:
         return self.run(*args)
@@ -46,7 +49,9 @@ class Block(Native):
     @cached_property
     def run(self) -> Callable[..., Any]:
         """The function, compiled."""
-        made = kernel(self.steps, self.inputs, self.outputs, self.kinds, self._written)
+        made = kernel(
+            self.steps, self.inputs, self.outputs, self.kinds, self._written, self._numbers
+        )
         names = [f"a{k}" for k in range(len(self.inputs))]
         given = [
             self._exact(name, self.kinds[x]) for name, x in zip(names, self.inputs, strict=True)
@@ -60,8 +65,9 @@ class Block(Native):
         results = ", ".join(
             f"r{x.array}" if x.index is None else f"r{x.array}[{x.index}]" for x in made.places
         )
-        if self._final and len(made.arrays) == 1 and all(x.index is not None for x in made.places):
-            results = "*r0.tolist()"  # numbers that the caller makes Python's anyway
+        if len(made.arrays) == 1 and all(x.index is not None for x in made.places):
+            python = self._numbers.issuperset(self.outputs)
+            results = "*r0.tolist()" if python else "*r0"
         lines += [
             f"    if kernel({', '.join(given)}) is None:",
             f"        return ({results},)" if results else "        return ()",
@@ -87,7 +93,7 @@ class Block(Native):
             if isinstance(step, Guard):
                 kind = type(step.held)
                 if kind(values[step.slot]) != step.held:
-                    raise Diverged("traced for the other branch", step)
+                    raise Diverged(divergence(step), step)
                 continue
             arguments, named = self._given(step, values)
             found = step.function(*arguments, **named)
@@ -117,11 +123,14 @@ def _is_plain(x: Any) -> bool:
 def block(
     steps: Sequence[Step | Guard],
     needed: set[Slot],
-    outputs: set[Slot],
+    numbers: set[Slot],
     kinds: Sequence[Kind],
     written: Container[Slot],
 ) -> Block:
-    """Return steps as a block, of whose results the slots `needed` are read by others."""
+    """Return steps as a block, of whose results the slots `needed` are read by others.
+
+    Results in `numbers` may be Python's.
+    """
     made: dict[Slot, None] = {}
     read: dict[Slot, None] = {}
     for step in steps:
@@ -130,5 +139,4 @@ def block(
         if isinstance(step, Step):
             made.update(dict.fromkeys(slots_in(step.out)))
     results = [x for x in made if x in needed and x not in read]
-    final = all(kinds[x].weak and x in outputs for x in results)
-    return Block(steps, [*read], results, kinds, written, final)
+    return Block(steps, [*read], results, kinds, written, numbers)

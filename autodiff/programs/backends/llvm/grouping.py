@@ -167,7 +167,10 @@ def _dependences(
 
 
 def _with_blocks(program: Program, groups: list[tuple[bool, list[int]]]) -> Program:
-    outputs = {x for x in trees.leaves(program.outputs) if type(x) is Slot}
+    leaves = trees.leaves(program.outputs)
+    outputs = {x for x in leaves if type(x) is Slot}
+    forms = zip(leaves, program.forms, strict=True)
+    others = {x for x, form in forms if type(x) is Slot and form[:6] != "float("}
     readers: dict[Slot, set[int]] = {}
     for number, (_, group) in enumerate(groups):
         for k in group:
@@ -181,8 +184,8 @@ def _with_blocks(program: Program, groups: list[tuple[bool, list[int]]]) -> Prog
         if not is_native or sum(isinstance(x, Step) for x in inside) < FEWEST:
             steps += inside
             continue
-        needed = {x for x, numbers in readers.items() if numbers - {number}} | outputs
-        made = block(inside, needed, outputs, program.kinds, program.written)
+        read = {x for x, numbers in readers.items() if numbers - {number}}
+        made = block(inside, read | outputs, outputs - others - read, program.kinds, program.written)
         steps.append(Step(made, tuple(made.inputs), {}, tuple(made.outputs), Line("", 0)))
     changed = {program.written[x] for step in steps for x in getattr(step, "writes", ())}
     written = {x: memory for x, memory in program.written.items() if memory in changed}

@@ -31,16 +31,16 @@ class Kernel(NamedTuple):
     places: list[Place]
 
 
-def places_of(outputs: Sequence[Kind]) -> tuple[list[Any], list[Place]]:
+def places_of(outputs: Sequence[Kind], numbers: Sequence[bool]) -> tuple[list[Any], list[Place]]:
     """Return shapes and dtypes of arrays for results, and the place of each in them.
 
-    Scalars of one dtype share an array.
+    Scalars of one dtype share an array, as do arrays of shape () that may be Python's numbers.
     """
     arrays: list[Any] = []
     scalars: dict[np.dtype[Any], int] = {}
     places = []
-    for kind in outputs:
-        if kind.scalar:
+    for kind, number_too in zip(outputs, numbers, strict=True):
+        if kind.scalar or number_too:
             number = scalars.setdefault(kind.dtype, len(arrays))
             if number == len(arrays):
                 arrays.append(((0,), kind.dtype))
@@ -59,8 +59,9 @@ def kernel(
     outputs: Sequence[Slot],
     kinds: Sequence[Kind],
     written: Container[Slot],
+    numbers: Container[Slot],
 ) -> Kernel:
-    """Return machine code that computes some steps."""
+    """Return machine code that computes some steps; results in `numbers` may be Python's."""
     lowering = Lowering(kinds, written)
     for number, slot in enumerate(inputs):
         lowering.input(slot, number)
@@ -70,7 +71,7 @@ def kernel(
             guards.append(differs(lowering, step))
         else:
             lowering.add(step)
-    arrays, places = places_of([kinds[slot] for slot in outputs])
+    arrays, places = places_of([kinds[x] for x in outputs], [x in numbers for x in outputs])
     results = [lowering.values[slot] for slot in outputs]
     text, count = _text(lowering, [kinds[x] for x in inputs], results, guards, len(arrays), places)
     found = machine()
