@@ -9,8 +9,11 @@ import numpy as np
 
 from autodiff.programs.backends.llvm.elements import TYPES, Array, Operation, Tape
 from autodiff.programs.backends.llvm.elementwise import BUILDERS, cast, select
+from autodiff.programs.backends.llvm.grids import Buffer, Nest, leaves_of
+from autodiff.programs.backends.llvm.nests import Loops
 from autodiff.programs.backends.llvm.text import Writer, lanes, literal, vector, with_lane
 
+SOURCES = ("input", "memory", "constant")
 CHUNK = 64
 """Most lanes that are stored at once."""
 REGISTER = 8
@@ -24,16 +27,44 @@ class Body:
 
     def __init__(self, tape: Tape, writer: Writer) -> None:
         self.tape, self.w = tape, writer
+        self.pointers: dict[Buffer, str] = {}
         self.starts = np.array([*tape.starts, tape.total])
         self.names: dict[int, str] = {}
+        self.numbers = {id(x): k for k, x in enumerate(tape.operations)}
         self.gathered: dict[bytes, str] = {}
 
     def compute(self, wanted: list[Any]) -> None:
         """Write the operations that some elements depend on."""
         for number in self.tape.live(wanted):
             operation = self.tape.operations[number]
-            if operation.name not in ("input", "constant"):
+            if operation.name == "loops":
+                self._loops(operation.detail)
+            elif operation.name not in SOURCES:
                 self.names[number] = self._operation(operation)
+
+    def _loops(self, nest: Nest) -> None:
+        for statement in nest.statements:
+            for leaf in leaves_of(statement.expression):
+                if isinstance(leaf.source, Buffer) and leaf.source.spilled is not None:
+                    self._spill(leaf.source)
+        Loops(self.w, nest, self._pointer, lambda x: self.gather(np.array([x]))).write()
+
+    def _pointer(self, buffer: Buffer) -> str | None:
+        """Return the address of memory; None where a nest needs none."""
+        return self.pointers.get(buffer) if buffer.input is None else f"%i{buffer.input}"
+
+    def _spill(self, buffer: Buffer) -> None:
+        """Write a small array to memory, for loops to read."""
+        if buffer not in self.pointers:
+            self.pointers[buffer] = self.room(buffer.size, buffer.dtype)
+            self.store(Array(buffer.spilled, buffer.dtype), self.pointers[buffer])
+
+    def room(self, size: int, dtype: np.dtype[Any]) -> str:
+        """Return the address of memory on the stack."""
+        name = self.w.label("%stack")
+        lane = TYPES[dtype]
+        self.w.rooms.append(f"{name} = alloca [{size} x {'i8' if lane == 'i1' else lane}]")
+        return name
 
     def _operation(self, operation: Operation) -> str:
         name, count = operation.name, width(operation.count)
@@ -113,7 +144,7 @@ class Body:
         """Return a vector of elements of one source."""
         operation = self.tape.operations[source]
         lane, count = TYPES[operation.dtype], len(offsets)
-        if operation.name == "input":
+        if operation.name in ("input", "memory"):
             return self._loaded(operation, offsets)
         name = self.names[source]
         whole = width(operation.count)
@@ -139,11 +170,12 @@ class Body:
         return result
 
     def _elements(self, operation: Operation, offsets: Any) -> Any:
-        return offsets + self.starts[self.tape.operations.index(operation)]
+        return offsets + self.starts[self.numbers[id(operation)]]
 
     def _load(self, operation: Operation, first: int, count: int) -> str:
         lane, size = TYPES[operation.dtype], operation.dtype.itemsize
-        place = f"%i{operation.detail}"
+        memory = operation.name == "memory"
+        place = self._pointer(operation.detail) if memory else f"%i{operation.detail}"
         if first:
             place = self.w(f"getelementptr i8, ptr {place}, i64 {first * size}")
         stored = vector("i8" if lane == "i1" else lane, count)

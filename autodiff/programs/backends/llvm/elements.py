@@ -36,7 +36,8 @@ class Array(NamedTuple):
 class Operation(NamedTuple):
     """An elementwise operation on vectors, or a source of numbers.
 
-    `name` is "input" or "constant" for a source, whose `detail` says which one.
+    `name` is "input", "constant" or "memory" for a source, whose `detail` says which one, and
+    "loops" for a nest of loops.
     """
 
     name: str
@@ -79,6 +80,16 @@ class Tape:
         size = int(np.prod(shape))
         return Array(self._new("input", (), number, dtype, size).reshape(shape), dtype)
 
+    def memory(self, buffer: Any, size: int, dtype: np.dtype[Any]) -> int:
+        """Return the number of the first element of memory that loops write."""
+        if buffer not in self.known:
+            self.known[buffer] = self._new("memory", (), buffer, dtype, size)[:1]
+        return int(self.known[buffer][0])
+
+    def loops(self, nest: Any) -> None:
+        """Add a nest of loops."""
+        self._new("loops", (), nest, np.dtype(float), 0)
+
     def constant(self, value: Any, dtype: np.dtype[Any]) -> Array:
         """Return the elements of a constant number or array."""
         array = np.asarray(value)
@@ -113,7 +124,7 @@ class Tape:
         return np.arange(first, first + count)
 
     def live(self, wanted: list[np.ndarray[Any, Any]]) -> list[int]:
-        """Return the operations that results depend on, in order."""
+        """Return the operations that results and loops depend on, in order."""
         starts = np.array(self.starts)
 
         def sources(elements: np.ndarray[Any, Any]) -> list[int]:
@@ -121,7 +132,9 @@ class Tape:
             return [int(x) for x in np.unique(found)]
 
         marked: set[int] = set()
-        pending = [x for elements in wanted for x in sources(elements)]
+        nests = [k for k, x in enumerate(self.operations) if x.name == "loops"]
+        wanted = [*wanted, *(x for k in nests for x in self.operations[k].detail.elements)]
+        pending = [*nests, *(x for elements in wanted for x in sources(elements))]
         while pending:
             number = pending.pop()
             if number not in marked:

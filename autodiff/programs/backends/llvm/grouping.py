@@ -73,7 +73,7 @@ def _native_steps(program: Program) -> list[bool]:
 
 
 def _is_native(step: Step, program: Program) -> bool:
-    lowering = Lowering(program.kinds, program.written)
+    lowering = Lowering(program.kinds, program.written, {})
     try:
         for number, slot in enumerate(dict.fromkeys(slots_in([step.args, step.kwargs]))):
             lowering.input(slot, number)

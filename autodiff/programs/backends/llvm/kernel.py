@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ import numpy as np
 from autodiff.programs.backends.llvm.body import Body
 from autodiff.programs.backends.llvm.calling import builtin, called, entry
 from autodiff.programs.backends.llvm.elements import Array
+from autodiff.programs.backends.llvm.grids import Buffer, Grid
 from autodiff.programs.backends.llvm.lowering import Lowering
 from autodiff.programs.backends.llvm.machine import LONG, machine
 from autodiff.programs.backends.llvm.text import Writer
-from autodiff.programs.trace import Guard, Kind, Slot, Step
+from autodiff.programs.trace import Guard, Kind, Slot, Step, slots_in
 
 
 class Place(NamedTuple):
@@ -62,7 +64,7 @@ def kernel(
     numbers: Container[Slot],
 ) -> Kernel:
     """Return machine code that computes some steps; results in `numbers` may be Python's."""
-    lowering = Lowering(kinds, written)
+    lowering = Lowering(kinds, written, uses(steps, outputs))
     for number, slot in enumerate(inputs):
         lowering.input(slot, number)
     guards: list[Array] = []
@@ -71,18 +73,41 @@ def kernel(
             guards.append(differs(lowering, step))
         else:
             lowering.add(step)
-    arrays, places = places_of([kinds[x] for x in outputs], [x in numbers for x in outputs])
     results = [lowering.values[slot] for slot in outputs]
-    text, count = _text(lowering, [kinds[x] for x in inputs], results, guards, len(arrays), places)
+    arrays, places = places_of([kinds[x] for x in outputs], [x in numbers for x in outputs])
+    memory = {
+        lowering.large.result(x): f"%o{place.array}"
+        for x, place in zip(results, places, strict=True)
+        if isinstance(x, Grid)
+    }
+    for buffer in lowering.large.scratch():
+        memory[buffer] = f"%o{len(arrays)}"
+        arrays.append(((buffer.size,), buffer.dtype))
+    small = [
+        (x, place) for x, place in zip(results, places, strict=True) if isinstance(x, Array)
+    ]
+    text, count = _text(
+        lowering, [kinds[x] for x in inputs], small, guards, len(arrays), memory
+    )
     found = machine()
     level = 2 if count <= LONG else 0
     address, kept = found.loaded(found.object_code(text, level))
     return Kernel(builtin(address, kept), arrays, places)
 
 
+def uses(steps: Sequence[Step | Guard], outputs: Sequence[Slot]) -> Counter[Slot]:
+    """Return how often each value is read."""
+    return Counter(
+        [
+            *outputs,
+            *slots_in([x.slot if isinstance(x, Guard) else (x.args, x.kwargs) for x in steps]),
+        ]
+    )
+
+
 def differs(lowering: Lowering, guard: Guard) -> Array:
     """Return whether data decide otherwise than a guard says."""
-    value = lowering.values[guard.slot]
+    value = lowering.small(guard.slot)
     dtype = np.dtype(bool) if isinstance(guard.held, bool) else value.dtype
     held = lowering.tape.constant(guard.held, dtype)
     return lowering.compute("not_equal", [value, held], dtype, np.dtype(bool))
@@ -91,16 +116,19 @@ def differs(lowering: Lowering, guard: Guard) -> Array:
 def _text(
     lowering: Lowering,
     inputs: list[Kind],
-    results: list[Array],
+    results: list[tuple[Array, Place]],
     guards: list[Array],
     arrays: int,
-    places: list[Place],
+    memory: dict[Buffer, str],
 ) -> tuple[str, int]:
     """Return the text of a module, and the number of its instructions."""
     w = Writer()
     body = Body(lowering.tape, w)
-    body.compute([x.elements.ravel() for x in [*results, *guards]])
-    for result, place in zip(results, places, strict=True):
+    body.pointers |= memory
+    for buffer in lowering.large.rooms():
+        body.pointers[buffer] = body.room(buffer.size, buffer.dtype)
+    body.compute([x.elements.ravel() for x in [*(x for x, _ in results), *guards]])
+    for result, place in results:
         body.store(result, f"%o{place.array}", place.index or 0)
     diverged = "false"
     for guard in guards:
@@ -114,6 +142,8 @@ def _text(
         [
             *outside.values(),
             f"define internal i1 @body({', '.join(given)}) noinline {{",
+            "entry:",
+            *w.rooms,
             *w.lines,
             "}",
             "define ptr @kernel(ptr %self, ptr %args, i64 %count) {",

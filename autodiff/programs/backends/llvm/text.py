@@ -18,6 +18,9 @@ class Writer:
         self.lines: list[str] = []
         self.outside: dict[str, str] = {}
         self.count = 0
+        self.block = "entry"
+        self.rooms: list[str] = []
+        """Memory on the stack."""
         self.used = 1
         """Lanes of the vectors of now that are needed; the others equal the first."""
 
@@ -34,6 +37,13 @@ class Writer:
         """Return a new name for a basic block."""
         self.count += 1
         return f"{wanted}{self.count}"
+
+    def begin(self, block: str, fall: bool = True) -> None:
+        """Begin a basic block, which the last one runs into if it does not say otherwise."""
+        if fall:
+            self.do(f"br label %{block}")
+        self.do(f"{block}:")
+        self.block = block
 
     def intrinsic(self, name: str, kind: str, *operands: str) -> str:
         """Call an intrinsic function of LLVM that takes and returns one type."""
