@@ -1,0 +1,1 @@
+"""Native code for what LLVM can compute, and NumPy for the rest."""
