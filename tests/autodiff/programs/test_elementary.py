@@ -142,6 +142,13 @@ def test_subnormal_results_are_rounded_once(name):
     assert max(distance) <= 0.51 * np.finfo(float).smallest_subnormal
 
 
+def test_powers_of_the_base_are_exact():
+    powers = 2.0 ** np.arange(-1074, 1024)
+    np.testing.assert_array_equal(compiled("log2")(powers), np.arange(-1074, 1024))
+    np.testing.assert_array_equal(compiled("exp2")(np.arange(-1074, 1024)), powers)
+    np.testing.assert_array_equal(compiled("log10")(10.0 ** np.arange(23)), np.arange(23))
+
+
 @every
 @settings(max_examples=100)
 @given(x=st.floats(allow_nan=False, allow_infinity=False))
