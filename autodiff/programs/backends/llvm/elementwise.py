@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from autodiff.programs.backends.llvm.elementary import FUNCTIONS
 from autodiff.programs.backends.llvm.text import Writer, lanes, spread, with_lane
 
 Build = Callable[..., str]
@@ -22,6 +23,10 @@ def _intrinsic(name: str) -> Build:
 
 def _external(name: str) -> Build:
     return lambda w, t, *operands: w.external(name, t, *operands)
+
+
+def _function(name: str) -> Build:
+    return lambda w, t, x: w.function(name, t, FUNCTIONS[name], x)
 
 
 def select(w: Writer, t: str, condition: str, a: str, b: str) -> str:
@@ -99,13 +104,12 @@ FLOATS: dict[str, Build] = {
     **{
         name: _external(function)
         for name, function in {
-            "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2",
-            "log10": "log10", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan",
-            "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "arcsin": "asin", "arccos": "acos",
-            "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
-            "arctanh": "atanh", "cbrt": "cbrt", "hypot": "hypot", "power": "pow",
+            "arcsin": "asin", "arccos": "acos", "arctan2": "atan2", "arcsinh": "asinh",
+            "arccosh": "acosh", "arctanh": "atanh", "cbrt": "cbrt", "hypot": "hypot",
+            "power": "pow",
         }.items()
     },
+    **{name: _function(name) for name in FUNCTIONS},
 }  # fmt: skip
 """Builders for floating point, by the names of NumPy's functions."""
 

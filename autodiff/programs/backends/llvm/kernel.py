@@ -90,7 +90,7 @@ def kernel(
         lowering, [kinds[x] for x in inputs], small, guards, len(arrays), memory
     )
     found = machine()
-    level = 2 if count <= LONG else 0
+    level = 2 if lowering.large.nests or count <= LONG else 0
     address, kept = found.loaded(found.object_code(text, level))
     return Kernel(builtin(address, kept), arrays, places)
 

@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 from autodiff.programs.backends.llvm.calling import WARNINGS
 
 LONG = 3000
-"""A kernel of more instructions is compiled without passes."""
+"""A kernel of more instructions and without loops is compiled without passes."""
 
 lock = Lock()
 

@@ -91,7 +91,9 @@ class Loops:
             elif s.reduction:
                 lane = TYPES[s.dtype]
                 self.accumulators[id(s)] = (self._room(lane), self._room(lane))
+        self.w.in_loops = True
         self._level(0, [])
+        self.w.in_loops = False
 
     def _room(self, lane: str) -> str:
         self.w.count += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ class Writer:
         self.block = "entry"
         self.rooms: list[str] = []
         """Memory on the stack."""
+        self.in_loops = False
         self.used = 1
         """Lanes of the vectors of now that are needed; the others equal the first."""
 
@@ -64,6 +66,23 @@ class Writer:
         if whole not in self.outside:
             self.outside[whole] = _by_lanes(whole, suffixed, kind, self.used, len(operands))
         return self(f"call {kind} @{whole}({', '.join(f'{kind} {x}' for x in operands)})")
+
+
+    def function(self, name: str, kind: str, build: Callable[..., str], operand: str) -> str:
+        """Call a function that is defined by the instructions of a builder."""
+        # the vectorizer needs them inside of a loop; elsewhere one copy is faster to compile
+        whole = f"{name}.{mangled(kind)}{'.inline' if self.in_loops else ''}"
+        if whole not in self.outside:
+            inside = Writer()
+            result = build(inside, kind, "%x")
+            lines = "\n".join(f"  {line}" for line in inside.lines)
+            kept = "alwaysinline" if self.in_loops else "noinline"
+            self.outside.update(inside.outside)
+            self.outside[whole] = (
+                f"define internal {kind} @{whole}({kind} %x) {kept} {{\n{lines}\n"
+                f"  ret {kind} {result}\n}}"
+            )
+        return self(f"call {kind} @{whole}({kind} {operand})")
 
 
 def _by_lanes(whole: str, name: str, kind: str, used: int, operands: int) -> str:
