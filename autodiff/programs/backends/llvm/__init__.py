@@ -2,8 +2,9 @@
 
 `grouping.py` groups the steps of a program in blocks. A block (`blocks.py`) is one function of
 machine code, with NumPy's own calls to fall back on. `lowering.py` writes steps as operations on
-element numbers (`elements.py`), `body.py` writes these as LLVM's instructions (`elementwise.py`,
-`text.py`), `calling.py` makes a built-in function of them, and `machine.py` compiles it.
+element numbers (`elements.py`), or for large arrays as loops (`grids.py`, `large.py`, `nests.py`).
+These become LLVM's instructions (`body.py`,
+`elementwise.py`, `elementary.py`, `text.py`), `calling.py` makes a built-in function of them, and `machine.py` compiles it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def compiled(program: Program) -> Compiled:
     """Return the function of a program's blocks and of NumPy's calls between them."""
     _checked()
-    return numpy.compiled(grouped(program))
+    return numpy.over_arrays(grouped(program))
 
 
 @cache

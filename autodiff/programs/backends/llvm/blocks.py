@@ -68,10 +68,17 @@ class Block(Native):
         if len(made.arrays) == 1 and all(x.index is not None for x in made.places):
             python = self._numbers.issuperset(self.outputs)
             results = "*r0.tolist()" if python else "*r0"
+        if made.scratch:  # kept between calls, for one call at a time
+            space["scratch"] = _Scratch(made.scratch)
+            lines.append("    memory = scratch.taken()")
+            given.append("*memory")
+        lines.append(f"    failed = kernel({', '.join(given)})")
+        if made.scratch:
+            lines.append("    scratch.idle.append(memory)")
         lines += [
-            f"    if kernel({', '.join(given)}) is None:",
-            f"        return ({results},)" if results else "        return ()",
-            f"    return instead({', '.join(names)})",
+            "    if failed:",
+            f"        return instead({', '.join(names)})",
+            f"    return ({results},)" if results else "    return ()",
         ]
         return defined("native", "\n".join(lines), "native block", space)
 
@@ -114,6 +121,20 @@ class Block(Native):
             return values[x].item() if number else values[x]
 
         return mapped(value, step.args), mapped(value, step.kwargs)
+
+
+class _Scratch:
+    """Memory that kernels use while they run."""
+
+    def __init__(self, sizes: Sequence[tuple[int, np.dtype[Any]]]) -> None:
+        self.sizes = sizes
+        self.idle: list[list[Any]] = []
+
+    def taken(self) -> list[Any]:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return [np.empty(size, dtype) for size, dtype in self.sizes]
 
 
 def _is_plain(x: Any) -> bool:

@@ -26,10 +26,14 @@ class Place(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """Machine code: its function, the arrays to be given for results, and where each result is."""
+    """Machine code: its function, the arrays to be given for results, and where each result is.
+
+    After those for results it takes others, `scratch`.
+    """
 
     run: Callable[..., bool | None]
     arrays: list[tuple[tuple[int, ...], np.dtype[Any]]]
+    scratch: list[tuple[int, np.dtype[Any]]]
     places: list[Place]
 
 
@@ -80,19 +84,19 @@ def kernel(
         for x, place in zip(results, places, strict=True)
         if isinstance(x, Grid)
     }
-    for buffer in lowering.large.scratch():
-        memory[buffer] = f"%o{len(arrays)}"
-        arrays.append(((buffer.size,), buffer.dtype))
+    scratch = lowering.large.scratch()
+    memory |= {x: f"%o{k}" for k, x in enumerate(scratch, len(arrays))}
     small = [
         (x, place) for x, place in zip(results, places, strict=True) if isinstance(x, Array)
     ]
     text, count = _text(
-        lowering, [kinds[x] for x in inputs], small, guards, len(arrays), memory
+        lowering, [kinds[x] for x in inputs], small, guards, len(arrays) + len(scratch), memory
     )
     found = machine()
     level = 2 if lowering.large.nests or count <= LONG else 0
     address, kept = found.loaded(found.object_code(text, level))
-    return Kernel(builtin(address, kept), arrays, places)
+    sizes = [(x.size, x.dtype) for x in scratch]
+    return Kernel(builtin(address, kept), arrays, sizes, places)
 
 
 def uses(steps: Sequence[Step | Guard], outputs: Sequence[Slot]) -> Counter[Slot]:
