@@ -47,7 +47,10 @@ class Compiled(NamedTuple):
 class Native:
     """A function that a back end made of several steps; `run` takes Python's numbers, too."""
 
-    run: Callable[..., Any]
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function to call."""
+        raise NotImplementedError
 
 
 def defined(name: str, text: str, title: str, space: dict[str, Any]) -> Callable[..., Any]:

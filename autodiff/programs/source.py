@@ -18,8 +18,8 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
-from autodiff.programs.passes.rewriting import with_pending
 from autodiff.programs.compiled import Native
+from autodiff.programs.passes.rewriting import with_pending
 from autodiff.programs.results import LOST, Known, form
 from autodiff.programs.trace import NARROW, Guard, Line, Method, Slot, Step, slots_in
 

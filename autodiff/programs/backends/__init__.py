@@ -14,7 +14,7 @@ from autodiff.programs.compiled import Compiled
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
 
-EXTRAS: dict[str, tuple[str, ...]] = {"numpy": (), "llvm": ("llvmlite",)}
+EXTRAS: dict[str, tuple[str, ...]] = {"numpy": (), "llvm": ("llvmlite", "platformdirs")}
 """The back ends, with the packages that each needs."""
 
 

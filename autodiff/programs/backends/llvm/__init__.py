@@ -1,10 +1,12 @@
 """Native code for what LLVM can compute, and NumPy for the rest.
 
 `grouping.py` groups the steps of a program in blocks. A block (`blocks.py`) is one function of
-machine code, with NumPy's own calls to fall back on. `lowering.py` writes steps as operations on
-element numbers (`elements.py`), or for large arrays as loops (`grids.py`, `large.py`, `nests.py`).
-These become LLVM's instructions (`body.py`,
-`elementwise.py`, `elementary.py`, `text.py`), `calling.py` makes a built-in function of them, and `machine.py` compiles it.
+machine code, with NumPy's own calls to fall back on. `lowering.py` (with `values.py`,
+`pointwise.py`, `moves.py`, `reductions.py`) writes steps as operations on element numbers
+(`elements.py`), or on large arrays in loops (`grids.py`, `large.py`, `nests.py`). `kernel.py` and
+`body.py` write these as LLVM's instructions (`elementwise.py`, `elementary.py`, `text.py`),
+`machine.py` compiles them, `disk.py` keeps the machine code, and `calling.py` makes a built-in
+function of it.
 """
 
 from __future__ import annotations

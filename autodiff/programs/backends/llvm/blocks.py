@@ -63,16 +63,20 @@ class Block(Native):
             space[f"d{k}"] = dtype
             lines.append(f"    r{k} = np.empty({shape}, d{k})")
         results = ", ".join(
-            f"r{x.array}" if x.index is None else f"r{x.array}[{x.index}]" for x in made.places
+            f"r{x.array}" if x.element is None else f"r{x.array}[{x.element}]" for x in made.places
         )
-        if len(made.arrays) == 1 and all(x.index is not None for x in made.places):
+        if len(made.arrays) == 1 and all(x.element is not None for x in made.places):
             python = self._numbers.issuperset(self.outputs)
             results = "*r0.tolist()" if python else "*r0"
         if made.scratch:  # kept between calls, for one call at a time
             space["scratch"] = _Scratch(made.scratch)
             lines.append("    memory = scratch.taken()")
             given.append("*memory")
-        lines.append(f"    failed = kernel({', '.join(given)})")
+        call = f"failed = kernel({', '.join(given)})"
+        if any(self.kinds[x].weak and self.kinds[x].dtype == int for x in self.inputs):
+            lines += ["    try:", f"        {call}", "    except OverflowError:"]
+            call = "    failed = True"
+        lines.append(f"    {call}")
         if made.scratch:
             lines.append("    scratch.idle.append(memory)")
         lines += [
@@ -85,21 +89,23 @@ class Block(Native):
     @staticmethod
     def _exact(name: str, kind: Kind) -> str:
         """Return the source of an argument: Python's whole numbers and bools become NumPy's."""
-        return f"np.{kind.dtype.type.__name__}({name})" if kind.weak and kind.dtype != float else name
+        return (
+            f"np.{kind.dtype.type.__name__}({name})" if kind.weak and kind.dtype != float else name
+        )
 
     def instead(self, *args: Any) -> tuple[Any, ...]:
         """Compute by NumPy, or by the kernel on copies of arrays that are not contiguous."""
         if any(type(x) is np.ndarray and not _is_plain(x) for x in args):
-            copies = [np.require(x, None, "CA") if type(x) is np.ndarray else x for x in args]
-            return self.run(*copies)
+            copies = [np.require(x, None, ["C", "A"]) if type(x) is np.ndarray else x for x in args]
+            found: tuple[Any, ...] = self.run(*copies)
+            return found
         values = dict(zip(self.inputs, args, strict=True))
-        for x, kind in zip(self.inputs, map(self.kinds.__getitem__, self.inputs), strict=True):
-            if kind.weak and kind.dtype == float:
+        for x in self.inputs:
+            if self.kinds[x].weak and self.kinds[x].dtype == float:
                 values[x] = np.float64(values[x])
         for step in self.steps:
             if isinstance(step, Guard):
-                kind = type(step.held)
-                if kind(values[step.slot]) != step.held:
+                if type(step.held)(values[step.slot]) != step.held:
                     raise Diverged(divergence(step), step)
                 continue
             arguments, named = self._given(step, values)

@@ -67,8 +67,8 @@ class Body:
         return name
 
     def _operation(self, operation: Operation) -> str:
-        name, count = operation.name, width(operation.count)
-        self.w.used = operation.count
+        name, count = operation.name, width(operation.size)
+        self.w.used = operation.size
         operands = [self.gather(_padded(x, count)) for x in operation.operands]
         if name == "cast":
             kind = vector(operation.detail, count)
@@ -147,8 +147,8 @@ class Body:
         if operation.name in ("input", "memory"):
             return self._loaded(operation, offsets)
         name = self.names[source]
-        whole = width(operation.count)
-        if np.array_equal(offsets, _padded(np.arange(operation.count), whole)):
+        whole = width(operation.size)
+        if np.array_equal(offsets, _padded(np.arange(operation.size), whole)):
             return name
         if count == 1:
             return self.w(f"extractelement {vector(lane, whole)} {name}, i64 {offsets[0]}")
@@ -182,8 +182,11 @@ class Body:
         loaded = self.w(f"load {stored}, ptr {place}, align {size}")
         if lane != "i1":
             return loaded
-        return self.w(f"icmp ne {stored} {loaded}, zeroinitializer" if count > 1 else
-                      f"icmp ne i8 {loaded}, 0")
+        return self.w(
+            f"icmp ne {stored} {loaded}, zeroinitializer"
+            if count > 1
+            else f"icmp ne i8 {loaded}, 0"
+        )
 
     def store(self, array: Array, pointer: str, first: int = 0) -> None:
         """Write an array to memory, from its element `first` on."""

@@ -185,8 +185,7 @@ def check() -> None:
     right &= odd.flags.aligned == (_int(odd, FLAGS) & 0x100 != 0)
     for x in numbers:
         dtype = np.result_type(x)
-        memory = (ctypes.c_char * dtype.itemsize).from_address(id(x) + HEAD)
-        right &= np.frombuffer(memory, dtype)[0] == x
+        right &= np.frombuffer(ctypes.string_at(id(x) + HEAD, dtype.itemsize), dtype)[0] == x
     if not right:
         raise ImportError(
             f"backend='llvm' does not know how NumPy {np.__version__} lays out arrays: use "

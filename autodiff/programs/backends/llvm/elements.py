@@ -44,7 +44,7 @@ class Operation(NamedTuple):
     operands: tuple[np.ndarray[Any, Any], ...]
     detail: Any
     dtype: np.dtype[Any]
-    count: int
+    size: int
 
 
 class Tape:
@@ -63,7 +63,7 @@ class Tape:
     def apply(
         self, name: str, operands: tuple[Array, ...], dtype: np.dtype[Any], detail: Any = None
     ) -> Array:
-        """Return the result of an elementwise operation, with broadcasting; compute equal ones once."""
+        """Return the result of an elementwise operation; equal ones are computed once."""
         arrays = np.broadcast_arrays(*[x.elements for x in operands])
         shape = arrays[0].shape
         flat = tuple(x.flatten() for x in arrays)  # copies, since arrays are written in place

@@ -1,4 +1,4 @@
-"""Elementwise operations: instructions for each of NumPy's functions, on numbers and vectors alike."""
+"""Instructions for NumPy's elementwise functions, on numbers and vectors alike."""
 
 from __future__ import annotations
 
@@ -71,6 +71,12 @@ def _finiteness(comparison: str) -> Build:
     )
 
 
+C_FUNCTIONS = {
+    "arcsin": "asin", "arccos": "acos", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh", "cbrt": "cbrt", "hypot": "hypot", "power": "pow",
+}  # fmt: skip
+"""Functions that the C library computes, with their names there."""
+
 FLOATS: dict[str, Build] = {
     "add": _binary("fadd"),
     "subtract": _binary("fsub"),
@@ -101,14 +107,7 @@ FLOATS: dict[str, Build] = {
             "trunc": "trunc", "rint": "rint", "copysign": "copysign",
         }.items()
     },
-    **{
-        name: _external(function)
-        for name, function in {
-            "arcsin": "asin", "arccos": "acos", "arctan2": "atan2", "arcsinh": "asinh",
-            "arccosh": "acosh", "arctanh": "atanh", "cbrt": "cbrt", "hypot": "hypot",
-            "power": "pow",
-        }.items()
-    },
+    **{name: _external(function) for name, function in C_FUNCTIONS.items()},
     **{name: _function(name) for name in FUNCTIONS},
 }  # fmt: skip
 """Builders for floating point, by the names of NumPy's functions."""

@@ -39,9 +39,7 @@ def grouped(program: Program) -> Program:
         groups = _scheduled(program, native, families)
         place = {k: number for number, (_, group) in enumerate(groups) for k in group}
         split = [
-            x.core
-            for x in families
-            if native[x.core[0]] and len({place[k] for k in x.core}) > 1
+            x.core for x in families if native[x.core[0]] and len({place[k] for k in x.core}) > 1
         ]
         if not split:
             break
@@ -60,16 +58,23 @@ def _native_steps(program: Program) -> list[bool]:
             decided = isinstance(step.held, bool | int) and kind.shape == ()
             found.append(decided and kind.dtype in TYPES)
             continue
-        slots = slots_in([step.args, step.kwargs, step.out])
-        local = {x: Slot(k) for k, x in enumerate(slots)}
-        call = mapped(lambda x, local=local: local.get(x, x) if type(x) is Slot else x,
-                      (step.args, step.kwargs))  # fmt: skip
-        about = [(program.kinds[x], x in program.written) for x in slots]
-        key = step.function, call_key(call), *about
+        key = _signature(step, program)
         if key not in known:
             known[key] = _is_native(step, program)
         found.append(known[key])
     return found
+
+
+def _signature(step: Step, program: Program) -> Any:
+    """Return all that decides whether native code computes a step."""
+    slots = slots_in([step.args, step.kwargs, step.out])
+    numbers = {x: Slot(k) for k, x in enumerate(slots)}
+
+    def numbered(x: Any) -> Any:
+        return numbers[x] if type(x) is Slot else x
+
+    call = call_key(mapped(numbered, (step.args, step.kwargs)))
+    return step.function, call, *[(program.kinds[x], x in program.written) for x in slots]
 
 
 def _is_native(step: Step, program: Program) -> bool:
@@ -185,7 +190,9 @@ def _with_blocks(program: Program, groups: list[tuple[bool, list[int]]]) -> Prog
             steps += inside
             continue
         read = {x for x, numbers in readers.items() if numbers - {number}}
-        made = block(inside, read | outputs, outputs - others - read, program.kinds, program.written)
+        made = block(
+            inside, read | outputs, outputs - others - read, program.kinds, program.written
+        )
         steps.append(Step(made, tuple(made.inputs), {}, tuple(made.outputs), Line("", 0)))
     changed = {program.written[x] for step in steps for x in getattr(step, "writes", ())}
     written = {x: memory for x, memory in program.written.items() if memory in changed}

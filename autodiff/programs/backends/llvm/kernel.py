@@ -22,7 +22,7 @@ class Place(NamedTuple):
     """Where a kernel writes a result: an array of its own, or an element of one for scalars."""
 
     array: int
-    index: int | None
+    element: int | None
 
 
 class Kernel(NamedTuple):
@@ -86,9 +86,7 @@ def kernel(
     }
     scratch = lowering.large.scratch()
     memory |= {x: f"%o{k}" for k, x in enumerate(scratch, len(arrays))}
-    small = [
-        (x, place) for x, place in zip(results, places, strict=True) if isinstance(x, Array)
-    ]
+    small = [(x, place) for x, place in zip(results, places, strict=True) if isinstance(x, Array)]
     text, count = _text(
         lowering, [kinds[x] for x in inputs], small, guards, len(arrays) + len(scratch), memory
     )
@@ -114,7 +112,9 @@ def differs(lowering: Lowering, guard: Guard) -> Array:
     value = lowering.small(guard.slot)
     dtype = np.dtype(bool) if isinstance(guard.held, bool) else value.dtype
     held = lowering.tape.constant(guard.held, dtype)
-    return lowering.compute("not_equal", [value, held], dtype, np.dtype(bool))
+    found = lowering.compute("not_equal", [value, held], dtype, np.dtype(bool))
+    assert isinstance(found, Array)
+    return found
 
 
 def _text(
@@ -133,7 +133,7 @@ def _text(
         body.pointers[buffer] = body.room(buffer.size, buffer.dtype)
     body.compute([x.elements.ravel() for x in [*(x for x, _ in results), *guards]])
     for result, place in results:
-        body.store(result, f"%o{place.array}", place.index or 0)
+        body.store(result, f"%o{place.array}", place.element or 0)
     diverged = "false"
     for guard in guards:
         diverged = w(f"or i1 {diverged}, {body.gather(guard.elements.ravel())}")

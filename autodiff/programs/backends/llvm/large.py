@@ -103,9 +103,8 @@ class Large:
         shape = tuple(grid.shape[k] for k in kept)
         whole = self._whole(Buffer(prod(shape), dtype), shape)
         own = contiguous(shape)
-        strides = tuple(
-            own[kept.index(k)] if k in kept else 0 for k in range(len(grid.shape))
-        )
+        strides = tuple(own[kept.index(k)] if k in kept else 0 for k in range(len(grid.shape)))
+        assert isinstance(whole.expression, Leaf)
         target = whole.expression._replace(strides=strides)
         self._state(grid.shape, target, grid.expression, name, axes, dtype)
         return self.small(whole)

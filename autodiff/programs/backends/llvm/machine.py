@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha256
 from threading import Lock
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
+from autodiff.core.about import VERSION
+from autodiff.programs.backends.llvm import disk
 from autodiff.programs.backends.llvm.calling import WARNINGS
 
 LONG = 3000
@@ -43,7 +47,16 @@ class Machine:
         return llvm.address_of_symbol(function) is not None
 
     def object_code(self, text: str, level: int) -> bytes:
-        """Return the object code of a module."""
+        """Return the object code of a module, compiled now or earlier."""
+        known = (text, level, self.triple, self.name, self.features, llvmlite.__version__)
+        key = sha256(repr((*known, llvm.llvm_version_info, VERSION)).encode()).hexdigest()
+        code = disk.load(key)
+        if code is None:
+            code = self._compiled(text, level)
+            disk.store(key, code)
+        return code
+
+    def _compiled(self, text: str, level: int) -> bytes:
         with lock:
             module = llvm.parse_assembly(text)
             module.verify()

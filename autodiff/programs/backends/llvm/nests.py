@@ -30,15 +30,15 @@ STARTS: dict[str, Any] = {
 
 
 def coalesced(nest: Nest) -> tuple[tuple[int, ...], list[list[int]]]:
-    """Return the fewest axes that loops can run over, each with the nest's axes that it stands for."""
+    """Return the lengths of the fewest loops, each with the axes that it runs over."""
     kept = [k for k, n in enumerate(nest.shape) if n > 1] or [0]
     groups: list[list[int]] = [[kept[0]]]
     leaves = [x for s in nest.statements for x in (s.target, *leaves_of(s.expression))]
     for axis in kept[1:]:
         last = groups[-1][-1]
-        joined = all(
-            x.strides[last] == x.strides[axis] * nest.shape[axis] for x in leaves
-        ) and all((last in s.axes) == (axis in s.axes) for s in nest.statements)
+        joined = all(x.strides[last] == x.strides[axis] * nest.shape[axis] for x in leaves) and all(
+            (last in s.axes) == (axis in s.axes) for s in nest.statements
+        )
         if joined:
             groups[-1].append(axis)
         else:

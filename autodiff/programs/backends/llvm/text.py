@@ -67,7 +67,6 @@ class Writer:
             self.outside[whole] = _by_lanes(whole, suffixed, kind, self.used, len(operands))
         return self(f"call {kind} @{whole}({', '.join(f'{kind} {x}' for x in operands)})")
 
-
     def function(self, name: str, kind: str, build: Callable[..., str], operand: str) -> str:
         """Call a function that is defined by the instructions of a builder."""
         # the vectorizer needs them inside of a loop; elsewhere one copy is faster to compile
@@ -92,8 +91,7 @@ def _by_lanes(whole: str, name: str, kind: str, used: int, operands: int) -> str
     lines = []
     last = "poison"
     for i in range(used):
-        for k in range(operands):
-            lines.append(f"%x{i}.{k} = extractelement {kind} %a{k}, i64 {i}")
+        lines += [f"%x{i}.{k} = extractelement {kind} %a{k}, i64 {i}" for k in range(operands)]
         passed = ", ".join(f"{lane} %x{i}.{k}" for k in range(operands))
         lines.append(f"%y{i} = call {lane} @{name}({passed})")
         lines.append(f"%z{i} = insertelement {kind} {last}, {lane} %y{i}, i64 {i}")
