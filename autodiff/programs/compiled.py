@@ -44,6 +44,15 @@ class Compiled(NamedTuple):
         return self.guards[trace.tb_lineno]
 
 
+class Native:
+    """A function that a back end made of several steps; `run` takes Python's numbers, too."""
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function to call."""
+        raise NotImplementedError
+
+
 def defined(name: str, text: str, title: str, space: dict[str, Any]) -> Callable[..., Any]:
     """Return the function that a text defines."""
     exec(compile(text, f"<{title}>", "exec"), space)

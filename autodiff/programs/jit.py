@@ -210,8 +210,9 @@ def jit(
         Names of arguments whose numbers are constants of a program: each value is traced anew.
     limit : int
         The function runs uncompiled, with a warning, once it would need more programs than this.
-    backend : {"numpy"}
-        What computes the programs.
+    backend : {"numpy", "llvm"}
+        What computes the programs. `"llvm"` makes machine code of as many calls as it can, which
+        pays where arrays are small, and for long chains of elementwise calls.
 
     Returns
     -------

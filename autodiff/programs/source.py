@@ -18,6 +18,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
+from autodiff.programs.compiled import Native
 from autodiff.programs.passes.rewriting import with_pending
 from autodiff.programs.results import LOST, Known, form
 from autodiff.programs.trace import NARROW, Guard, Line, Method, Slot, Step, slots_in
@@ -102,6 +103,7 @@ class _Writer:
         self.helpers: list[str] = []
         self.expressions: dict[Slot, tuple[str, int]] = {}
         self.uses = Counter(slots_in([*map(_read, program.steps), trees.leaves(program.outputs)]))
+        self.by_numpy = {*slots_in([_read(step) for step in program.steps if not _is_native(step)])}
         self.name = program.name if program.name.isidentifier() else "program"
         self.taken = {*keyword.kwlist, *USED, self.name, *program.signature.parameters}
 
@@ -131,7 +133,7 @@ class _Writer:
             if step.line != line and (source := _source(step.line)):
                 line = step.line
                 yield f"# {source}"
-            if step.writes and not any(slot not in self.expressions for slot in slots):
+            if all(slot in self.expressions for slot in slots):  # changed in place, or nothing
                 yield expression
                 continue
             yield f"{self._target(step.out)} = {expression}{self._kinds(slots)}"
@@ -164,7 +166,8 @@ class _Writer:
                 self.expressions[x.slot] = name, ATOM
                 self.given.append(name)
                 # Python's whole numbers have no bounds; its other numbers do not follow IEEE
-                if self.flat and program.kinds[x.slot].weak and program.kinds[x.slot].dtype != int:
+                kind = program.kinds[x.slot]
+                if self.flat and kind.weak and kind.dtype != int and x.slot in self.by_numpy:
                     yield f"{name} = np.{program.kinds[x.slot].dtype.name}({name})"
                 if x.captured:
                     self.captured[name] = x
@@ -220,8 +223,7 @@ class _Writer:
         elif guard.held:
             expression = f"not {expression if precedence > COMPARISON else f'({expression})'}"
         yield f"if {expression}:"
-        where = _source(guard.line) or "a decision"
-        yield f"    raise ValueError({'traced for the other branch of: ' + where!r})"
+        yield f"    raise ValueError({divergence(guard)!r})"
 
     def _call(self, step: Step) -> tuple[str, int]:
         """Return the expression of a step, and its precedence."""
@@ -246,6 +248,9 @@ class _Writer:
             return f"{self._array(args[0])}[{self._index(args[1])}]", CALL
         if isinstance(function, Method):
             called, args = f"{self._array(args[0])}.{function.__name__}", args[1:]
+        elif isinstance(function, Native):
+            called = self._new("native")
+            self.constants[called] = function.run
         elif function in HELPERS:
             called, text = HELPERS[function]
             self.helpers += [text] if text not in self.helpers else []
@@ -386,6 +391,15 @@ def _as_tuples(outputs: Any) -> Any:
 
 def _read(step: Step | Guard) -> Any:
     return step.slot if isinstance(step, Guard) else [step.args, step.kwargs]
+
+
+def divergence(guard: Guard) -> str:
+    """Return the message of the error that data decide otherwise than a guard says."""
+    return f"traced for the other branch of: {_source(guard.line) or 'a decision'}"
+
+
+def _is_native(step: Step | Guard) -> bool:
+    return isinstance(step, Step) and isinstance(step.function, Native)
 
 
 def _source(line: Line) -> str:

@@ -1,6 +1,7 @@
 """Back ends: each turns the steps of a program into a function to call.
 
-One file each, with a function `compiled(program)`. `numpy` writes Python source over NumPy.
+One module each, with a function `compiled(program)`. `numpy` writes Python source over NumPy, and
+`llvm` computes what it can by native code.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from autodiff.programs.compiled import Compiled
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
 
-EXTRAS: dict[str, tuple[str, ...]] = {"numpy": ()}
+EXTRAS: dict[str, tuple[str, ...]] = {"numpy": (), "llvm": ("llvmlite", "platformdirs")}
 """The back ends, with the packages that each needs."""
 
 

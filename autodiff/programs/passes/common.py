@@ -33,7 +33,7 @@ def common(program: Program) -> Program:
         else:
             step = step._replace(args=mapped(change, step.args), kwargs=mapped(change, step.kwargs))
         if is_pure(step, pending):
-            key = step.function, _key(step.args), _key(step.kwargs)
+            key = step.function, call_key(step.args), call_key(step.kwargs)
             known = seen.setdefault(key, step.out)
             if known is not step.out:
                 new.update(zip(slots_in(step.out), slots_in(known), strict=True))
@@ -42,14 +42,14 @@ def common(program: Program) -> Program:
     return renamed(replace(program, steps=tuple(steps)), new)
 
 
-def _key(x: Any) -> Any:
+def call_key(x: Any) -> Any:
     """Return a hashable form of arguments: equal only for the same call."""
     if isinstance(x, tuple | list):
-        return type(x), tuple(map(_key, x))
+        return type(x), tuple(map(call_key, x))
     if isinstance(x, dict):
-        return tuple((name, _key(part)) for name, part in x.items())
+        return tuple((name, call_key(part)) for name, part in x.items())
     if isinstance(x, slice):
-        return slice, _key(x.start), _key(x.stop), _key(x.step)
+        return slice, call_key(x.start), call_key(x.stop), call_key(x.step)
     if isinstance(x, np.ndarray):
         return np.ndarray, id(x)
     return type(x), repr(x) if isinstance(x, float | complex | np.generic) else x
