@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,6 +21,7 @@ import numpy as np
 from autodiff.core import trees
 from autodiff.core.tracebacks import user_frame
 from autodiff.programs.backends import numpy
+from autodiff.programs.backends.jax_arrays import check_dtype
 from autodiff.programs.backends.jax_calls import Run, large_constants
 from autodiff.programs.compiled import Compiled, Diverged
 from autodiff.programs.trace import Guard, Slot
@@ -27,10 +29,8 @@ from autodiff.programs.trace import Guard, Slot
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
 
-try:
-    from jax import enable_x64
-except ImportError:  # before JAX 0.8
-    from jax.experimental import enable_x64  # type: ignore[no-redef,attr-defined]
+_owner: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # before 0.8
+enable_x64: Callable[[bool], Any] = _owner.enable_x64
 
 
 def compiled(program: Program) -> Compiled:
@@ -78,6 +78,8 @@ class _Function:
     def _first(self, inputs: Sequence[Any]) -> Any:
         """Compile the program, and return what it gives; None, with a warning, if JAX cannot."""
         try:
+            for x in self.program.inputs:
+                check_dtype(self.program.kinds[x.slot].dtype)
             self.constants = large_constants(self.program)
             jitted = jax.jit(self._run)
             found = jitted(inputs, self.constants)

@@ -31,6 +31,12 @@ DTYPES = {
 }  # fmt: skip
 
 
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Raise an error if JAX has no such dtype."""
+    if dtype not in DTYPES:
+        raise Unwritable(f"JAX has no arrays of {dtype.str}")
+
+
 class Arrays:
     """The present values of slots."""
 
@@ -51,17 +57,10 @@ class Arrays:
         version, places = self.versions[self.written[slot]], self.places[slot]
         return version if places is None else version.reshape(-1)[places]
 
-    def dtype_of(self, slot: Slot) -> np.dtype[Any]:
-        """Return the dtype of a slot, if JAX has it."""
-        dtype = self.kinds[slot].dtype
-        if dtype not in DTYPES:
-            raise Unwritable(f"JAX has no arrays of {dtype.str}")
-        return dtype
-
     def enter(self, slot: Slot, value: Any) -> None:
         """Store the value of a slot, which must be of the shape and dtype of NumPy's."""
         kind = self.kinds[slot]
-        if value.shape != kind.shape or value.dtype != self.dtype_of(slot):
+        if value.shape != kind.shape or value.dtype != kind.dtype:
             raise Unwritable(
                 f"JAX returns {value.dtype} of shape {value.shape} where NumPy returns "
                 f"{kind.dtype} of shape {kind.shape}"

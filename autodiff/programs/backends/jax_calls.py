@@ -12,7 +12,7 @@ import numpy as np
 
 from autodiff.core import trees
 from autodiff.ops.table import chain
-from autodiff.programs.backends.jax_arrays import DTYPES, Arrays, Unwritable
+from autodiff.programs.backends.jax_arrays import Arrays, Unwritable, check_dtype
 from autodiff.programs.results import paired
 from autodiff.programs.trace import NARROW, Guard, Method, Slot, Step, mapped, slots_in
 
@@ -56,6 +56,8 @@ ACCUMULATED = {
     np.minimum: "min",
 }  # fmt: skip
 """Ufuncs whose method `at` JAX has, and its name there."""
+WIDENING = {"mean", "std", "var", "sum", "prod", "cumsum", "cumprod"}
+"""Names of functions that compute whole numbers in a dtype that JAX chooses otherwise."""
 SYMMETRIC = {np.linalg.eigh, np.linalg.eigvalsh, np.linalg.cholesky}
 """Functions that read one triangle of a matrix, where JAX reads the mean of both."""
 
@@ -103,7 +105,7 @@ class Run(Arrays):
         self.counts: dict[Slot, Any] = {}
         """Whether data select as many elements as a result has; a guard asks for it."""
         for x, value in zip(program.inputs, inputs, strict=True):
-            self.enter(x.slot, jnp.asarray(value, self.dtype_of(x.slot)))
+            self.enter(x.slot, jnp.asarray(value, self.kinds[x.slot].dtype))
 
     def tests(self) -> list[Any]:
         """Return what must hold after the steps, the guards first."""
@@ -178,8 +180,8 @@ class Run(Arrays):
         loop = ufunc.resolve_dtypes((*self._dtypes(given), *[None] * ufunc.nout), **options)
         taken = loop[: ufunc.nin]
         whole = any(dtype.kind in "iu" for dtype in taken)
-        if any(dtype not in DTYPES for dtype in loop):
-            raise Unwritable(f"JAX has no {name} of {', '.join(dtype.name for dtype in taken)}")
+        for each in loop:
+            check_dtype(each)
         mixed = len({*taken}) > 1 and ufunc is not np.ldexp
         if whole and (ufunc in INTEGER_DIFFERENT or mixed):
             raise Unwritable(f"JAX's {name} may give other whole numbers")
@@ -338,6 +340,9 @@ class Run(Arrays):
             given = (given[0], *[jnp.asarray(x, dtype) for x in given[1:]])
         if isinstance(function, Method):
             given = (jnp.asarray(given[0]), *given[1:])
+        whole = type(step.args[0]) is Slot and self.kinds[step.args[0]].dtype.kind in "iub"
+        if whole and function.__name__ in WIDENING and len(given) < 3:
+            named.setdefault("dtype", self.kinds[step.out].dtype)
         if function in SYMMETRIC:
             named["symmetrize_input"] = False
         found = called(*given, **named)
