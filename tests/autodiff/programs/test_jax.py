@@ -20,7 +20,9 @@ jax = pytest.importorskip("jax")
 X = np.array([0.5, -1.25, 2.0])
 A = np.arange(9.0).reshape(3, 3) / 7
 DEEP = settings().max_examples > 5
-SAMPLE = sorted(FUNCTIONS)[:: 1 if DEEP else 9]
+ROUNDING = {"polydiv"}
+"""Functions in which rounding errors decide a branch."""
+SAMPLE = sorted(FUNCTIONS.keys() - ROUNDING)[:: 1 if DEEP else 9]
 """Names of functions; XLA takes a tenth of a second for each of their derivatives."""
 one_each = settings(max_examples=max(1, settings().max_examples // 10))
 
