@@ -13,6 +13,7 @@ NAMES = (
     "gallery",
     "relu_fit",
     "newton",
+    "kepler",
     "pendulum",
     "truss",
     "gradient_check",

@@ -101,6 +101,8 @@ def plot_accuracies(history: History, path: Path) -> None:
         axes.plot(epochs, [row.train_accuracy for row in history.rows], "-o", label="training")
         axes.plot(epochs, [row.test_accuracy for row in history.rows], "--s", label="test")
         axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
+        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, loc="lower right")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autodiff import Tensor, Value, draw
+from autodiff.programs.replay import Run
 from nn import DataError, Mnist, mnist
 
 
@@ -61,9 +62,9 @@ def compare(rows: Iterable[tuple[str, float, float]], decimals: int = 12) -> Non
             raise AssertionError(f"{name}: computed {computed!r}, expected {expected!r}")
 
 
-def save_graph(node: Value | Tensor, path: Path) -> None:
-    """Write the graph of `node` to an SVG file, or as DOT text if no renderer is installed."""
-    drawing = draw(node)
+def save_graph(shown: Value | Tensor | Run, path: Path) -> None:
+    """Write a graph or a program to an SVG file, or as DOT text if no renderer is installed."""
+    drawing = draw(shown)
     try:
         drawing.save(path)
     except RuntimeError as no_renderer:

@@ -22,7 +22,7 @@ class Edge(NamedTuple):
 
 def labels(source):
     """Return the plain labels in a DOT text, by node."""
-    found = re.findall(r'^\t(\w+) \[label=(?:"(.*?)"|(\w+))[ \]]', source, re.MULTILINE)
+    found = re.findall(r'^\t+(\w+) \[label=(?:"(.*?)"|(\w+))[ \]]', source, re.MULTILINE)
     return {key: quoted or bare for key, quoted, bare in found}
 
 

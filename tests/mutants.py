@@ -85,10 +85,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("pinv", "_kept: np.finfo(values.dtype).eps for size * np.finfo(values.dtype).eps"): (
         "a value as near to the limit as that raises in either case"
     ),
-    **{
-        ("linalg.cofactor", f"singular: 1 for -1 in {part}"): "of two axes the last is the second"
-        for part in ("*axis=-1)", "a.shape[[]-1]")
-    },
+    ("qr", "singular: 1 for -1 in (np.abs(inverse) @ np.abs(a)).sum(axis=-1)"): (
+        "the largest sums of rows and columns agree up to a factor n, and only their order counts"
+    ),
+    ("qr", "singular: 1 for -1 in a.shape[[]-1]"): "both axes have length n",
     ("eig", "_alike: 1 / spread[[]..., -1:] for *"): (
         "of vectors of length 1 the largest singular value is between 1 and √n"
     ),

@@ -11,6 +11,7 @@ ROOMS = ["core", "ops", "nodes", "transforms", "programs", "testing", "views", "
 """In the order of their imports, lowest first."""
 CORE = [
     "about",
+    "columns",
     "missing",
     "tracebacks",
     "graph",

@@ -1,8 +1,10 @@
 """Strict type checkers on ordinary uses: `python -m tests.type_checks` runs mypy and pyright.
 
-pyright is found on PATH, or run by npx.
+`python -m tests.type_checks mypy`, a step of the gate, runs one of them. pyright is found on PATH,
+or run by npx.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -47,11 +49,18 @@ def pyright(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> int:
+    checks = {"mypy": mypy, "pyright": pyright}
+    parser = argparse.ArgumentParser(prog="python -m tests.type_checks", description=__doc__)
+    parser.add_argument("checkers", nargs="*", metavar="CHECKER", help=", ".join(checks))
+    names = parser.parse_args().checkers or [*checks]
+    if unknown := {*names} - {*checks}:
+        parser.error(f"no such checker: {', '.join(sorted(unknown))}")
     worst = 0
-    for check in (mypy, pyright):
+    for name in names:
+        check = checks[name]
         with TemporaryDirectory() as folder:
             done = check(Path(folder))
-        print(f"{check.__name__}: {done.stdout}{done.stderr}", end="")
+        print(f"{name}: {done.stdout}{done.stderr}", end="")
         worst = max(worst, abs(done.returncode))
     print("types:", "no complaint" if worst == 0 else "complaints, see above")
     return worst

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from autodiff.core.columns import width
 from autodiff.core.graph import Node, Op
 from autodiff.ops import (
     elementwise,
@@ -34,7 +35,7 @@ from autodiff.ops import (
 from autodiff.ops.registry import shape_of
 from autodiff.ops.shapes import getitem, stack
 from autodiff.ops.table import Elementwise
-from autodiff.views.text import printable, width
+from autodiff.views.text import printable
 
 LONGEST = 10_000  # most characters of a text
 DEEPEST = 100  # most nested brackets

@@ -12,10 +12,10 @@ import numpy as np
 
 import autodiff
 from autodiff.cli.parser import Function
+from autodiff.core.columns import table, width
 from autodiff.core.graph import Node, data_of
 from autodiff.testing.checks import Check
 from autodiff.testing.kinks import KinkError
-from autodiff.views.text import table, width
 
 LARGEST = 10**6  # most elements of a Jacobian or Hessian
 WIDEST = 12  # most columns of a matrix with labels

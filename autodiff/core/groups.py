@@ -84,7 +84,7 @@ def grouped(label: str | None = None) -> Callable[[Callable[..., Any]], Callable
             for node in [returned] if isinstance(returned, Node) else trees.leaves(returned):
                 if isinstance(node, Node) and node.serial > since:
                     given = [arg.serial for arg in args if isinstance(arg, Node)]
-                    _remember(node, Group(own or type(args[0]).__name__, since, given))
+                    remember(node, Group(own or type(args[0]).__name__, since, given))
             return returned
 
         return call
@@ -92,7 +92,8 @@ def grouped(label: str | None = None) -> Callable[[Callable[..., Any]], Callable
     return decorate
 
 
-def _remember(node: Node, group: Group) -> None:
+def remember(node: Node, group: Group) -> None:
+    """Add a group to those whose result is `node`."""
     result = _results.get(node.serial)
     if result is None:
         result = _results[node.serial] = _Result(node, _forget)

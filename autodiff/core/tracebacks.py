@@ -7,10 +7,10 @@ without our frames. Neither slows down a function.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import wraps
 from types import FrameType, TracebackType
 from typing import Any
@@ -20,10 +20,11 @@ import numpy as np
 SWITCH = "AUTODIFF_TRACEBACKS"
 """Environment variable; `full` shows all frames."""
 
-LIBRARIES = tuple(
-    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+LIBRARIES = (
+    *[os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)],
+    contextlib.__file__,
 )
-"""The folders of autodiff and NumPy."""
+"""The folders of autodiff and NumPy; and `contextlib`, which runs our context managers."""
 
 _folders: list[str] = []
 
@@ -114,7 +115,7 @@ def _is_users(frame: FrameType) -> bool:
     return not _is_ours(frame) and not frame.f_code.co_filename.startswith((library, *installed))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _short_chain(error: BaseException) -> Iterator[None]:
     """Shorten an exception and its causes; drop causes that our code raised and caught.
 

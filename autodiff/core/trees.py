@@ -22,6 +22,8 @@ def is_leaf(x: Any) -> bool:
         return True
     if kind is tuple or kind is list or kind is dict:  # fast path: most containers
         return False
+    if kind is np.ndarray:  # fast path: most arrays
+        return x.dtype.kind in "fciub"
     of_dtype = getattr(getattr(x, "dtype", None), "kind", None)
     if of_dtype is not None:
         return of_dtype in "fciub"
@@ -55,6 +57,8 @@ def mapped(
 
 def leaves(tree: Any) -> list[Any]:
     """Return all leaves, in the order of their containers."""
+    if is_leaf(tree):
+        return [tree]
     found: list[Any] = []
     mapped(found.append, tree)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from autodiff.core.graph import Node, ancestors, data_of, plain_data
+from autodiff.core.graph import Node, ancestors, plain_data
 from autodiff.core.modes import watcher
 
 
@@ -90,7 +90,10 @@ def _walked(
 
 
 def _undefined(found: dict[Node, Any]) -> bool:
-    return any(node.undefined(data_of(x)) for node, x in found.items())
+    for node, x in found.items():  # noqa: SIM110  faster than any() for a few nodes
+        if node.undefined(x._data if isinstance(x, Node) else x):
+            return True
+    return False
 
 
 def pull(
@@ -142,8 +145,10 @@ def _pull(
         if op.access and check is None:
             _pull_elements(node, g, cotangents, live, own, node in own and node not in kept)
             continue
-        out: Any = node if record else node._data
-        args = inputs if record else plain_data(inputs)
+        out: Any = node
+        args = inputs
+        if not record:  # not plain_data, to save a call for each node
+            out, args = node._data, [x._data if isinstance(x, Node) else x for x in inputs]
         for k, arg in enumerate(inputs):
             if isinstance(arg, Node) and arg in live:
                 share = op.vjp(k, g, out, args, params)

@@ -185,6 +185,10 @@ class Place:
         k = bisect_left(self._past, serial, key=lambda version: version[0])
         return self._past[k - 1][1] if k else None
 
+    def earlier(self) -> set[Node]:
+        """Return the earlier versions whose readers can be differentiated."""
+        return {version for _, version in self._past if version is not None}
+
     def for_copy(self) -> Place | None:
         """Return the state of a copy, which has no base and no earlier versions."""
         return None if self.exposed is None else Place(self.exposed)

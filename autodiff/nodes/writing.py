@@ -150,6 +150,12 @@ def view_behind(x: Tensor) -> View | None:
     return place.view if type(place) is Place else None
 
 
+def earlier_versions(x: Tensor) -> set[Node]:
+    """Return the versions of `x` before writes in place."""
+    place = x._place
+    return place.earlier() if type(place) is Place else set()
+
+
 def follow(x: Tensor) -> None:
     """Update a view if its base was written."""
     view = x._place.view

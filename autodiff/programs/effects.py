@@ -99,4 +99,4 @@ def alike(one: Any, other: Any) -> bool:
         return all(alike(one[key], other[key]) for key in one)
     if isinstance(one, tuple):
         return all(map(alike, one, other))
-    return bool(np.array_equal(one, other))
+    return bool(np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other)

@@ -15,7 +15,9 @@ import numpy as np
 
 from autodiff.programs import backends
 from autodiff.programs.compiled import Compiled, Diverged, defined
+from autodiff.programs.cost import Cost, cost_of
 from autodiff.programs.reading import Reading
+from autodiff.programs.replay import Run, run_step
 from autodiff.programs.results import (
     Change,
     ending,
@@ -25,8 +27,9 @@ from autodiff.programs.results import (
     separated,
 )
 from autodiff.programs.source import Source, source_of, written_out
+from autodiff.programs.stages import Stages, stages_of
 from autodiff.programs.state import Input, converts
-from autodiff.programs.trace import Guard, Kind, Slot, Step, dtype_of, mapped
+from autodiff.programs.trace import Guard, Kind, Slot, Step, dtype_of
 
 NUMBERS = (bool, int, float, complex)
 
@@ -52,7 +55,7 @@ class Check:
         return defined("find", "\n".join(lines), "check", space)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # constant arrays have no truth value to compare
 class Program:
     """The NumPy calls of one run of a function, in their order; made by `program` and `jit`.
 
@@ -81,14 +84,14 @@ class Program:
         number that is the same for those that share memory.
     decisions : sequence
         What data decided, in its order.
-    recorded : sequence of Step and Guard
-        The calls before any pass.
     check : Check
         Finds the inputs of a call.
     forms : sequence of str
         The source around each leaf of the outputs that makes it what the caller gets.
     backend : str
         The name of the back end that computes it.
+    recorded : Program or None
+        The program before any pass; None if this is it.
     """
 
     name: str
@@ -101,10 +104,28 @@ class Program:
     names: Mapping[Slot, str]
     written: Mapping[Slot, int]
     decisions: Sequence[Any]
-    recorded: tuple[Step | Guard, ...]
     check: Check
     forms: Sequence[str]
     backend: str = "numpy"
+    recorded: Program | None = None
+
+    @cached_property
+    def stages(self) -> Stages:
+        """The program after recording and after each pass that changed it; prints as a table."""
+        return stages_of(self)
+
+    def cost(self) -> Cost:
+        """Return the operations, the bytes moved and the memory of each step, and their totals.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from autodiff import program
+        >>> cost = program(lambda a, b: np.sum(a @ b), np.ones((2, 3)), np.ones((3, 4))).cost()
+        >>> cost.operations, cost.read, cost.written, cost.peak
+        (56, 208, 72, 72)
+        """
+        return cost_of(self)
 
     @cached_property
     def source(self) -> Source:
@@ -142,16 +163,46 @@ class Program:
         inputs, found = self.check.find(args, kwargs)
         if inputs is None:
             raise TypeError(self.mismatch(found))
+        return self.end(self._computed(inputs), inputs, found)
+
+    def at(self, *args: Any, **kwargs: Any) -> Run:
+        """Return the program at a point: `draw` and `explore` show it with its numbers.
+
+        Nothing that the program changes is seen outside.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function, as for a call.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in a call.
+
+        Examples
+        --------
+        >>> from autodiff import draw, grad, program, sin
+        >>> p = program(grad(lambda x: sin(x) * x), 2.0)
+        >>> picture = draw(p.at(2.0))
+        """
+        inputs, found = self.check.find(args, kwargs)
+        if inputs is None:
+            raise TypeError(self.mismatch(found))
+        self._computed([copy(x) for x in inputs])  # raises if data decide otherwise
+        return Run(self, [copy(x) for x in inputs])
+
+    def _computed(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the values of the outputs; undo changes of the inputs if that fails."""
         saved = self.saved(inputs)
         try:
             with np.errstate(all="ignore"):
-                values = self.compute(inputs)
+                return self.compute(inputs)
         except BaseException as error:
             self.restore(inputs, saved)
             if isinstance(error, Diverged):
                 raise ValueError(str(error)) from None
             raise
-        return self.end(values, inputs, found)
 
     @cached_property
     def converts(self) -> bool:
@@ -219,14 +270,9 @@ class Program:
                 heard.append(kind)
 
         with np.errstate(all="call", under="ignore", call=hear):
-            for step in self.recorded:
+            for step in (self.recorded or self).steps:
                 if isinstance(step, Step):
-                    args, kwargs = (
-                        mapped(lambda x: values[x] if type(x) is Slot else x, given)
-                        for given in (step.args, step.kwargs)
-                    )
-                    found = step.function(*args, **kwargs)
-                    values.update(paired(step.out, found))
+                    run_step(step, values)
         return bool(heard)
 
     def mismatch(self, number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from inspect import Parameter
 from itertools import combinations
 from typing import Any
@@ -61,7 +62,7 @@ def record(
         if not found:  # arrays are changed
             apart = False
         read |= found
-    return simplified(found)
+    return replace(simplified(found), recorded=found)
 
 
 def _one_run(
@@ -135,7 +136,6 @@ def _one_run(
         trace.names,
         written,
         trace.decisions,
-        tuple(trace.steps),
         Check(reading, ending(outputs, found, around).variables),
         around,
     )

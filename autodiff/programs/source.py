@@ -7,7 +7,7 @@ import linecache
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from inspect import Parameter, Signature
 from itertools import chain as joined
@@ -47,10 +47,12 @@ HELPERS = {
     chain.function: (
         "chain",
         """\
-def chain(g, partial):
+def chain(g, partial, out=None):
     \"\"\"Return g * partial, and 0 where either is 0, even if the other is infinite.\"\"\"
-    product = np.multiply(g, partial)
-    return np.where((g == 0) | (partial == 0), product.dtype.type(0), product)
+    product = np.multiply(g, partial, out=out)
+    if np.isnan(np.vdot(product, product)):  # as 0 * inf is
+        return np.where((g == 0) | (partial == 0), product.dtype.type(0), product)
+    return product
 """,
     ),
 }
@@ -71,13 +73,14 @@ class Source(NamedTuple):
     saved: str
 
 
-def source_of(program: Program, flat: bool = False) -> Source:
+def source_of(program: Program, flat: bool = False, buffers: Sequence[Slot] = ()) -> Source:
     """Return the source of a function that computes a program's outputs.
 
     Its parameters are the function's own, with what it captured as keywords. A `flat` one takes all
-    inputs one by one and returns a list of the values of all slots of the outputs.
+    inputs one by one, and buffers after them, and returns a list of the values of all slots of the
+    outputs.
     """
-    writer = _Writer(program, flat)
+    writer = _Writer(program, flat, buffers)
     body = "\n".join(f"    {line}" for line in writer.body())
     small = "".join(f"{name} = {written}\n" for name, written in writer.small.items())
     text, saved = (
@@ -88,8 +91,8 @@ def source_of(program: Program, flat: bool = False) -> Source:
 
 
 class _Writer:
-    def __init__(self, program: Program, flat: bool) -> None:
-        self.program, self.flat = program, flat
+    def __init__(self, program: Program, flat: bool, buffers: Sequence[Slot]) -> None:
+        self.program, self.flat, self.buffers = program, flat, buffers
         self.captured: dict[str, Any] = {}
         self.given: list[str] = []
         self.constants: dict[str, Any] = {}
@@ -171,6 +174,9 @@ class _Writer:
                 name = self._new(re.findall(r"[^\W\d]\w*", label)[-1])
                 self.expressions[x.slot] = name, ATOM
                 yield f"{name} = {label}{self._kinds([x.slot])}"
+        for k, slot in enumerate(self.buffers):
+            self.given.append(f"b{k}_")
+            self.expressions[slot] = f"b{k}_", ATOM
 
     def _inlines(self, step: Step, expression: str, pending: AbstractSet[Slot]) -> bool:
         program, out = self.program, step.out

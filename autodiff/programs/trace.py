@@ -6,11 +6,11 @@ that they are being traced.
 
 from __future__ import annotations
 
+import linecache
 import operator
 import sys
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
 from threading import get_ident
 from typing import Any, NamedTuple, NoReturn
 
@@ -43,6 +43,12 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         return f"line {self.number} of {self.file}" if self.number else "its caller"
+
+    @property
+    def text(self) -> str:
+        """The line with its number, as in "line 3: y = x * x"; empty if its file is not there."""
+        text = linecache.getline(self.file, self.number).strip()
+        return f"line {self.number}: {text}" if text else ""
 
 
 class Step(NamedTuple):
@@ -78,8 +84,7 @@ NARROW = {np.dtype(name) for name in ("float16", "float32", "complex64")}
 """Dtypes that a Python number does not widen, but a NumPy number of double precision does."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What is known of a value: shape, dtype, layout; whether it is a Python or NumPy number."""
 
     shape: tuple[int, ...]
@@ -232,22 +237,41 @@ class Trace:
 
 def mapped(change: Callable[[Any], Any], x: Any) -> Any:
     """Return nested arguments with each leaf changed."""
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*[mapped(change, part) for part in x])
-    if isinstance(x, tuple | list):
-        return type(x)([mapped(change, part) for part in x])
+    if not isinstance(x, NESTED):
+        return change(x)
     if isinstance(x, dict):
         return {key: mapped(change, part) for key, part in x.items()}
+    parts = (x.start, x.stop, x.step) if isinstance(x, slice) else x
+    # most parts are leaves, and programs have many
+    made = [mapped(change, p) if isinstance(p, NESTED) else change(p) for p in parts]
     if isinstance(x, slice):
-        return slice(*[mapped(change, part) for part in (x.start, x.stop, x.step)])
-    return change(x)
+        return slice(*made)
+    return type(x)(*made) if hasattr(x, "_fields") else type(x)(made)
+
+
+NESTED = (tuple, list, dict, slice)
 
 
 def slots_in(x: Any) -> list[Slot]:
     """Return all slots in nested arguments, in their order."""
+    if type(x) is Slot:
+        return [x]
     found: list[Slot] = []
-    mapped(lambda part: found.append(part) if type(part) is Slot else None, x)
+    if isinstance(x, NESTED):
+        _collect(x, found)
     return found
+
+
+def _collect(x: Any, found: list[Slot]) -> None:
+    if isinstance(x, dict):
+        x = x.values()
+    elif isinstance(x, slice):
+        x = x.start, x.stop, x.step
+    for part in x:
+        if type(part) is Slot:
+            found.append(part)
+        elif isinstance(part, NESTED):
+            _collect(part, found)
 
 
 def _is_scalar(x: Any) -> bool:

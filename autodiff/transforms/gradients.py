@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from autodiff.core import trees
-from autodiff.core.graph import Node, data_of
+from autodiff.core.graph import Node, ancestors, data_of
+from autodiff.nodes.tensor import Tensor
+from autodiff.nodes.writing import earlier_versions
 from autodiff.transforms.results import Function, differentiable
 from autodiff.transforms.runs import ArgNums, pulled, run_on_variables
 
@@ -33,6 +35,7 @@ def gradients(
         The node to differentiate; of one element unless a seed is given.
     inputs : sequence of Value and Tensor
         Variables or intermediate results. The gradient is zero if `output` does not depend on one.
+        Of a Tensor that was written in place, it is the gradient by its present version.
     seed : number or array of output's shape, optional
         The cotangent of `output`; 1 if left out.
     record : bool
@@ -42,6 +45,11 @@ def gradients(
     -------
     list
         A float for a Value, an array of the same shape and dtype for a Tensor; nodes if recorded.
+
+    Raises
+    ------
+    RuntimeError
+        If `output` depends only on versions of an input from before it was written in place.
 
     Examples
     --------
@@ -62,8 +70,27 @@ def gradients(
                 f"gradients: the {role} {node!r:.40} is a {type(node).__name__}, a constant: pass "
                 "a Value or Tensor (did it leave the graph by .data?)"
             )
+    for node in inputs:
+        if type(node) is Tensor and node._place:
+            _require_present(output, node)
     cotangent = output.seed(seed)
     return pulled({output: cotangent}, inputs, record or isinstance(cotangent, Node))
+
+
+def _require_present(output: Node, x: Tensor) -> None:
+    """Raise a RuntimeError if `output` depends on an earlier version of `x`, but not on `x`."""
+    x.follow()
+    earlier = earlier_versions(x)
+    if not earlier:
+        return
+    nodes = {*ancestors(output)}
+    if x not in nodes and not earlier.isdisjoint(nodes):
+        what = f"input {x.name!r}" if x.name else f"input of shape {x.shape}"
+        raise RuntimeError(
+            f"gradients: the {what} was written in place after the output was computed from it, "
+            "and the output does not depend on its present version: call gradients before the "
+            "write, or write to a copy (z = x.copy())"
+        )
 
 
 def value_and_grad(

@@ -21,9 +21,13 @@ import numpy as np
 
 from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.table import Elementwise
+from autodiff.programs.program import Program
+from autodiff.programs.replay import Run
+from autodiff.programs.trace import Kind
 from autodiff.views import formulas
 from autodiff.views.heat import heat_map, is_mappable
 from autodiff.views.notation import is_small, symbol_of
+from autodiff.views.programs import Decision, ProgramNode, ends_of
 from autodiff.views.render import Drawing
 from autodiff.views.scene import Block, Box, Edge, Item, Scene, scene
 from autodiff.views.text import extent, printable
@@ -49,6 +53,8 @@ NODE = {
 }
 EDGE = {"color": LINE, "arrowsize": "0.6"}
 VARIABLE = {"shape": "box", "style": "rounded,filled", "margin": "0.12,0.03", "height": "0.3"}
+CAPTURED = VARIABLE | {"style": "rounded,filled,dashed"}
+DECISION = {"shape": "diamond", "style": "filled", "margin": "0", "fontsize": "10"}
 OPERATION = {"style": "filled", "margin": "0.02", "height": "0.45"}
 FOLDED = {"shape": "box", "style": "rounded,dashed", "margin": "0.2,0.06", "fontcolor": LINE}
 LAYER = {"shape": "box", "style": "rounded,filled", "margin": "0.2,0.06", "peripheries": "2"}
@@ -82,7 +88,7 @@ Tensors = Literal["shape", "stats", "image"]
 
 
 def draw(
-    output: Node,
+    output: Node | Program | Run,
     *,
     partials: bool = False,
     constants: bool = True,
@@ -103,10 +109,14 @@ def draw(
     ("× 998 more"); if more than `max_nodes` operations are left, the newest are drawn. The
     operations of a layer of `nn`, or of a `grouped` function, stand in a box.
 
+    Of a program, the calls are drawn: those of one line in a box, captured inputs in dashed frames,
+    and each decision of the data as a diamond. The shape of a value stands above its edge; in the
+    picture of a program at a point, `draw(p.at(*args))`, its numbers.
+
     Parameters
     ----------
-    output : Value or Tensor
-        The result to draw.
+    output : Value, Tensor, Program or Run
+        The result to draw, or a program, alone or at a point.
     partials : bool
         Whether to write, on each edge into an operation, the operation's partial derivative by
         that input, as a formula and as a number. Results are then numbered v₁, v₂ …
@@ -137,9 +147,9 @@ def draw(
     Raises
     ------
     TypeError
-        If `output` is not a node.
+        If `output` is neither a node nor a program.
     ValueError
-        If an option has an invalid value.
+        If an option has an invalid value, or partials of a program are asked for.
     RuntimeError
         If a variable was assigned after an operation had read it.
 
@@ -153,8 +163,9 @@ def draw(
     >>> drawing.source.splitlines()[0]
     'digraph {'
     """
-    if not isinstance(output, Node):
-        raise TypeError(f"draw takes a Value or a Tensor, not {type(output).__name__}")
+    ends = ends_of(output, "draw")
+    if partials and not isinstance(output, Node):
+        raise ValueError("partials=True: the steps of a program are not differentiated")
     if direction not in PORTS:
         raise ValueError(f"direction={direction!r}: choose one of {', '.join(PORTS)}")
     if tensors not in ("shape", "stats", "image"):
@@ -167,7 +178,7 @@ def draw(
         format(1.5, numbers)
     except ValueError as error:
         raise ValueError(f"numbers={numbers!r} is not a format of floats: {error}") from error
-    picture = scene(output, depth=depth, max_nodes=max_nodes)
+    picture = scene(ends, depth=depth, max_nodes=max_nodes)
     return Artist(picture, partials, constants, numbers, tensors, direction).drawing(legend)
 
 
@@ -184,8 +195,8 @@ class Artist:
     gradient_of: Callable[[Node], Any] = attrgetter("grad")
 
     def drawing(self, legend: bool) -> Drawing:
-        scene, output = self.scene, self.scene.output
-        known = {edge.node for edge in scene.edges} | {*scene.nodes, output}
+        scene, results = self.scene, self.scene.ends.results
+        known = {edge.node for edge in scene.edges} | {*scene.nodes, *results.values()}
         self.uses = Counter(edge.node for edge in scene.edges)
         self.names = formulas.symbols(sorted(known, key=by_serial)) if self.partials else {}
         self.names |= {node: node.name for node in known if node.name}
@@ -224,11 +235,13 @@ class Artist:
                     self.edge(frame, scene.items[edge.tail], key, edge)
                 elif isinstance(each, Node):
                     self.constant(frames[box], key, each, k)
-        drawing.node("end", "", **END)
-        gradient = self.gradient_of(output)
-        grad = None if gradient is None else self.gradient(gradient)
-        self.joint(drawing, "output", VALUE, self.value(output), self.flowing_back(grad))
-        self.line(scene.items[scene.last], ["output"], "end")
+        for k, (place, output) in enumerate(results.items()):
+            end, joint = f"end{k or ''}", output_key(k)
+            drawing.node(end, _escape(place), **(CONSTANT if place else END))
+            gradient = self.gradient_of(output)
+            grad = None if gradient is None else self.gradient(gradient)
+            self.joint(drawing, joint, VALUE, self.value(output), self.flowing_back(grad))
+            self.line(scene.items[scene.last[place]], [joint], end)
         for box in reversed(boxes[1:]):
             if box.parent and frames[box].body:
                 frames[box.parent].subgraph(frames[box])
@@ -239,8 +252,10 @@ class Artist:
     def legend(self) -> str:
         _, _, back = PORTS[self.direction]
         across = self.direction in ("LR", "RL")
-        shown = [f'<font color="{VALUE}">value {"above" if across else "left of"} the line</font>']
-        if self.gradient_of(self.scene.output) is not None:
+        outputs = self.scene.ends.results.values()
+        what = "shape" if any(isinstance(x._data, Kind) for x in outputs) else "value"
+        shown = [f'<font color="{VALUE}">{what} {"above" if across else "left of"} the line</font>']
+        if any(self.gradient_of(x) is not None for x in outputs):
             place = "below" if across else "right of"
             shown.append(f'<font color="{GRADIENT}">{back} gradient {place} it</font>')
         if self.partials:
@@ -255,7 +270,12 @@ class Artist:
             frame.node(key, self.mapped(node), **MAPPED)
         elif node.op is None:
             name = node.name or "·"
-            frame.node(key, _escape(name), **VARIABLE, width=_inches(extent(name) + 14))
+            captured = isinstance(node, ProgramNode) and node.captured
+            style = CAPTURED if captured else VARIABLE
+            frame.node(key, _escape(name), **style, width=_inches(extent(name) + 14))
+        elif isinstance(node.op, Decision):
+            symbol = node.op.symbol
+            frame.node(key, _escape(symbol), **DECISION, width=_inches(extent(symbol, 10) * 1.6))
         else:
             symbol = symbol_of(node)
             # Draw operands in order; not where order is irrelevant and could make lines cross.
@@ -394,14 +414,18 @@ class Artist:
 
     def value(self, node: Node) -> str:
         name = self.names.get(node) if node.op or self.partials else None
-        text = _escape((f"{name} = " if name else "") + self.text(node._data))
-        if self.tensors == "shape" or is_small(node._data, SMALL) or self.is_mapped(node):
+        data = self.text(node._data)
+        text = _escape(f"{name} = {data}" if name and data else name or data)
+        plain = self.tensors == "shape" or isinstance(node._data, Kind)
+        if plain or is_small(node._data, SMALL) or self.is_mapped(node):
             return text
         return f"{text}<br/>{self.range(node._data)}"
 
     def text(self, data: Any) -> str:
         if isinstance(data, tuple):  # the several results of one operation
             return "; ".join("0" if part is None else self.text(part) for part in data)
+        if isinstance(data, Kind):
+            return str(data)
         if not is_small(data, SMALL):
             return f"{data.shape} {data.dtype}"
         text = np.array2string(
@@ -424,6 +448,11 @@ class Artist:
 
     def number(self, x: Any) -> str:
         return str(x) if isinstance(x, bool | np.bool_) else format(x, self.numbers)
+
+
+def output_key(k: int) -> str:
+    """Return the key of the edge to result k."""
+    return f"output{k or ''}"
 
 
 def _extent(label: str, size: float = 12.0) -> int:

@@ -27,11 +27,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.core.graph import Node, data_of, plain_data
-from autodiff.views.draw import GRADIENT, LINE, NODE, SMALL, VALUE, Artist
+from autodiff.programs.program import Program
+from autodiff.programs.replay import Run
+from autodiff.views.draw import GRADIENT, LINE, NODE, SMALL, VALUE, Artist, output_key
 from autodiff.views.formulas import formula, number, partial, symbols
 from autodiff.views.notation import is_small
+from autodiff.views.programs import Decision, ends_of
 from autodiff.views.render import still
-from autodiff.views.scene import newest, scene
+from autodiff.views.scene import Ends, newest, scene
 from autodiff.views.text import printable
 
 NUMBERS = 64  # most elements of an array listed on a node's card
@@ -83,7 +86,7 @@ class Explorer:
 
 
 def explore(
-    output: Node,
+    output: Node | Run,
     path: str | os.PathLike[str] | None = None,
     *,
     show: bool = True,
@@ -96,10 +99,12 @@ def explore(
     controls that run the forward pass by operation and the backward pass by edge. Each step shows
     its formula and its numbers. The graph is only read: no `.grad` is needed, and none is set.
 
+    The page of a program at a point, `explore(p.at(*args))`, steps through its calls.
+
     Parameters
     ----------
-    output : Value or Tensor
-        Of one element unless a seed is given.
+    output : Value, Tensor or Run
+        Of one element unless a seed is given; or a program at a point.
     path : path, optional
         The file to write. Default: a temporary file.
     show : bool
@@ -118,7 +123,7 @@ def explore(
     Raises
     ------
     TypeError
-        If `output` is not a node.
+        If `output` is neither a node nor a program at a point, or a program has a seed.
     ValueError
         If the graph is larger than `max_nodes`, or `output` has several elements and no seed.
     RuntimeError
@@ -149,34 +154,44 @@ def _in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-def _page(output: Node, seed: Any, max_nodes: int) -> tuple[str, str]:
+def _page(output: Node | Run, seed: Any, max_nodes: int) -> tuple[str, str]:
     """Return the page, and its picture as a standalone SVG."""
-    if not isinstance(output, Node):
-        raise TypeError(f"explore takes a Value or a Tensor, not {type(output).__name__}")
-    nodes = _collect(output, max_nodes)
-    start = output.seed(data_of(seed))
+    if isinstance(output, Program):
+        raise TypeError("explore shows the numbers of a call: explore(p.at(*args))")
+    ends = ends_of(output, "explore")
+    if seed is not None and not isinstance(output, Node):
+        raise TypeError("explore takes no seed with a program")
+    nodes = _collect(ends, max_nodes)
+    index = {node: i for i, node in enumerate(nodes)}
+    adjoints: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
-        flows, adjoints = _backward(nodes, start)
-        names = _names(nodes)
-        index = {node: i for i, node in enumerate(nodes)}
+        if isinstance(output, Node):
+            start = output.seed(data_of(seed))
+            flows, adjoints = _backward(nodes, start)
+            names = _names(nodes, {output: "y"})
+            title, steps = names[output], _steps(nodes, names, flows, adjoints)
+        else:
+            names = _names(nodes, {})
+            title, steps = output.program.name, _calls(nodes, names, ends)
         data = {
-            "nodes": [_node_data(node, names[node], adjoints[node], index) for node in nodes],
-            "steps": _steps(nodes, names, flows, adjoints),
+            "nodes": [_node_data(node, names[node], adjoints.get(node), index) for node in nodes],
+            "steps": steps,
+            "outputs": {output_key(k): index[x] for k, x in enumerate(ends.results.values())},
         }
     template = files("autodiff.views").joinpath("explorer.html").read_text(encoding="utf-8")
-    inline, picture = _picture(nodes, adjoints, names, max_nodes)
+    inline, picture = _picture(nodes, ends, adjoints, names, max_nodes)
     parts = {
         "policy": _policy(template),
-        "title": html.escape(names[output]),
+        "title": html.escape(title),
         "picture": inline,
         "data": _embedded(data),
     }
     return re.sub(r"<!--(\w+)-->", lambda match: parts[match[1]], template), picture
 
 
-def _collect(output: Node, max_nodes: int) -> list[Node]:
+def _collect(ends: Ends, max_nodes: int) -> list[Node]:
     """Return the nodes, oldest first; raise if there are too many, without visiting them all."""
-    nodes, unread = newest(output, max_nodes, lambda node: node.inputs[: 2 * max_nodes + 1])
+    nodes, unread = newest(ends.nodes(), max_nodes, lambda node: node.inputs[: 2 * max_nodes + 1])
     if unread or sum(len(node.inputs) for node in nodes) > 2 * max_nodes:
         raise ValueError(
             f"this graph has more than {max_nodes} nodes or {2 * max_nodes} edges: explore an "
@@ -261,10 +276,9 @@ def _is_real(data: Any) -> bool:
 # The texts
 
 
-def _names(nodes: list[Node]) -> dict[Node, str]:
-    """Return the name of each node if it is unique, else a symbol."""
-    given = {node: _label(node.name) for node in nodes if node.name}
-    given.setdefault(nodes[-1], "y")
+def _names(nodes: list[Node], usual: dict[Node, str]) -> dict[Node, str]:
+    """Return the name of each node, or the usual one, if it is unique; else a symbol."""
+    given = usual | {node: _label(node.name) for node in nodes if node.name}
     names = symbols(nodes)
     taken = Counter([*given.values(), *names.values()])
     return names | {node: name for node, name in given.items() if taken[name] == 1}
@@ -279,7 +293,7 @@ def _label(name: str) -> str:
 def _text(data: Any) -> str:
     """Return data as text for formulas; a large array as its shape."""
     if _is_real_number(data):
-        return number(data + 0.0)  # no -0
+        return number(data if isinstance(data, bool | np.bool_) else data + 0.0)  # no -0
     if isinstance(data, tuple):  # the several results of one operation
         return "; ".join("0" if part is None else _text(part) for part in data)
     if not is_small(data, SMALL):
@@ -322,11 +336,8 @@ def _node_data(node: Node, name: str, adjoint: Any, index: dict[Node, int]) -> d
     if node.op is not None:
         described |= {"op": node.op.name}
     inputs = [index.get(arg) if isinstance(arg, Node) else None for arg in node.inputs]
-    return described | {
-        "inputs": inputs,
-        "value": _numbers(node._data),
-        "gradient": _numbers(adjoint),
-    }
+    described |= {"inputs": inputs, "value": _numbers(node._data)}
+    return described if adjoint is None else described | {"gradient": _numbers(adjoint)}
 
 
 def _steps(
@@ -335,20 +346,9 @@ def _steps(
     """Return the steps of the page, each with its nodes and its line of text."""
     last = names[nodes[-1]]
     variables = [node for node in nodes if node.op is None]
-    values = {node: _text(node._data) for node in nodes}
-    given = [[names[node], values[node]] for node in variables]
     found = [[f"∂{last}/∂{names[node]}", _text(adjoints[node])] for node in variables]
     return [
-        {"kind": "start", "given": given},
-        *(
-            {
-                "kind": "forward",
-                "node": i,
-                "line": [names[node], formula(node, names), formula(node, values), values[node]],
-            }
-            for i, node in enumerate(nodes)
-            if node.op is not None
-        ),
+        *_forward_steps(nodes, names),
         {
             "kind": "seed",
             "node": len(nodes) - 1,
@@ -357,6 +357,24 @@ def _steps(
         *_backward_steps(nodes, names, flows, adjoints),
         {"kind": "end", "given": found},
     ]
+
+
+def _calls(nodes: list[Node], names: dict[Node, str], ends: Ends) -> list[dict[str, Any]]:
+    """Return the steps of a program's page."""
+    found = [[place or "result", _text(node._data)] for place, node in ends.results.items()]
+    return [*_forward_steps(nodes, names), {"kind": "end", "given": found}]
+
+
+def _forward_steps(nodes: list[Node], names: dict[Node, str]) -> Iterator[dict[str, Any]]:
+    values = {node: _text(node._data) for node in nodes}
+    given = [[names[node], values[node]] for node in nodes if node.op is None]
+    yield {"kind": "start", "given": given}
+    for i, node in enumerate(nodes):
+        if isinstance(node.op, Decision):
+            yield {"kind": "forward", "node": i, "line": [names[node.inputs[0]], values[node]]}
+        elif node.op is not None:
+            line = [names[node], formula(node, names), formula(node, values), values[node]]
+            yield {"kind": "forward", "node": i, "line": line}
 
 
 def _backward_steps(
@@ -393,13 +411,17 @@ def _backward_steps(
 
 
 def _picture(
-    nodes: list[Node], adjoints: dict[Node, Any], names: dict[Node, str], max_nodes: int
+    nodes: list[Node],
+    ends: Ends,
+    adjoints: dict[Node, Any],
+    names: dict[Node, str],
+    max_nodes: int,
 ) -> tuple[str, str]:
     """Draw the unfolded graph with these adjoints; return the page's SVG and a standalone SVG.
 
     Each element of the page's SVG names its node ("3") or its edge ("3_0", to input 0 of node 3).
     """
-    seen = scene(nodes[-1], fold=False, max_nodes=max_nodes)
+    seen = scene(ends, fold=False, max_nodes=max_nodes)
     drawing = Artist(seen, gradient_of=adjoints.get).drawing(legend=False)
     picture = str(drawing.pipe(format="svg", encoding="utf-8"))
     svg = ET.fromstring(picture)
@@ -410,7 +432,7 @@ def _picture(
         for key, node in drawn.items()
         for k in range(len(node.inputs))
     }
-    edges["output"] = "output"
+    edges |= {key: key for key in map(output_key, range(len(ends.results)))}
     constants = {
         f"{index[node]}_{k}"
         for node in nodes
@@ -423,15 +445,16 @@ def _picture(
             continue
         group.remove(title)  # a browser would show it as a tooltip
         group.attrib.pop("id", None)
-        ends = [end.partition(":")[0] for end in str(title.text).split("->")]
-        if len(ends) == 1 and ends[0] in drawn:
-            node = drawn[ends[0]]
+        halves = [end.partition(":")[0] for end in str(title.text).split("->")]
+        if len(halves) == 1 and halves[0] in drawn:
+            node = drawn[halves[0]]
             group.set("data-node", str(index[node]))
-            _tag(group, names[node])
-        for joint in edges.keys() & ends:
+            if not isinstance(node.op, Decision):
+                _tag(group, names[node])
+        for joint in edges.keys() & halves:
             group.set("data-edge", edges[joint])
-            if len(ends) == 2:
-                group.set("class", "tail" if ends[1] == joint else "head")
+            if len(halves) == 2:
+                group.set("class", "tail" if halves[1] == joint else "head")
             else:
                 group.set("class", "constant" if edges[joint] in constants else "joint")
     for element in svg.iter():

@@ -17,6 +17,8 @@ from autodiff.nodes.bundle import Bundle
 from autodiff.ops.elementwise import power
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise
+from autodiff.programs.program import Program
+from autodiff.programs.replay import Run
 from autodiff.views.notation import (
     LATEX,
     QUOTIENT,
@@ -27,6 +29,7 @@ from autodiff.views.notation import (
     shown,
     subscripted,
 )
+from autodiff.views.programs import Constant, ends_of
 from autodiff.views.scene import newest
 
 SHORT = 6  # most characters of a shared result that is written out at each use
@@ -153,7 +156,7 @@ class Expression:
     lets : tuple of (str, str)
         Names and formulas of parts, each before its first use.
     formula : str
-        The formula of the output.
+        The formula of the output; of several results of a program, a line for each.
     latex : str
         Parts and formula, for math mode with amsmath, or MathJax.
     """
@@ -171,15 +174,15 @@ class Expression:
         return f"$\\displaystyle {self.latex}$"
 
 
-def expression(output: Node, *, limit: int | None = 100) -> Expression:
-    """Return the formula of `output`, as text and in LaTeX.
+def expression(output: Node | Program | Run, *, limit: int | None = 100) -> Expression:
+    """Return the formula of `output`, or those of a program's results, as text and in LaTeX.
 
     Results with a name, shared results and the parts of a long formula come first, in lines of
     their own (`let v₁ = …`). Parentheses are written only where Python's precedence needs them.
 
     Parameters
     ----------
-    output : Value or Tensor
+    output : Value, Tensor or Program
         The result to write out.
     limit : int, optional
         The largest number of nodes to write out, newest first; an ellipsis stands for older
@@ -193,7 +196,7 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
     Raises
     ------
     TypeError
-        If `output` is not a node.
+        If `output` is neither a node nor a program.
     RuntimeError
         If a variable was assigned after an operation had read it.
 
@@ -209,35 +212,42 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
     >>> expression(e / (1 + e))
     let v₁ = exp(−x1)
     v₁/(1 + v₁)
+    >>> from autodiff import grad, program
+    >>> expression(program(grad(lambda a, b: log(a) * b, (0, 1)), 2.0, 3.0))
+    y₁ = b × (1/a)
+    y₂ = log(a)
     """
-    if not isinstance(output, Node):
-        raise TypeError(f"expression takes a Value or a Tensor, not {type(output).__name__}")
-    nodes, rest = newest(output, sys.maxsize if limit is None else limit, written)
+    results = [*ends_of(output, "expression").results.values()]
+    nodes, rest = newest(results, sys.maxsize if limit is None else limit, written)
+    uses = Counter(arg for node in nodes for arg in written(node) if isinstance(arg, Node))
+    last = {node for node in results if not uses[node]}
     names = _Names()
     beyond = {node for node in rest if node.op}
     chosen = {
         node: names.given(node.name)
         for node in [*rest, *nodes]
-        if node.name and (node.op is None or node is not output)
+        if node.name and (node.op is None or node not in last)
     }
+    constants = {node for node in results if isinstance(node, Constant)}
     for node in [*rest, *nodes]:
-        if node not in chosen and (node.op is None or node in beyond):
+        if node not in chosen and node not in constants and (node.op is None or node in beyond):
             chosen[node] = names.fresh("v" if node.op else "x")
     terms: dict[Notation, dict[Node, Term]] = {
         notation: {node: notation.named(notation.name(name)) for node, name in chosen.items()}
         for notation in (TEXT, LATEX)
     }
+    for notation, known in terms.items():
+        known.update((node, notation.constant(node._data, None)) for node in constants)
     lets = {
         notation: [(known[node].text, notation.dots) for node in rest if node.op]
         for notation, known in terms.items()
     }
-    uses = Counter(arg for node in nodes for arg in written(node) if isinstance(arg, Node))
     for node in nodes:
         if node.op is None:
             continue
         parts = {n: operation(node, known, n, digits=None) for n, known in terms.items()}
         length = len(parts[TEXT].text)
-        if node is output or not (
+        if node in last or not (
             node in chosen or length > WIDTH or (uses[node] > 1 and length > SHORT)
         ):
             for notation, term in parts.items():
@@ -247,18 +257,32 @@ def expression(output: Node, *, limit: int | None = 100) -> Expression:
         for notation, term in parts.items():
             lets[notation].append((notation.name(name), term.text))
             terms[notation][node] = notation.named(notation.name(name))
-    last = terms[LATEX][output].text
-    if lets[LATEX]:
-        head = LATEX.name(names.given(output.name or "y"))
-        rows = [f"{name} &= {part}" for name, part in [*lets[LATEX], (head, last)]]
-        body = " \\\\\n".join(rows)
-        last = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
-    return Expression(tuple(lets[TEXT]), terms[TEXT][output].text, last)
+    found = {n: [known[node].text for node in results] for n, known in terms.items()}
+    if len(results) == 1:
+        return _expression(lets, found, [names.given(results[0].name or "y")], found[TEXT][0])
+    heads = [names.fresh("y") for _ in results]
+    lines = [f"{head} = {part}" for head, part in zip(heads, found[TEXT], strict=True)]
+    return _expression(lets, found, heads, "\n".join(lines))
+
+
+def _expression(
+    lets: dict[Notation, list[tuple[str, str]]],
+    found: dict[Notation, list[str]],
+    heads: list[str],
+    text: str,
+) -> Expression:
+    """Return an expression; its LaTeX is an alignment unless it is a formula by itself."""
+    latex = "".join(found[LATEX])
+    if len(heads) > 1 or lets[LATEX]:
+        rows = [*lets[LATEX], *zip(map(LATEX.name, heads), found[LATEX], strict=True)]
+        body = " \\\\\n".join(f"{name} &= {part}" for name, part in rows)
+        latex = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+    return Expression(tuple(lets[TEXT]), text, latex)
 
 
 def latex_of(node: Node, limit: int = 50) -> str | None:
     """Return the formula that a notebook typesets; None if it has more than `limit` nodes."""
-    _, rest = newest(node, limit, written)
+    _, rest = newest([node], limit, written)
     return None if rest else expression(node, limit=None)._repr_latex_()
 
 

@@ -176,7 +176,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         except Exception as error:  # show the DOT text instead of a traceback
             return {"text/plain": f"{self.source}// {error}"}
         if HTML in kinds:
-            bundle[HTML] = still(bundle[SVG], f"graph of {self.scene.output!r}")
+            bundle[HTML] = still(
+                bundle[SVG], f"graph of {', '.join(map(repr, self.scene.ends.results.values()))}"
+            )
         return {kind: data for kind, data in bundle.items() if kind in kinds}
 
     def __str__(self) -> str:

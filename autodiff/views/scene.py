@@ -8,9 +8,9 @@ the limit are each replaced by a block: one item with a label and edges. Nothing
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any
 
@@ -109,14 +109,34 @@ class Edge:
 
 
 @dataclass(frozen=True, eq=False)
+class Ends:
+    """Where a picture ends.
+
+    Attributes
+    ----------
+    results : dict
+        The results, each by its place: "" for a result by itself, "[0]" in a tuple.
+    loose : sequence of Node
+        Nodes whose results nobody reads.
+    """
+
+    results: Mapping[str, Node]
+    loose: Sequence[Node] = ()
+
+    def nodes(self) -> list[Node]:
+        """Return the results and the loose nodes."""
+        return [*dict.fromkeys([*self.results.values(), *self.loose])]
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """The items and edges to draw.
 
     Attributes
     ----------
-    output : Node
-    last : Node or Block
-        The item that computes the output.
+    ends : Ends
+    last : dict
+        The item that computes each result, by the result's place.
     root : Box
         The picture itself.
     items : dict
@@ -127,8 +147,8 @@ class Scene:
         Ordered by head, oldest first, then by k.
     """
 
-    output: Node
-    last: Item
+    ends: Ends
+    last: dict[str, Item]
     root: Box
     items: dict[Item, str]
     boxes: dict[Item, Box]
@@ -146,14 +166,16 @@ def origin(node: Node) -> Node:
 
 
 def scene(
-    output: Node, *, depth: int | None = None, fold: bool = True, max_nodes: int = 500
+    output: Node | Ends, *, depth: int | None = None, fold: bool = True, max_nodes: int = 500
 ) -> Scene:
-    """Select what to draw of the graph of `output`.
+    """Select what to draw of the graph of `output`, or of the graph with several ends.
 
     `depth` is the number of levels of groups to open (None: all). `fold` is whether to fold loops
     and variables. The newest `max_nodes` operations are drawn.
     """
-    nodes, unread = newest(origin(output), READ, _inputs)
+    ends = output if isinstance(output, Ends) else Ends({"": output})
+    origins = [origin(node) for node in ends.nodes()]
+    nodes, unread = newest(origins, READ, _inputs)
     uses = Counter(arg for node in nodes for arg in _inputs(node))
     root = _boxes(nodes)
     boxes = {node: box for box in root.all_boxes() for node in box.nodes}
@@ -171,14 +193,14 @@ def scene(
         if hidden:
             label = f"variables\n× {len(hidden):,} more"
             _hide(home, label, "fold", hidden, boxes[hidden[0]])
-    _limit(nodes, unread, home, max_nodes, root)
+    _limit(nodes, unread, home, max_nodes, root, origins)
     drawn: list[Item] = [node for node in nodes if node not in home and node.op is not item]
     keys = {each: f"n{i}" for i, each in enumerate(drawn)}
     keys |= {block: f"b{i}" for i, block in enumerate(dict.fromkeys(home.values()))}
     items = {each: keys[each] for each in sorted(keys, key=by_serial)}
     return Scene(
-        output,
-        home.get(origin(output), origin(output)),
+        ends,
+        {place: home.get(origin(x), origin(x)) for place, x in ends.results.items()},
         root,
         items,
         {each: each.box if isinstance(each, Block) else boxes[each] for each in items},
@@ -191,15 +213,18 @@ def _inputs(node: Node) -> list[Node]:
 
 
 def newest(
-    output: Node, most: int, inputs: Callable[[Node], Iterable[Any]]
+    outputs: Iterable[Node], most: int, inputs: Callable[[Node], Iterable[Any]]
 ) -> tuple[list[Node], list[Node]]:
-    """Return the newest `most` nodes of the graph of `output`, and the unread nodes that they read.
+    """Return the newest `most` nodes of the graph of `outputs`, and the unread ones that they read.
 
     Both are oldest first. No other node is visited.
     """
-    output.follow()
+    seen = {*outputs}
+    for output in seen:
+        output.follow()
     found: list[Node] = []
-    heap, seen = [(-output.serial, output)], {output}
+    heap = [(-output.serial, output) for output in seen]
+    heapify(heap)
     while heap and len(found) < most:
         _, node = heappop(heap)
         found.append(node)
@@ -345,7 +370,12 @@ def _repeated_inputs(node: Node, uses: Counter[Node], home: dict[Node, Block]) -
 
 
 def _limit(
-    nodes: list[Node], unread: list[Node], home: dict[Node, Block], most: int, root: Box
+    nodes: list[Node],
+    unread: list[Node],
+    home: dict[Node, Block],
+    most: int,
+    root: Box,
+    origins: list[Node],
 ) -> None:
     """Hide the oldest nodes in one block if more than `most` operations would be drawn."""
     units = dict.fromkeys(
@@ -357,7 +387,7 @@ def _limit(
     rest = {node for node in nodes if home.get(node, node) in units.keys() - kept}
     still_read = {arg for node in nodes if node not in rest for arg in _inputs(node)}
     rest |= {node for node in nodes if node.op in (None, item) and node not in still_read}
-    rest.discard(nodes[-1])
+    rest.difference_update(origins)
     if rest or unread:
         read = sorted(rest, key=by_serial)
         number = f"more than {READ:,}" if unread else f"{len(read):,}"

@@ -1,9 +1,8 @@
-"""Widths of text in columns and in points; tables; printable text."""
+"""Widths of text in points; printable text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from unicodedata import category, combining, east_asian_width, normalize
+from unicodedata import category, east_asian_width, normalize
 
 # Advance widths of DejaVu Sans, rounded up: the widest font that browsers substitute for Helvetica
 # and Arial.
@@ -27,11 +26,6 @@ _EMS = {
 _ANY, _WIDE, _EMOJI = 1.1, 1.0, 1.4  # other scripts, in ems
 
 
-def width(text: str) -> int:
-    """Return the number of terminal columns: two for 値, none for the bar of x̄."""
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def extent(text: str, size: float = 12.0) -> float:
     """Return an upper bound of the width in points, in any sans-serif font of that size.
 
@@ -52,16 +46,3 @@ def _ems(char: str) -> float:
 def printable(text: str) -> str:
     """Replace control and other unprintable characters by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def table(rows: Sequence[Sequence[str]], align: str) -> str:
-    """Return rows of text in columns, each aligned to the left (<) or to the right (>)."""
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = []
-        for cell, side, columns in zip(row, align, widths, strict=True):
-            blank = " " * (columns - width(cell))
-            cells.append(cell + blank if side == "<" else blank + cell)
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

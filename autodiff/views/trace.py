@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from autodiff.core.columns import width
 from autodiff.core.graph import Node, by_serial, plain_data
 from autodiff.ops.general import item, pack
 from autodiff.ops.table import Elementwise, Linear
@@ -30,7 +31,6 @@ from autodiff.views.formulas import (
 )
 from autodiff.views.notation import LATEX, PRODUCT, TEXT, Notation, Term, shown
 from autodiff.views.scene import newest
-from autodiff.views.text import width
 
 MOST = 20_000  # most nodes traced, the newest ones, unless limit=None
 
@@ -226,7 +226,7 @@ def trace(
     if seed is not None and tangents is not None:
         raise TypeError("trace takes a seed (reverse mode) or tangents (forward mode), not both")
     most = sys.maxsize if limit is None else MOST
-    nodes, rest = newest(output, most, lambda node: node.inputs)
+    nodes, rest = newest([output], most, lambda node: node.inputs)
     if tangents is not None:
         if rest:
             raise ValueError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autodiff.core.columns import table
 from autodiff.core.graph import Node
 from autodiff.views.formulas import number
-from autodiff.views.text import printable, table
+from autodiff.views.text import printable
 
 
 def tree(

@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 
 from autodiff import numerical_gradient
 from demos import __main__ as command
-from demos import gradient_check, pendulum, show, truss
+from demos import gradient_check, kepler, mnist, pendulum, show, truss
 from nn import TwoLayerNet, data
 from nn.data import SUBSET, DataWarning
+from nn.history import History, Row
 
 __all__ = ["_no_network", "run"]  # fixtures
 
@@ -178,6 +179,27 @@ def test_pendulum(run, plotted):
     assert not files
 
 
+def test_kepler(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(kepler, "ROUNDS", 1)
+    monkeypatch.setattr(kepler, "CALLS", 2)
+    monkeypatch.setitem(kepler.EXTRAS, "fortran", ("no_such_package",))
+    printed, files = run("kepler")
+    space = {"np": np}
+    exec(printed.partition("\npass ")[0], space)  # the source by itself
+    place, slopes = space["eccentric_anomaly"](1.0, 0.2056)
+    assert place - 0.2056 * math.sin(place) == pytest.approx(1.0, rel=1e-15)
+    assert columns(printed, "∂E/∂M") == [pytest.approx(slopes[0], rel=1e-12)] * 2
+    assert columns(printed, "∂E/∂e") == [pytest.approx(slopes[1], rel=1e-12)] * 2
+    assert slopes[0] == pytest.approx(1 / (1 - 0.2056 * math.cos(place)), rel=1e-9)
+    assert columns(printed, "recorded")[0] > 2 * columns(printed, "dead")[-1]
+    assert re.search(r"<compiled eccentric_anomaly: [2-9] programs> after 100 places", printed)
+    assert columns(printed, "not compiled")[0] > 0
+    assert columns(printed, "numpy")[0] > 0
+    assert "note: backend='fortran' needs no_such_package" in printed
+    assert files == {"kepler.svg"}
+    assert "while abs(step) > TOLERANCE:" in texts(tmp_path / "kepler.svg")
+
+
 def test_runge_kutta_is_of_fourth_order():
     start, end = pendulum.runge_kutta(lambda y: y, 1.0, np.array([0, 0.5]))
     assert start == 1
@@ -210,7 +232,10 @@ def test_truss(run, plotted):
     assert not files
 
 
-def test_gradient_check(run):
+def test_gradient_check(run, monkeypatch):
+    if os.environ.get("HYPOTHESIS_PROFILE") != "thorough":  # 10 hidden units: 3 s less than 50
+        small = TwoLayerNet(784, 10, 10, rng=0)
+        monkeypatch.setattr(gradient_check, "TwoLayerNet", lambda *_, rng: small)
     printed, files = run("gradient_check")
     for name, allowed in {"W1": 1e-11, "b1": 1e-11, "W2": 1e-11, "b2": 1e-9}.items():
         difference, limit, worst, bound = columns(printed, f"  {name}")
@@ -271,6 +296,15 @@ def test_mnist_can_be_repeated(run):
         rows(run("mnist", "--iterations", "2", "--seed", seed)[0]) for seed in "778"
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_epochs_are_whole_numbers_on_the_plot(epochs, tmp_path, plotted):
+    rows = [Row(600 * k, float(k), 0.5, 0.9, 0.8) for k in range(1, epochs + 1)]
+    mnist.plot_accuracies(History(rows), tmp_path / "accuracy.png")
+    (axes,) = plotted["accuracy.png"].axes
+    low, high = axes.get_xlim()
+    assert [t for t in axes.get_xticks() if low <= t <= high] == [row.epoch for row in rows]
 
 
 def test_mnist_interrupted_keeps_rows_plot_and_graph(run, monkeypatch, capsys):

@@ -26,11 +26,11 @@ def compiled(name: str, program: Program) -> Compiled:
 
     Arrays of other libraries that speak NumPy's protocols compute by themselves.
     """
-    module = import_module(f"autodiff.programs.backends.{name}")
-    if any(speaks(x.type) for x in program.inputs):
-        module = import_module("autodiff.programs.backends.numpy")
-        return module.over_arrays(program)  # type: ignore[no-any-return]
-    made: Compiled = module.compiled(program)
+    others = any(speaks(x.type) for x in program.inputs)
+    module = import_module(f"autodiff.programs.backends.{'numpy' if others else name}")
+    made: Compiled = (
+        module.over_arrays(program, buffered=False) if others else module.compiled(program)
+    )
     return made
 
 

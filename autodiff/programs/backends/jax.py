@@ -115,7 +115,7 @@ class _Function:
         if not held[count:].all():
             return self.by_numpy(*inputs)
         guard = self.guards[int(np.argmin(held[:count]))]
-        raise Diverged(f"traced for the other branch of: {guard.line}", guard)
+        raise Diverged(f"traced for the other branch of: {guard.line.text or 'a decision'}", guard)
 
     def by_numpy(self, *inputs: Any) -> list[Any]:
         """Compute by NumPy; for arrays of JAX, with results on the device of the first one."""

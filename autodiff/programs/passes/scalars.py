@@ -107,7 +107,9 @@ class _Expansion:
 
     def reduced(self, function: np.ufunc, x: Any, axis: Any, keepdims: bool, dtype: Any) -> Any:
         """Join the elements along axes by a function of two numbers."""
-        axes = {*range(x.ndim)} if axis is None else {int(k) % x.ndim for k in np.atleast_1d(axis)}
+        axes = {*range(x.ndim)}
+        if axis is not None and x.ndim:  # NumPy takes a number to have an axis 0
+            axes = {int(k) % x.ndim for k in np.atleast_1d(axis)}
         kept = [k for k in range(x.ndim) if k not in axes]
         rows = np.transpose(x, [*kept, *sorted(axes)])
         rows = rows.reshape([x.shape[k] for k in kept] + [prod(x.shape[k] for k in axes)])

@@ -21,7 +21,7 @@ from autodiff.cli.parser import (
     ExpressionError,
     parse,
 )
-from autodiff.views.text import width
+from autodiff.core.columns import width
 
 
 def refused(text, **values):

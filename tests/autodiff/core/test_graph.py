@@ -57,7 +57,7 @@ def test_every_node_that_took_part_gets_a_gradient(kind):
 
 @kinds
 def test_deep_chains_need_no_stack_no_collector_and_leave_nothing(kind):
-    depth = 100_000 if kind is Value else 20_000
+    depth = 50_000 if kind is Value else 10_000
     gc.collect()
     gc.disable()
     try:

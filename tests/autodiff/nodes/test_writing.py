@@ -47,6 +47,45 @@ def test_names_are_aliases_and_readers_keep_their_version():
     assert w.data.tolist() == [4.0, 0.0, 8.0]
 
 
+def doubled(x):
+    x *= 2
+
+
+def set_by_element(x):
+    x[0] = 5.0
+
+
+def set_through_a_view(x):
+    row = x[:1]
+    row += 1
+
+
+@pytest.mark.parametrize("leaf", [True, False])
+@pytest.mark.parametrize("write", [doubled, set_by_element, set_through_a_view])
+def test_a_gradient_by_a_version_that_is_gone_is_an_error(write, leaf):
+    x = Tensor([1.0, 2.0], "x")
+    if not leaf:
+        x = x * 1.0
+    before = np.sum(x**2)
+    write(x)
+    for record in (False, True):
+        with pytest.raises(RuntimeError, match=r"input .* written in place .*x\.copy\(\)"):
+            gradients(before * 2, [x], record=record)
+    after = np.sum(x**2) + before  # a reader of both versions has the present one's gradient
+    np.testing.assert_array_equal(gradients(after, [x])[0], 2 * x._data)
+    np.testing.assert_array_equal(gradients(x, [x], seed=np.ones(2))[0], 1.0)
+    np.testing.assert_array_equal(gradients(np.sum(Tensor([1.0])), [x])[0], 0.0)
+
+
+def test_a_gradient_by_a_view_whose_base_was_written_is_an_error():
+    x = Tensor(np.ones((2, 2)))
+    row = x[0]
+    y = np.sum(row**2)
+    x[0] = 2.0
+    with pytest.raises(RuntimeError, match=r"input of shape \(2,\) was written in place"):
+        gradients(y, [row])
+
+
 def test_a_write_by_out_leaves_earlier_readers_their_version():
     x = Tensor([1.0, 2.0])
     y = x * 3.0

@@ -140,3 +140,9 @@ def test_other_numbers_stay_numpys(x):
     compiled(x)
     assert type(compiled(x)) is type(expected)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_number_has_an_axis_to_sum_over():
+    for axis in (0, -1):
+        compiled = quick(lambda x, axis=axis: np.sum(np.sin(x), axis=axis), 2.0)
+        assert compiled(2.0) == np.sin(2.0)

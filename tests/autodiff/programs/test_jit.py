@@ -635,3 +635,17 @@ def test_arrays_of_autodiff_are_written_in_compiled_functions():
     compiled = jit(value_and_grad(f))
     for x in (np.array([1.0, 2, 3]), np.array([3.0, -2, 1]), np.array([1.0, 2, 3])):
         like(compiled(x), value_and_grad(f)(x))
+
+
+def test_programs_with_constant_arrays_are_told_apart():
+    def f(x):
+        y = x + np.array([1.0, 2.0, 3.0])
+        if y[0] > 0:
+            return y
+        return 2 * y if y[1] > 0 else 3 * y
+
+    compiled = jit(f)
+    for signs in ((1, 1), (-1, 1), (-1, -1), (1, 1), (-1, 1), (-1, -1)):
+        x = np.array([9.0 * signs[0], 9.0 * signs[1], 0.0])
+        like(compiled(x), f(x))
+    assert "3 programs" in repr(compiled)

@@ -1,12 +1,16 @@
 """Passes change nothing but the cost of a program."""
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import grad, program
+from autodiff import grad, jit, program
+from autodiff.programs.passes.planning import planned
 
 SIZES = dict(zip("ijklm", (5, 6, 7, 3, 2), strict=True))
 
@@ -100,3 +104,54 @@ def test_a_sum_of_whole_numbers_stays_exact(letters):
     subscripts = "ij,jk->" + letters.replace("a", "i").replace("b", "k")
     made = program(lambda x: np.einsum(subscripts, x, x), x)
     np.testing.assert_array_equal(made(x), np.einsum(subscripts, x, x))
+
+
+def large(x, w):
+    y = x * w
+    z = np.exp(-y).T[::-1] + y.T * np.maximum(y.T, x[:, :1].T)
+    kept = np.broadcast_to(y.reshape(-1)[:100], (100, 100))
+    v = np.tanh(z) - kept @ z
+    if v[0, 0] > 1e9:
+        v = v * 2
+    v = np.sqrt(v * v + 1) / (1 + y.T)
+    return np.sum(v * np.cos(v) + kept.T)
+
+
+def test_buffers_are_used_again_and_never_while_they_are_read():
+    rng = np.random.default_rng(0)
+    slope = grad(large, (0, 1))
+    compiled = jit(slope)
+    x, w = rng.normal(size=(2, 100, 100))
+    compiled(x, w)
+    points = [tuple(rng.normal(size=(2, 100, 100))) for _ in range(8)]
+    expected = [slope(*point) for point in points]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda point: compiled(*point), points * 3))
+    for mine, theirs in zip(found, expected * 3, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-11, atol=1e-11)
+    made, buffers = planned(compiled.program(x, w))
+    assert 0 < len(buffers) < len(made.steps) / 4
+
+
+def test_a_call_of_a_planned_program_allocates_its_results_only():
+    compiled = jit(grad(lambda x: np.sum(np.sin(x * x) / (2 + np.cos(x)) * np.exp(-x))))
+    x = np.linspace(0, 1, 10**5)
+    compiled(x), compiled(x)
+    tracemalloc.start()
+    try:
+        result = compiled(x)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < result.nbytes * 1.1
+
+
+def test_a_buffer_is_no_ones_result():
+    compiled = jit(lambda x: (x * 2, (x * 3).T, np.sum(x * 4), (x + 1).reshape(-1)[5:]))
+    x = np.linspace(0, 1, 10**4).reshape(100, 100)
+    compiled(x)
+    first = compiled(x)
+    for part in (first[0], first[1], first[3]):
+        part[...] = 7
+    for mine, theirs in zip(compiled(x), (x * 2, x.T * 3, np.sum(x * 4)), strict=False):
+        np.testing.assert_allclose(mine, theirs)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import autodiff as ad
 from autodiff import Tensor, grad, hessian, jacobian, jvp, program, value_and_grad
 from autodiff.core import trees
 from autodiff.ops.table import chain
+from autodiff.programs.passes import PASSES
 from autodiff.programs.source import HELPERS
 from autodiff.programs.trace import Guard, Step, Trace
 from autodiff.testing import expressions
@@ -71,6 +73,9 @@ def test_gradients_of_every_function(name, draw, dtype):
     slack = 100 * max(case.slack, 1) * np.finfo(dtype).eps
     like(made(*one), f(*one), slack)
     like_or_refused(made, f, other, slack)
+    cost = made.cost()
+    assert len(str(cost).splitlines()) == len(cost.steps) + 2
+    assert cost.peak <= cost.written
 
 
 @pytest.mark.parametrize("tensors", [False, True])
@@ -378,3 +383,43 @@ def test_a_saved_program_needs_only_numpy(tmp_path, size):
 def test_equal_calls_are_made_once():
     made = program(lambda x: np.sin(x) * np.sin(x) + np.cos(x) * 0, X)
     assert [step.function for step in made.steps if isinstance(step, Step)].count(np.sin) == 1
+
+
+# Stages
+
+
+def test_stages_lead_from_the_recording_to_the_program():
+    made = program(value_and_grad(lambda x: np.sum(np.maximum(x @ A, 0) ** 2)), X)
+    names = [name for name, _ in made.stages]
+    assert names[0] == "recorded"
+    assert names[1:] == [x.__name__ for x in PASSES if x.__name__ in names]
+    texts = [str(stage.program) for stage in made.stages]
+    assert texts[-1] == str(made)
+    assert all(one != other for one, other in pairwise(texts))
+    assert len(made.stages[0].program.steps) > len(made.steps)
+    rows = [line.split() for line in str(made.stages).splitlines()]
+    assert rows[1] == ["recorded", str(len(made.stages[0].program.steps))]
+    assert rows[-1] == [
+        names[-1],
+        *(str(len(stage.program.steps)) for stage in made.stages[-2:]),
+    ]
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(st.data())
+def test_every_stage_can_be_printed_and_run(draw):
+    drawn = draw.draw(expressions(tensors=True))
+    f = value_and_grad(lambda *x: ad.sum(drawn(*x)), argnums=tuple(range(len(drawn.point))))
+    for stage in program(f, *drawn.point).stages:
+        assert str(stage).startswith(f"# {stage.name}\n")
+        like(stage.program(*drawn.point), f(*drawn.point), 1e-11)
+
+
+def test_a_recording_has_no_stages_but_itself():
+    recorded = program(np.sin, X).stages[0].program
+    assert [stage.program for stage in recorded.stages] == [recorded]
+
+
+def test_lines_are_the_users_inside_of_context_managers():
+    text = str(program(grad(lambda x: np.sum(3 * x)), X).stages[0])
+    assert "self.gen" not in text

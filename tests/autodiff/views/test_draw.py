@@ -240,7 +240,7 @@ def test_an_array_changed_in_place_is_drawn_as_the_graph_has_read_it():
 
 
 def test_only_nodes_can_be_drawn():
-    with pytest.raises(TypeError, match="draw takes a Value or a Tensor, not float"):
+    with pytest.raises(TypeError, match="draw takes a Value, a Tensor or a program, not float"):
         draw(3.0)
 
 

@@ -181,7 +181,7 @@ def test_a_large_graph_is_refused_at_once():
 
 
 def test_only_nodes_can_be_explored():
-    with pytest.raises(TypeError, match="explore takes a Value or a Tensor, not float"):
+    with pytest.raises(TypeError, match="explore takes a Value, a Tensor or a program, not float"):
         explore(3.0)
 
 

@@ -105,16 +105,12 @@ def test_every_edge_of_the_graph_is_drawn_or_leads_into_a_block(length):
                 assert (arg, node, k) in shown or sum(e.count for e in drawn.edges) > len(shown)
 
 
-@pytest.mark.parametrize(
-    "output",
-    [chain(1_000_000), concatenate([Tensor([1.0])] * 100_000)],
-    ids=["many nodes", "many edges"],
-)
-def test_a_huge_graph_is_not_read_to_its_end(output):
-    drawn = scene.scene(output)
-    assert len(drawn.items) < 20
-    if len(output.inputs) == 2:
-        assert "more than 20,000\\nearlier nodes" in draw(output).source
+def test_a_huge_graph_is_not_read_to_its_end():
+    many_nodes = chain(100_000)
+    assert len(scene.scene(many_nodes).items) < 20
+    assert "more than 20,000\\nearlier nodes" in draw(many_nodes).source
+    many_edges = concatenate([Tensor([1.0])] * 100_000)
+    assert len(scene.scene(many_edges).items) < 20
 
 
 def test_max_nodes_is_how_many_operations_are_drawn():

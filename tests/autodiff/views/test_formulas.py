@@ -278,7 +278,9 @@ def test_a_notebook_typesets_short_formulas_only():
 
 
 def test_only_nodes_have_a_formula():
-    with pytest.raises(TypeError, match="expression takes a Value or a Tensor, not float"):
+    with pytest.raises(
+        TypeError, match="expression takes a Value, a Tensor or a program, not float"
+    ):
         expression(2.0)
     x = Value(1.0, "x")
     y = x * 2

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autodiff import Tensor, Value, exp, log, sin, stack
-from autodiff.views.text import table, width
+from autodiff.core.columns import table, width
 from autodiff.views.tree import tree
 
 
