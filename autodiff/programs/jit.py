@@ -99,9 +99,10 @@ class Jitted:
                     self._causes[str(guard.line)] += 1
                     return self._trace(args, kwargs)
                 program, inputs, objects = another
-            except Exception:  # the function itself says what is wrong
+            except Exception as error:  # the function itself says what is wrong
                 program.restore(inputs, saved)
-                if program.converts:  # the function would compute otherwise
+                # the function would compute otherwise with such arrays, or warn of something else
+                if program.converts or isinstance(error, Warning):
                     raise
                 return self.__jitted__(*args, **kwargs)
             except BaseException:

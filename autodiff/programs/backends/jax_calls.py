@@ -78,6 +78,12 @@ def _chain(g: Any, partial: Any) -> Any:
     return jnp.where((g == 0) | (partial == 0), jnp.zeros_like(product), product)
 
 
+def _from_triangle(matrix: Any, upper: bool) -> Any:
+    """Return the Hermitian matrix of which one triangle is given."""
+    half, k = (jnp.triu, 1) if upper else (jnp.tril, -1)
+    return half(matrix) + jnp.conj(half(matrix, k)).swapaxes(-1, -2)
+
+
 FORMS: dict[np.ufunc, Callable[..., Any]] = {np.remainder: _remainder, np.sign: _sign}
 """Ufuncs that are to give a zero the sign that NumPy gives it."""
 
@@ -344,7 +350,10 @@ class Run(Arrays):
         if whole and function.__name__ in WIDENING and len(given) < 3:
             named.setdefault("dtype", self.kinds[step.out].dtype)
         if function in SYMMETRIC:
-            named["symmetrize_input"] = False
+            upper = named.pop("UPLO", given[1] if len(given) > 1 else "L") == "U" or named.get(
+                "upper", False
+            )
+            given = (_from_triangle(given[0], upper),)
         found = called(*given, **named)
         if function.__module__ == "numpy.linalg":
             self._check_finite(found)
