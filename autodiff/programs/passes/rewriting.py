@@ -83,7 +83,8 @@ def calls(step: Any, function: Callable[..., Any], arguments: int) -> TypeGuard[
 
 
 def is_zero(x: Any) -> bool:
-    return isinstance(x, int | float | complex | np.generic) and x == 0
+    number = isinstance(x, int | float | complex | np.generic) and type(x) is not Slot
+    return number and bool(x == 0)
 
 
 def is_elementwise(function: Callable[..., Any]) -> bool:

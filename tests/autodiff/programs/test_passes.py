@@ -155,3 +155,12 @@ def test_a_buffer_is_no_ones_result():
         part[...] = 7
     for mine, theirs in zip(compiled(x), (x * 2, x.T * 3, np.sum(x * 4)), strict=False):
         np.testing.assert_allclose(mine, theirs)
+
+
+def test_the_first_argument_is_no_zero():
+    """Its slot is the number 0."""
+    made = program(grad(lambda x: np.power(x, x)), 0.5)
+    assert made(0.5) == grad(lambda x: np.power(x, x))(0.5)
+    assert program(lambda x: np.power(x, x), 0.5)(0.5) == 0.5**0.5
+    chosen = program(lambda z, y: np.where((y == 0) | (z == 0), z, y * z), 2.0, 0.0)
+    assert chosen(2.0, 0.0) == 2.0
