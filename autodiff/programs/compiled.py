@@ -25,12 +25,14 @@ class Compiled(NamedTuple):
 
     `function` takes the values of the program's inputs one by one, and returns a list of the values
     of all slots of its outputs. It raises `Diverged` in a line of `code`; `guards` has the
-    decisions by the numbers of these lines.
+    decisions by the numbers of these lines. `first` computes the call that was traced, where the
+    function itself would return another kind of array.
     """
 
     function: Callable[..., list[Any]]
     code: CodeType
     guards: Mapping[int, Guard]
+    first: Callable[..., list[Any]] | None = None
 
     def guard_at(self, error: Diverged) -> Guard:
         """Return the guard that raised an error."""

@@ -74,8 +74,12 @@ class Jitted:
             If the function cannot be compiled.
         """
         with effects.lock:
-            made = record(self.__jitted__, args, kwargs, self._varying, self._static)
+            made = self._record(args, kwargs)
         return replace(made, backend=self._backend)
+
+    def _record(self, args: Any, kwargs: Any) -> Program:
+        converting = self._backend in backends.CONVERTING
+        return record(self.__jitted__, args, kwargs, self._varying, self._static, converting)
 
     def _run(self, program: Program, inputs: Any, objects: Any, args: Any, kwargs: Any) -> Any:
         """Run a program; where data decide otherwise, the one that decided as they do."""
@@ -95,8 +99,11 @@ class Jitted:
                     self._causes[str(guard.line)] += 1
                     return self._trace(args, kwargs)
                 program, inputs, objects = another
-            except Exception:  # the function itself says what is wrong
+            except Exception as error:  # the function itself says what is wrong
                 program.restore(inputs, saved)
+                # the function would compute otherwise with such arrays, or warn of something else
+                if program.converts or isinstance(error, Warning):
+                    raise
                 return self.__jitted__(*args, **kwargs)
             except BaseException:
                 program.restore(inputs, saved)
@@ -143,7 +150,7 @@ class Jitted:
                 )
                 return f(*args, **kwargs)
             try:
-                made = record(f, args, kwargs, self._varying, self._static)
+                made = self._record(args, kwargs)
             except Refusal:
                 raise
             except Recorded:
@@ -155,11 +162,15 @@ class Jitted:
                 result = f(*args, **kwargs)  # which raises its own, if the mistake is there
                 self._give_up(f"it cannot be traced ({type(error).__name__}: {error})")
                 return result
-            inputs, _ = made.check.find(args, kwargs)
-            result = f(*args, **kwargs)
             if len(made.steps) > LONGEST:
                 self._give_up(f"it takes {len(made.steps):,} calls of NumPy, too many to compile")
-                return result
+                return f(*args, **kwargs)
+            inputs, objects = made.check.find(args, kwargs)
+            if made.converts:
+                made = replace(made, backend=self._backend)
+                self._programs = [made, *self._programs]
+                return made.end(made.compute(inputs, first=True), inputs, objects)
+            result = f(*args, **kwargs)
             made = replace(made.finished_as(result), backend=self._backend)
             self._programs = [made, *self._programs]
             return made.separated(result, inputs)
@@ -210,9 +221,11 @@ def jit(
         Names of arguments whose numbers are constants of a program: each value is traced anew.
     limit : int
         The function runs uncompiled, with a warning, once it would need more programs than this.
-    backend : {"numpy", "llvm"}
+    backend : {"numpy", "llvm", "jax"}
         What computes the programs. `"llvm"` makes machine code of as many calls as it can, which
-        pays where arrays are small, and for long chains of elementwise calls.
+        pays where arrays are small, and for long chains of elementwise calls. `"jax"` runs them on
+        JAX's CPU, GPU or TPU; arguments may be arrays of JAX then, and results are, too, on the
+        same device.
 
     Returns
     -------

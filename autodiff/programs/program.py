@@ -28,8 +28,8 @@ from autodiff.programs.results import (
 )
 from autodiff.programs.source import Source, source_of, written_out
 from autodiff.programs.stages import Stages, stages_of
-from autodiff.programs.state import Input
-from autodiff.programs.trace import Guard, Kind, Slot, Step
+from autodiff.programs.state import Input, converts
+from autodiff.programs.trace import Guard, Kind, Slot, Step, dtype_of
 
 NUMBERS = (bool, int, float, complex)
 
@@ -206,15 +206,21 @@ class Program:
                 raise ValueError(str(error)) from None
             raise
 
-    def compute(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the values of all slots of the outputs.
+    @cached_property
+    def converts(self) -> bool:
+        """Whether an input is an array that NumPy's functions turn into one of NumPy."""
+        return any(converts(x.type) for x in self.inputs)
+
+    def compute(self, inputs: Sequence[Any], first: bool = False) -> list[Any]:
+        """Return the values of all slots of the outputs; `first` if this call was traced now.
 
         Raises
         ------
         Diverged
             If data decide otherwise than in the traced run.
         """
-        return self._compiled.function(*inputs)
+        made = self._compiled
+        return (made.first if first and made.first else made.function)(*inputs)
 
     def end(self, values: list[Any], inputs: Sequence[Any], objects: Sequence[Any]) -> Any:
         """Make the changes, and return the result."""
@@ -228,7 +234,7 @@ class Program:
             if np.ndim(leaf) == 0:
                 scalar = isinstance(theirs, np.generic)
                 python = isinstance(theirs, NUMBERS) and not scalar
-                found[k] = form(python, scalar, np.result_type(theirs))
+                found[k] = form(python, scalar, dtype_of(theirs))
         return replace(self, forms=found)
 
     def separated(self, result: Any, inputs: Sequence[Any]) -> Any:

@@ -31,6 +31,7 @@ from autodiff.programs.state import (
     Test,
     Unsupported,
     codes,
+    converts,
     global_names,
     held,
     is_library,
@@ -59,6 +60,8 @@ class Reading:
         Labels of lists that the function is known to read.
     apart : bool
         Whether arrays are inputs of their own wherever they are found, since none is changed.
+    converting : bool
+        Whether the back end takes arrays that NumPy's functions turn into arrays of NumPy.
     """
 
     def __init__(
@@ -68,9 +71,10 @@ class Reading:
         static: Container[str],
         read: Container[str],
         apart: bool,
+        converting: bool,
     ) -> None:
         self.trace, self.varying, self.static = trace, varying, static
-        self.read, self.apart = read, apart
+        self.read, self.apart, self.converting = read, apart, converting
         self.lines: list[str] = []
         self.space: dict[str, Any] = {"same": same, "unchanged": unchanged}
         self.tests: list[Test] = []
@@ -170,6 +174,9 @@ class Reading:
     def _array(self, x: Any, path: str, label: str, traced: bool) -> Any:
         if getattr(x.dtype, "kind", "O") not in "fciub":
             raise Unsupported(f"{label} is an array of dtype {x.dtype}")
+        if converts(type(x)) and (not self.converting or self._captured or self._in_state):
+            words = 'pass np.asarray of it, or, with backend="jax", an array of JAX as an argument'
+            raise Unsupported(f"{label} is a {type(x).__module__}.{type(x).__name__}: {words}")
         kind, shape, dtype = map(self._constant, (type(x), x.shape, x.dtype))
         expected = f"{x.dtype} of shape {x.shape}"
         if traced:
@@ -191,7 +198,7 @@ class Reading:
         variable = self._bind(path, label, *tests, expected=expected)
         made = self.trace.argument(x)
         value = x if self._captured else None
-        self.inputs.append(Input(made.slot, variable, label, self._captured, value))
+        self.inputs.append(Input(made.slot, variable, label, self._captured, type(x), value))
         return variable, made
 
     # Containers and objects

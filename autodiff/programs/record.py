@@ -16,13 +16,18 @@ from autodiff.programs.passes import simplified
 from autodiff.programs.program import Check, Program
 from autodiff.programs.reading import Reading
 from autodiff.programs.results import changes, ending, forms, restore, template
-from autodiff.programs.state import Unsupported, held
-from autodiff.programs.trace import Kind, Trace, layout
+from autodiff.programs.state import Unsupported, converts, held
+from autodiff.programs.trace import Kind, Refusal, Trace, layout
 from autodiff.transforms.results import Function, name_of
 
 
 def record(
-    f: Function, args: Any, kwargs: Any, varying: Container[str] = (), static: Container[str] = ()
+    f: Function,
+    args: Any,
+    kwargs: Any,
+    varying: Container[str] = (),
+    static: Container[str] = (),
+    converting: bool = False,
 ) -> Program:
     """Run a function on traced arrays, and return its calls as a program, after all passes.
 
@@ -38,6 +43,8 @@ def record(
         Labels of captured numbers that are inputs.
     static : container of str
         Names of arguments whose numbers are compared by value.
+    converting : bool
+        Whether the back end takes arrays that NumPy's functions turn into arrays of NumPy.
 
     Raises
     ------
@@ -49,7 +56,7 @@ def record(
     read: set[str] = set()
     apart = True
     while True:
-        found = _one_run(f, args, kwargs, varying, static, read, apart)
+        found = _one_run(f, args, kwargs, varying, static, read, apart, converting)
         if isinstance(found, Program):
             break
         if not found:  # arrays are changed
@@ -66,13 +73,14 @@ def _one_run(
     static: Container[str],
     read: Container[str],
     apart: bool,
+    converting: bool,
 ) -> Program | set[str]:
     """Return the program without passes, or the labels of lists that the function reads.
 
     The set is empty if it changes an array that is found in several places.
     """
     trace, name = Trace(), name_of(f)
-    reading = Reading(trace, varying, static, read, apart)
+    reading = Reading(trace, varying, static, read, apart, converting)
     signature, labels = _labelled(f, args, kwargs)
     standin = reading.function(f)
     test = f"len(args) != {len(args)} or [*kwargs] != {[*kwargs]!r}"
@@ -102,6 +110,14 @@ def _one_run(
     whole = template(result, reading, f"{name} returned")
     kinds, written = trace.kinds(), trace.written()
     if written:
+        if any(not isinstance(x, np.ndarray) for x in trace.values if np.shape(x)):
+            raise Unsupported(f"{name} changes arrays in place, which are not all NumPy's")
+        for x in reading.inputs:
+            if x.slot in written and converts(x.type):
+                raise Refusal(
+                    f"{name} changes {x.label} in place, but a {x.type.__module__}."
+                    f"{x.type.__name__} does not change: copy it first"
+                )
         if apart and len({*map(id, reading.originals)}) < len(reading.originals):
             return set()
         if overlap(*reading.originals):
@@ -160,7 +176,7 @@ def _check_memory(reading: Reading, kinds: Sequence[Kind]) -> None:
     They must lie in memory as the traced ones did, and share none of it.
     """
     reading.space.update(layout=layout, overlap=overlap)
-    arrays = [x for x in reading.inputs if kinds[x.slot].shape]
+    arrays = [x for x in reading.inputs if kinds[x.slot].shape and not converts(x.type)]
     names = "".join(f"{x.variable}, " for x in arrays)
     reading.check(f"overlap({names})", "an array", "apart from the others in memory")
     for x in arrays:
@@ -170,5 +186,6 @@ def _check_memory(reading: Reading, kinds: Sequence[Kind]) -> None:
 
 
 def overlap(*arrays: Any) -> bool:
-    """Return whether any two arrays may share memory."""
+    """Return whether any two arrays of NumPy may share memory."""
+    arrays = tuple(x for x in arrays if isinstance(x, np.ndarray))
     return any(np.may_share_memory(*pair) for pair in combinations(arrays, 2))

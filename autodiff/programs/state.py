@@ -59,6 +59,7 @@ class Input(NamedTuple):
     variable: str
     label: str
     captured: bool
+    type: type
     value: Any
     """The captured array or number, as it was when the function was traced; else None."""
 
@@ -150,6 +151,17 @@ def unchanged(array: Any, shape: Any, dtype: Any, numbers: bytes) -> bool:
     """Return whether an array still has the same elements."""
     found: bool = array.shape == shape and array.dtype == dtype and array.tobytes() == numbers
     return found
+
+
+def converts(kind: type) -> bool:
+    """Return whether NumPy's functions convert arrays of a type to NumPy's, as they do JAX's."""
+    number = issubclass(kind, bool | int | float | complex | np.generic)
+    return not number and not hasattr(kind, "__array_function__")
+
+
+def speaks(kind: type) -> bool:
+    """Return whether a type is of another library's arrays with NumPy's protocols."""
+    return hasattr(kind, "__array_function__") and not issubclass(kind, np.ndarray)
 
 
 def is_library(x: Any) -> bool:

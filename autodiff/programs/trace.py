@@ -100,9 +100,16 @@ class Kind(NamedTuple):
         return f"{dtype}{self.shape}"
 
 
+def dtype_of(x: Any) -> np.dtype[Any]:
+    """Return the dtype of an array or a number."""
+    return x.dtype if hasattr(x, "dtype") else np.result_type(x)
+
+
 def layout(array: Any) -> str:
     """Return the orders in which an array is contiguous: "CF", "C", "F" or ""."""
-    orders = {"C": array.flags.c_contiguous, "F": array.flags.f_contiguous}
+    if (flags := getattr(array, "flags", None)) is None:  # of a library without such orders
+        return ""
+    orders = {"C": flags.c_contiguous, "F": flags.f_contiguous}
     return "".join(order for order, holds in orders.items() if holds)
 
 
@@ -127,8 +134,12 @@ class Trace:
         """Return a traced copy of an argument, since the function may change it in place."""
         if isinstance(leaf, Node):
             raise TypeError(f"a program takes numbers and arrays, not a {type(leaf).__name__}")
-        if hasattr(leaf, "dtype"):
+        if isinstance(leaf, np.ndarray | np.generic):
             return self.new(copy(leaf))
+        if hasattr(leaf, "__array_function__"):
+            return self.new(leaf.copy())
+        if hasattr(leaf, "dtype"):
+            return self.new(np.array(leaf))
         return self.new(np.result_type(leaf).type(leaf), weak=True)
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
@@ -181,7 +192,7 @@ class Trace:
         return [
             Kind(
                 np.shape(value),
-                np.result_type(value),
+                dtype_of(value),
                 weak,
                 isinstance(value, np.generic),
                 layout(value),
@@ -208,7 +219,7 @@ class Trace:
 
     def _wrapped(self, value: Any, weak: bool, function: Callable[..., Any]) -> Any:
         """Return the result of a call with traced arrays in place of arrays and numbers."""
-        if isinstance(value, np.ndarray | np.generic):
+        if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array_ufunc__"):
             return self.new(value, weak and value.shape == ())
         if isinstance(value, bool | int | float | complex):
             return self.new(np.result_type(value).type(value), True)

@@ -1,7 +1,7 @@
 """Back ends: each turns the steps of a program into a function to call.
 
-One module each, with a function `compiled(program)`. `numpy` writes Python source over NumPy, and
-`llvm` computes what it can by native code.
+One module each, with a function `compiled(program)`. `numpy` writes Python source over NumPy, `llvm`
+computes what it can by native code, and `jax` runs the steps through `jax.numpy`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from autodiff.programs.compiled import Compiled
+from autodiff.programs.state import speaks
 
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
 
-EXTRAS: dict[str, tuple[str, ...]] = {"numpy": (), "llvm": ("llvmlite", "platformdirs")}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "numpy": (),
+    "llvm": ("llvmlite", "platformdirs"),
+    "jax": ("jax",),
+}
 """The back ends, with the packages that each needs."""
+CONVERTING = {"jax"}
+"""Back ends that take arrays which NumPy's functions would turn into arrays of NumPy."""
 
 
 def compiled(name: str, program: Program) -> Compiled:
-    """Return what a back end makes of a program."""
-    made: Compiled = import_module(f"autodiff.programs.backends.{name}").compiled(program)
+    """Return what a back end makes of a program.
+
+    Arrays of other libraries that speak NumPy's protocols compute by themselves.
+    """
+    others = any(speaks(x.type) for x in program.inputs)
+    module = import_module(f"autodiff.programs.backends.{'numpy' if others else name}")
+    made: Compiled = (
+        module.over_arrays(program, buffered=False) if others else module.compiled(program)
+    )
     return made
 
 

@@ -46,9 +46,9 @@ def compiled(program: Program) -> Compiled:
     return made._replace(function=defined(quick.name, quick.text, f"program {program.name}", space))
 
 
-def over_arrays(program: Program) -> Compiled:
-    """Return the function of the source over NumPy."""
-    program, buffers = planned(program)
+def over_arrays(program: Program, buffered: bool = True) -> Compiled:
+    """Return the function of the source over NumPy; `buffered` if all arrays are NumPy's."""
+    program, buffers = planned(program) if buffered else (program, ())
     source = source_of(program, flat=True, buffers=buffers)
     space = {"np": np, "ValueError": Diverged, **source.constants}
     function = defined(source.name, source.text, f"program {program.name}", space)

@@ -162,3 +162,12 @@ def test_the_first_input_is_not_taken_for_a_zero(x):
     for f in (lambda x: x**x, lambda x: np.where((x == x) | (x > x), x, x * x)):
         with np.errstate(invalid="ignore"):
             np.testing.assert_array_equal(program(f, x)(x), f(x))
+
+
+def test_the_first_argument_is_no_zero():
+    """Its slot is the number 0."""
+    made = program(grad(lambda x: np.power(x, x)), 0.5)
+    assert made(0.5) == grad(lambda x: np.power(x, x))(0.5)
+    assert program(lambda x: np.power(x, x), 0.5)(0.5) == 0.5**0.5
+    chosen = program(lambda z, y: np.where((y == 0) | (z == 0), z, y * z), 2.0, 0.0)
+    assert chosen(2.0, 0.0) == 2.0
