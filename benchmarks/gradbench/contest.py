@@ -14,8 +14,9 @@ from benchmarks.gradbench.tools import Tool, Unavailable, first_result
 from benchmarks.gradbench.workload import Candidate, Workload
 from benchmarks.timing import OURS, interleaved, repeats, steps
 
-TURN = 0.005
-"""Seconds that a turn takes at least."""
+TURN, RACE, FEWEST = 0.005, 60, 3
+"""Seconds that a turn takes at least; seconds of a race, for which rounds are left out, down to a
+few."""
 
 
 class Disagreement(AssertionError):
@@ -88,7 +89,9 @@ def compare(row: str, contestants: Mapping[str, Contestant], rtol: float) -> Non
 
 def race(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
     """Return the nanoseconds of a call in each round, by contestant."""
-    turns = {
-        name: steps(it.step, repeats(it.step, TURN)) for name, it in contestants.items()
-    }
-    return interleaved(turns, rounds)
+    turns = {name: steps(it.step, repeats(it.step, TURN)) for name, it in contestants.items()}
+    start = perf_counter()
+    for turn in turns.values():
+        turn()
+    affordable = int(RACE / (perf_counter() - start))
+    return interleaved(turns, max(FEWEST, min(rounds, affordable)))

@@ -31,7 +31,7 @@ class Workload:
     rtol: float = 1e-9
     """Results may differ by this, relative to the largest number of the result."""
     nodes: int | None = None
-    """Operations of the formula, where it is one on scalars."""
+    """Nodes of the graph, arguments included, where the formula is one on scalars."""
 
     def candidate(self, tool: Tool) -> Candidate:
         f, args = self.make(tool), tuple(map(tool.argument, self.args))

@@ -44,4 +44,4 @@ def workload(n: int) -> Workload:
 
     entries = tuple(np.random.default_rng(0).random(n * n).tolist())
     products = sum(factorial(n) // factorial(k) for k in range(1, n))
-    return Workload(make, (entries,), by_hand, nodes=2 * products)
+    return Workload(make, (entries,), by_hand, nodes=n * n + 2 * products)

@@ -20,44 +20,54 @@ GAMMA, M = 1.0, 0
 
 
 def logsumexp(xp: Any, x: Any) -> Any:
-    """Return log Σ exp along the last axis."""
-    largest = xp.amax(x, axis=-1, keepdims=True)
-    return xp.log(xp.sum(xp.exp(x - largest), axis=-1)) + largest[..., 0]
+    """Return log Σ exp along the first axis."""
+    largest = xp.amax(x, axis=0)
+    return xp.log(xp.sum(xp.exp(x - largest), axis=0)) + largest
 
 
 def log_posterior(
     xp: Any, places: Any, alphas: Any, means: Any, icf: Any, x: Any, zero: Any
 ) -> Any:
-    """Return the log posterior; `places` says where in (diagonal, icf, 0) each element of Q is."""
-    n, d = x.shape
+    """Return the log posterior.
+
+    Parameters
+    ----------
+    places : array of int (d, d)
+        Where in (diagonal, icf, 0) each element of a factor is.
+    alphas, means, icf : arrays (k,), (k, d) and (k, d (d + 1) / 2)
+    x : array (d, n)
+    zero : array (k, 1)
+    """
+    d, n = x.shape
     logs, below = icf[:, :d], icf[:, d:]
     diagonal, sum_logs = xp.exp(logs), xp.sum(logs, axis=1)
     factors = xp.concatenate([diagonal, below, zero], axis=1)[:, places]
-    centred = x[:, None, :] - means
-    scaled = xp.einsum("kij,nkj->nki", factors, centred)
-    inner = alphas + sum_logs - 0.5 * xp.sum(scaled * scaled, axis=2)
+    scaled = factors @ (x - means[:, :, None])
+    inner = (alphas + sum_logs)[:, None] - 0.5 * xp.sum(scaled * scaled, axis=1)
     likelihood = xp.sum(logsumexp(xp, inner)) - n * logsumexp(xp, alphas)
     squares = xp.sum(diagonal * diagonal) + xp.sum(below * below)
     return likelihood - 0.5 * GAMMA * GAMMA * squares + M * xp.sum(sum_logs)
 
 
 def by_hand(places: Any, alphas: Any, means: Any, icf: Any, x: Any, zero: Any) -> Any:
-    n, d = x.shape
+    d, n = x.shape
     logs, below = icf[:, :d], icf[:, d:]
     diagonal = np.exp(logs)
     factors = np.concatenate([diagonal, below, zero], axis=1)[:, places]
-    centred = np.swapaxes(x[:, None, :] - means, 0, 1)
-    scaled = centred @ np.swapaxes(factors, 1, 2)
-    inner = alphas[:, None] + logs.sum(axis=1)[:, None] - 0.5 * (scaled * scaled).sum(axis=2)
+    centred = x - means[:, :, None]
+    scaled = factors @ centred
+    inner = np.einsum("kin,kin->kn", scaled, scaled)
+    inner *= -0.5
+    inner += (alphas + logs.sum(axis=1))[:, None]
     inner -= inner.max(axis=0)
     weights = np.exp(inner, out=inner)
     weights /= weights.sum(axis=0)
 
     totals = weights.sum(axis=1)
     shares = np.exp(alphas - alphas.max())
-    scaled *= -weights[:, :, None]
-    by_factor = np.swapaxes(scaled, 1, 2) @ centred
-    by_mean = -np.einsum("kni,kij->kj", scaled, factors)
+    scaled *= -weights[:, None, :]
+    by_factor = scaled @ np.swapaxes(centred, 1, 2)
+    by_mean = -np.einsum("kin,kij->kj", scaled, factors)
     rows, columns = _below(d)
     by_diagonal = by_factor[:, range(d), range(d)] * diagonal
     by_diagonal += totals[:, None] + M - GAMMA * GAMMA * diagonal * diagonal
@@ -82,7 +92,7 @@ def workload(d: int, k: int, n: int) -> Workload:
         random.standard_normal(k),
         random.random((k, d)),
         random.standard_normal((k, d + len(rows))),
-        random.standard_normal((n, d)),
+        random.standard_normal((d, n)),
         np.zeros((k, 1)),
     )
 

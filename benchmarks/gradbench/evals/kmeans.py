@@ -15,8 +15,8 @@ from benchmarks.gradbench.workload import Workload
 
 
 def cost(xp: Any, points: Any, centroids: Any) -> Any:
-    squares = xp.sum(points * points, axis=1)[:, None] + xp.sum(centroids * centroids, axis=1)
-    return xp.sum(xp.amin(squares - 2 * (points @ centroids.T), axis=1))
+    squares = xp.sum(centroids * centroids, axis=1)[:, None] + xp.sum(points * points, axis=1)
+    return xp.sum(xp.amin(squares - 2 * (centroids @ points.T), axis=0))
 
 
 def newton(xp: Any, grad_and_hvp: Function, centroids: Any, points: Any, ones: Any) -> Any:
@@ -25,11 +25,11 @@ def newton(xp: Any, grad_and_hvp: Function, centroids: Any, points: Any, ones: A
 
 
 def by_hand(centroids: Any, points: Any, ones: Any) -> Any:
-    squares = (centroids * centroids).sum(axis=1) - 2 * (points @ centroids.T)
+    squares = (centroids * centroids).sum(axis=1)[:, None] - 2 * (centroids @ points.T)
     members = np.zeros_like(squares)
-    members[np.arange(len(points)), squares.argmin(axis=1)] = 2
-    counts = members.sum(axis=0)[:, None]
-    gradient = counts * centroids - members.T @ points
+    members[squares.argmin(axis=0), np.arange(len(points))] = 2
+    counts = members.sum(axis=1)[:, None]
+    gradient = counts * centroids - members @ points
     return gradient, gradient / counts
 
 

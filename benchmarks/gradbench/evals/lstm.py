@@ -36,9 +36,7 @@ def loss(xp: Any, fold: Function, main: Any, extra: Any, state: Any, pairs: Any)
         states, total = carry
         x, new = pair[0] * extra[0], []
         for k in range(layers):
-            x, memory = cell(
-                xp, main[2 * k], main[2 * k + 1], states[2 * k], states[2 * k + 1], x
-            )
+            x, memory = cell(xp, main[2 * k], main[2 * k + 1], states[2 * k], states[2 * k + 1], x)
             new += [x, memory]
         y = x * extra[1] + extra[2]
         y = y - xp.log(xp.sum(xp.exp(y)) + 2)

@@ -13,7 +13,6 @@ from typing import Any
 from benchmarks.gradbench.tools import Function, Tool
 from benchmarks.gradbench.workload import Workload
 
-DT = 0.1
 POSITION, VELOCITY = (0.0, 8.0), (0.75, 0.0)
 
 
@@ -22,29 +21,29 @@ def potential(x: Any, y: Any, w: Any) -> Any:
     return (right * right + up * up) ** -0.5 + (right * right + y * y) ** -0.5
 
 
-def miss(loop_while: Function, inner_grad: Function, w: Any) -> Any:
+def miss(loop_while: Function, inner_grad: Function, dt: float, w: Any) -> Any:
     """Return the squared distance from the origin at which the particle crosses the x-axis."""
     force = inner_grad(potential, (0, 1))
 
     def above(state: Any) -> Any:
         _, y, _, vy = state
-        return y + DT * vy > 0
+        return y + dt * vy > 0
 
     def step(state: Any) -> Any:
         x, y, vx, vy = state
         ax, ay = force(x, y, w)
-        return x + DT * vx, y + DT * vy, vx - DT * ax, vy - DT * ay
+        return x + dt * vx, y + dt * vy, vx - dt * ax, vy - dt * ay
 
     # zero times w makes numbers of the tool's own kind
     start = tuple(number + 0 * w for number in (*POSITION, *VELOCITY))
     x, y, vx, vy = loop_while(above, step, start)
-    x, y = x + DT * vx, y + DT * vy
+    x, y = x + dt * vx, y + dt * vy
     crossing = x - y / vy * vx
     return crossing * crossing
 
 
-def workload(w: float) -> Workload:
+def workload(w: float, dt: float) -> Workload:
     def make(tool: Tool) -> Function:
-        return tool.value_and_slope(partial(miss, tool.loop_while, tool.inner_grad))
+        return tool.value_and_slope(partial(miss, tool.loop_while, tool.inner_grad, dt))
 
     return Workload(make, (w,))
