@@ -50,6 +50,8 @@ def entered(
     """Return all contestants after their first calls, and why other tools have none."""
     contestants, skipped = {}, {}
     for name, tool in tools.items():
+        if tool.unrolls and not workload.loops:
+            continue
         if name in workload.skipped:
             skipped[name] = workload.skipped[name]
             continue

@@ -26,10 +26,11 @@ def run(
     Returns
     -------
     dict
-        `machine` (text), `load` (the mean number of processes that ran, at the start and the end),
-        `limits`, `skipped` (why tools are missing), and `rows`. A row has `what`, `kind`,
-        `rtol`, `nodes`, `skipped`, and by tool: `median` and `quartiles` of a call in nanoseconds, `first` (seconds
-        of the first call), `ratios` to each other tool, and `peak` (bytes).
+        `machine` (text), `load` (mean number of running processes, at the start and at the end),
+        `limits`, `skipped` (why tools are missing), and `rows`. A row has `what`, `kind`, `rtol`,
+        `nodes`, `skipped`, and `tools`. A tool has the `median` and `quartiles` of a call in
+        nanoseconds, the seconds of its `first` call, the `ratios` of its time to that of each tool,
+        and the `peak` of its memory in bytes.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from benchmarks.timing import OURS
 Function = Callable[..., Any]
 ArgNums = int | tuple[int, ...]
 
-JAX, TORCH_COMPILED = "JAX jit", "PyTorch compiled"
+JAX, JAX_UNROLLED, TORCH_COMPILED = "JAX jit", "JAX jit, unrolled", "PyTorch compiled"
 BACKENDS = {f"{OURS} {name}": name for name in ("numpy", "llvm", "jax")}
 """Our compiled contestants, and the back end of each."""
 
@@ -37,6 +37,8 @@ class Tool:
 
     name = OURS
     xp: Any = np
+    unrolls = False
+    """Whether it differs from another tool in loops only."""
 
     def compiled(self, f: Function) -> Function:
         return f
@@ -125,7 +127,7 @@ class Jax(Tool):
         self.jax, self.xp = jax, jnp
 
     def compiled(self, f: Function) -> Function:
-        return self.jax.jit(f)  # type: ignore[no-any-return]
+        return self.jax.jit(f)
 
     def argument(self, x: Any) -> Any:
         return self.xp.array(x)
@@ -177,7 +179,7 @@ class Jax(Tool):
     def inner_grad(f: Function, argnums: ArgNums) -> Function:
         import jax
 
-        return jax.grad(f, argnums)  # type: ignore[no-any-return]
+        return jax.grad(f, argnums)
 
     @staticmethod
     def grad_and_hvp(f: Function, x: Any, v: Any) -> tuple[Any, Any]:
@@ -185,6 +187,14 @@ class Jax(Tool):
 
         gradient, product = jax.jvp(jax.grad(f), (x,), (v,))
         return gradient, product
+
+
+class JaxUnrolled(Jax):
+    """JAX on loops of Python, which its compiler sees step by step, as ours does."""
+
+    name = JAX_UNROLLED
+    unrolls = True
+    fold = staticmethod(Tool.fold)
 
 
 class Torch(Tool):
@@ -253,6 +263,7 @@ class TorchCompiled(Torch):
     name = TORCH_COMPILED
 
     def compiled(self, f: Function) -> Function:
+        self.torch._dynamo.reset()  # programs of earlier rows count against a limit
         made = self.torch.compile(f, fullgraph=True)
 
         def run(*args: Any) -> Any:
@@ -318,14 +329,15 @@ MAKERS: dict[str, Callable[[], Tool]] = {
     OURS: Tool,
     **{name: partial(Compiled, name) for name in BACKENDS},
     JAX: Jax,
+    JAX_UNROLLED: JaxUnrolled,
     TORCH: Torch,
     TORCH_COMPILED: TorchCompiled,
     AUTOGRAD: Hips,
 }
 """By name, in the order of tables; hand-written NumPy is no tool."""
 CONTESTANTS = (*MAKERS, FLOOR)
-SLOW = (TORCH_COMPILED,)
-"""Takes part only where asked for, since it takes minutes to compile."""
+SLOW = (JAX_UNROLLED, TORCH_COMPILED)
+"""Take part only where asked for, since they take minutes to compile."""
 
 
 def available(slow: bool) -> tuple[dict[str, Tool], dict[str, str]]:

@@ -28,6 +28,8 @@ class Workload:
     """The same in NumPy, with the derivative written out."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Why tools do not take part, by name."""
+    loops: bool = False
+    """Whether the formula has a loop of a fixed number of steps."""
     rtol: float = 1e-9
     """Results may differ by this, relative to the largest number of the result."""
     nodes: int | None = None

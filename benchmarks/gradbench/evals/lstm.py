@@ -60,4 +60,4 @@ def workload(bits: int, steps: int, layers: int) -> Workload:
     def make(tool: Tool) -> Function:
         return tool.grad(partial(loss, tool.xp, tool.fold), (0, 1))
 
-    return Workload(make, args)
+    return Workload(make, args, loops=True)

@@ -36,4 +36,4 @@ def workload(n: int, s: int) -> Workload:
     def make(tool: Tool) -> Function:
         return tool.grad(partial(last, tool.xp, tool.fold, s))
 
-    return Workload(make, (np.random.default_rng(0).random(n), np.zeros(n)))
+    return Workload(make, (np.random.default_rng(0).random(n), np.zeros(n)), loops=True)

@@ -42,4 +42,4 @@ def workload(steps: int) -> Workload:
     def make(tool: Tool) -> Function:
         return tool.value_and_grad(partial(highest, tool.fold, tool.inner_grad, steps), (0, 1))
 
-    return Workload(make, (1.0, 0.5, 1.0, -2.0), partial(by_hand, steps))
+    return Workload(make, (1.0, 0.5, 1.0, -2.0), partial(by_hand, steps), loops=True)
