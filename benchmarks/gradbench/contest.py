@@ -34,7 +34,7 @@ def flat(result: Any) -> NDArray[Any]:
     """Return the numbers of a result, in order."""
     if isinstance(result, tuple | list):
         return np.concatenate([flat(part) for part in result])
-    return np.array(result, np.float64).ravel()
+    return np.asarray(result, np.float64).ravel().copy()
 
 
 def contestant(candidate: Candidate) -> Contestant:

@@ -67,7 +67,7 @@ ROWS = {
         "LSTM, 14 inputs, 2 layers, 10 steps: gradient",
         lstm.workload,
         (14, 10, 2),
-        (3, 2, 2),
+        (3, 4, 2),
     ),
     "lstm-49": Row(SMALL, "… 49 steps", lstm.workload, (14, 49, 2), (2, 3, 1)),
     "llsq": Row(
@@ -93,7 +93,7 @@ ROWS = {
         "charged particle until it crosses an axis: value and slope",
         particle.workload,
         (0.0, 0.1),
-        (0.0, 1.0),
+        (0.0, 4.0),
     ),
     "training-step": Row(
         LARGE,
