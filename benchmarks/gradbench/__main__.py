@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def main() -> int:
         chosen(options.rows)
     except ValueError as error:
         parser.error(str(error))
+    if options.plot and not find_spec("matplotlib"):
+        parser.error("--plot needs matplotlib: pip install matplotlib")
     made = json.loads(options.load.read_text()) if options.load else measured(options)
     if options.json:
         options.json.write_text(json.dumps(made, indent=1))

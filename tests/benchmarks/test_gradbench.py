@@ -48,7 +48,9 @@ def test_all_tools_agree(name, tools):
     assert np.abs(contestants["autodiff"].result).max() > 0
 
 
-@pytest.mark.parametrize("wrong", [np.array([1.0, 2.0 + 1e-6]), np.array([1.0, np.nan]), np.ones(1)])
+@pytest.mark.parametrize(
+    "wrong", [np.array([1.0, 2.0 + 1e-6]), np.array([1.0, np.nan]), np.ones(1)]
+)
 def test_a_disagreement_names_the_row_and_the_tools(wrong):
     def contestant(result):
         return Contestant(lambda: result, 0.0, result)
