@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from math import exp, log
 from typing import Any
 
+from benchmarks.derivatives import FLOOR
 from benchmarks.gradbench import report
 from benchmarks.gradbench.report import Run, Table
 from benchmarks.gradbench.rows import LARGE, SCALARS, SMALL
+from benchmarks.gradbench.targets import NUMPY_BACKEND
 from benchmarks.gradbench.tools import BACKENDS, JAX
 from benchmarks.timing import OURS
 
@@ -45,7 +47,8 @@ the ratios within each round. 1 is as fast as `jax.jit`, and less is faster.
 
 ## What to expect
 
-The geometric mean of the ratios to `jax.jit`, with the least and the largest, by kind of row:
+Ratios to `jax.jit` by kind of row. Here and below, a figure is a geometric mean, with the least and
+the largest value in parentheses.
 
 {expect}
 
@@ -53,14 +56,13 @@ The geometric mean of the ratios to `jax.jit`, with the least and the largest, b
   a node. Compilation gains most here.
 - **Small arrays** ({small}): eager code takes a few µs for each operation, whatever the size. The
   NumPy back end leaves only the calls of NumPy.
-- **Large arrays** ({large}): matrix products and passes over memory take the time. Where products
-  dominate, eager code is close to hand-written NumPy. Where passes over memory dominate, fusion
-  gains.
+- **Large arrays** ({large}): matrix products and passes over memory take the time. Eager code takes
+  {by_hand} times as long as hand-written NumPy.
 
 How to run a function:
 
 - **Eager**: nothing to compile, any control flow. Best for a function that is called once.
-- **`backend="numpy"`**: always there. It needs about as long to trace as a few eager calls.
+- **`backend="numpy"`**: always there. Its first call takes as long as {tracing} eager calls.
 - **`backend="llvm"`**: machine code for scalars and elementwise chains. It needs llvmlite.
 - **`backend="jax"`**: the same program compiled by XLA, for its devices too. It needs JAX.
 
@@ -107,6 +109,8 @@ def markdown(run: Run) -> str:
         small=_names(run, SMALL),
         large=_names(run, LARGE),
         node_ns=_node(run),
+        by_hand=_spread(_over_hand(run)),
+        tracing=_spread(_eager_calls(run)),
         first=_table(report.first_calls(run)),
         memory=_table(report.memory(run)),
         targets=_table(report.targets(run)),
@@ -139,6 +143,22 @@ def _node(run: Run) -> str:
     return f"{_mean(times):.0f}" if times else "–"
 
 
+def _over_hand(run: Run) -> list[float]:
+    """Return our eager time over that by hand, on large arrays."""
+    rows = [row["tools"] for row in run["rows"].values() if row["kind"] == LARGE]
+    return [tools[OURS]["ratios"][FLOOR] for tools in rows if FLOOR in tools]
+
+
+def _eager_calls(run: Run) -> list[float]:
+    """Return how many eager calls the first compiled call takes."""
+    rows = [row["tools"] for row in run["rows"].values()]
+    return [
+        1e9 * tools[NUMPY_BACKEND]["first"] / tools[OURS]["median"]
+        for tools in rows
+        if NUMPY_BACKEND in tools
+    ]
+
+
 def _skipped(run: Run) -> str:
     everywhere = [f"- {tool}: {reason}" for tool, reason in run["skipped"].items()]
     single = [
@@ -162,7 +182,8 @@ def _expect(run: Run) -> Table:
 def _spread(values: Sequence[Any]) -> str:
     if not values:
         return "–"
-    return f"{_mean(values):.2g} ({min(values):.2g} – {max(values):.2g})"
+    mean, least, largest = map(report.number, (_mean(values), min(values), max(values)))
+    return f"{mean} ({least} – {largest})"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -37,7 +37,7 @@ def ratios(run: Run) -> Table:
         tools = row["tools"]
         over = [tools[other]["ratios"].get(JAX) if other in tools else None for other in others]
         base = tools[JAX]["median"] / 1e3 if JAX in tools else None
-        table.append((name, _number(base), *map(_number, over)))
+        table.append((name, number(base), *map(number, over)))
     return table
 
 
@@ -56,7 +56,7 @@ def targets(run: Run) -> Table:
     table: Table = [("", "target", "bound", "measured", "")]
     for name, row in run["rows"].items():
         for it in verdicts(name, row):
-            table.append((name, it.what, f"{it.bound:g}", _number(it.value), it.word))
+            table.append((name, it.what, f"{it.bound:g}", number(it.value), it.word))
     return table
 
 
@@ -77,11 +77,12 @@ def _by_tool(run: Run, key: str, factor: float) -> Table:
     table = [("", *names)]
     for name, row in run["rows"].items():
         found = [row["tools"].get(tool, {}).get(key) for tool in names]
-        table.append((name, *(_number(it if it is None else it * factor) for it in found)))
+        table.append((name, *(number(it if it is None else it * factor) for it in found)))
     return table
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Return about three digits of a number; a dash for None."""
     if value is None:
         return "–"
     return (

@@ -127,6 +127,7 @@ def test_tables_page_and_plot_show_a_run(tmp_path):
     assert "| det | 10 | 2.00 | 1.50 | 0.50 |" in page
     assert "- PyTorch eager: torch not installed" in page
     assert "500 ns" in page
+    assert "as long as 500 (500 – 500) eager calls" in page
     pytest.importorskip("matplotlib")
     plot(run, tmp_path / "ratios.svg")
     assert "<!-- scalar-net -->" in (tmp_path / "ratios.svg").read_text("utf-8")
