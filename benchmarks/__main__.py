@@ -26,6 +26,7 @@ BENCHMARKS = {
     "import_time": "import autodiff against import numpy",
     "accelerator": "compiled derivatives through JAX, on a GPU or TPU if there is one, float64",
     "long_chain": "a chain of a million scalar nodes: build, backward, free",
+    "gradbench": "the evals of the GradBench suite; rows and options follow its name",
 }
 PEERS = ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd")
 
@@ -81,7 +82,13 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, help="rounds (default: set by each benchmark)")
     parser.add_argument("--threads", type=int, default=1, help="threads per library (default: 1)")
-    options = parser.parse_args()
+    options, further = parser.parse_known_args()
+    if "gradbench" in options.names:
+        at = options.names.index("gradbench")
+        further = options.names[at + 1 :] + further
+        options.names = options.names[: at + 1]
+    elif further:
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(
             f"there is no benchmark {', '.join(sorted(unknown))}: choose among "
@@ -94,7 +101,11 @@ def main() -> int:
     for name in options.names or BENCHMARKS:
         print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{name}"]
-        command += [str(options.rounds)] if options.rounds else []
+        if name == "gradbench":
+            command += [f"--rounds={options.rounds}"] if options.rounds else []
+            command += further
+        elif options.rounds:
+            command.append(str(options.rounds))
         environment = pinned(options.threads)
         if name == "accelerator":
             del environment["JAX_PLATFORMS"]

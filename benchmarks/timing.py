@@ -45,9 +45,22 @@ def steps(step: Callable[[], object], repeat: int) -> Callable[[], float]:
     return turn
 
 
+def repeats(step: Callable[[], object], seconds: float) -> int:
+    """Return how many steps take at least so many seconds, to within a factor of 2."""
+    count = 1
+    while steps(step, count)() * count < seconds * 1e9:
+        count *= 2
+    return count
+
+
+def ratio(times: Mapping[str, Sequence[float]], name: str, other: str) -> float:
+    """Return a contestant's time over another's: the median of the ratios within each round."""
+    return median(its / others for its, others in zip(times[name], times[other], strict=True))
+
+
 def against(times: Mapping[str, Sequence[float]], name: str) -> float:
-    """Return our time over a contestant's: the median of the ratios within each round."""
-    return median(ours / it for ours, it in zip(times[OURS], times[name], strict=True))
+    """Return our time over a contestant's."""
+    return ratio(times, OURS, name)
 
 
 def report(times: Mapping[str, Sequence[float]], unit: str, nanoseconds: float) -> None:

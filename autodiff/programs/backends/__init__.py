@@ -1,7 +1,7 @@
 """Back ends: each turns the steps of a program into a function to call.
 
-One module each, with a function `compiled(program)`. `numpy` writes Python source over NumPy, `llvm`
-computes what it can by native code, and `jax` runs the steps through `jax.numpy`.
+One module each, with a function `compiled(program)`. `numpy` writes Python source over NumPy,
+`llvm` computes what it can by native code, and `jax` runs the steps through `jax.numpy`.
 """
 
 from __future__ import annotations
