@@ -74,7 +74,7 @@ def same(found: Sequence[Any] | str, expected: Sequence[Any] | str, rtol: float)
     if isinstance(found, str) or isinstance(expected, str):
         return isinstance(found, str) and found == expected
     return all(
-        np.allclose(x, y, rtol=rtol, atol=0, equal_nan=True)
+        np.allclose(x, np.asarray(y), rtol=rtol, atol=0, equal_nan=True)
         for x, y in zip(found, expected, strict=True)
     )
 
