@@ -31,7 +31,8 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
     >>> class_indices(np.eye(3)[[2, 0]], (2, 3))
     array([2, 0])
     """
-    labels = np.asarray(labels)
+    if not hasattr(labels, "__array_function__"):  # as traced ones have
+        labels = np.asarray(labels)
     if len(shape) == 1:
         labels, shape = labels[None] if labels.shape in ((), shape) else labels, (1, *shape)
     if len(shape) != 2 or 0 in shape:
@@ -40,20 +41,20 @@ def class_indices(labels: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
         )
     samples, classes = shape
     if labels.shape == shape:
-        hot = labels.argmax(axis=1)
-        wrong = (labels != np.eye(classes)[hot]).any(axis=1)
+        hot: NDArray[np.intp] = labels.argmax(axis=1)
+        wrong = (labels != (hot[:, None] == np.arange(classes))).any(axis=1)
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"labels[{row}] = {labels[row]} is not one-hot: write one 1, else 0")
-        return np.asarray(hot, np.intp)
+        return hot
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"for scores of shape {shape}, labels must be integers of shape ({samples},) or "
             f"one-hot rows of shape {shape}, not {labels.dtype} of shape {labels.shape}: "
             f"{_remedy(labels, samples, classes)}"
         )
-    indices: NDArray[np.intp] = np.asarray(labels, np.intp)
-    if indices.view(np.uintp).max() >= classes:  # as unsigned, negative labels are huge
+    indices: NDArray[np.intp] = labels.astype(np.intp, copy=False)
+    if (indices.astype(np.uintp) >= classes).any():  # as unsigned, negative labels are huge
         at = int(((indices < 0) | (indices >= classes)).argmax())
         raise ValueError(
             f"labels[{at}] = {labels[at]} is out of range: the {classes} classes are "

@@ -104,6 +104,8 @@ def _one_run(
         trace.open = False
         restore(reading, before, name)
         effects.check_generators(states, name)
+    if trace.texts:
+        raise trace.texts[0]
     if reread := reading.reread():
         return reread
     found = changes(reading, before, name)

@@ -307,4 +307,4 @@ def _remade(like: Any, parts: list[Any]) -> Any:
 def own(values: list[Any], inputs: Sequence[Any]) -> list[Any]:
     """Return results as arrays that the caller may change, which share no memory."""
     taken = {id(x) for x in inputs}
-    return [_own(x, taken) for x in values]
+    return [_own(x, taken) if isinstance(x, np.ndarray) else x for x in values]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from copy import copy
 from threading import get_ident
+from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -122,6 +123,8 @@ class Trace:
         self.weak: list[bool] = []
         self.names: dict[Slot, str] = {}
         self.decisions: list[Any] = []
+        self.texts: list[Refusal] = []
+        """For each text that was made of a traced array."""
         self.thread, self.caller = get_ident(), user_frame(sys._getframe(1))
         self.open = True
 
@@ -392,6 +395,13 @@ def _owner(value: Any) -> int:
     return id(value)
 
 
+def _frozen(frame: FrameType) -> Refusal:
+    return Refusal(
+        f"{frame.f_code.co_filename}, line {frame.f_lineno}: a traced array does not turn into a "
+        "plain number, array or text, since that would freeze the number of this run"
+    )
+
+
 class Traced(NDArrayOperatorsMixin):
     """An array or a scalar of a trace; `weak` if it is a Python number outside."""
 
@@ -460,14 +470,18 @@ class Traced(NDArrayOperatorsMixin):
         return lambda *args, **kwargs: self.trace.call(Method(name), (self, *args), kwargs)
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        frame = user_frame(sys._getframe(1))
-        raise Refusal(
-            f"{frame.f_code.co_filename}, line {frame.f_lineno}: a traced array does not turn "
-            "into a plain number, array or text, since that would freeze the number of this run"
-        )
+        raise _frozen(user_frame(sys._getframe(1)))
 
-    __float__ = __complex__ = __array__ = __str__ = __format__ = _refuse
-    item = tolist = _refuse
+    __float__ = __complex__ = __array__ = item = tolist = _refuse
+
+    def __str__(self) -> str:
+        # refused at the end only: it may be for the message of an error
+        self.trace.texts.append(_frozen(user_frame(sys._getframe(1))))
+        return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        self.trace.texts.append(_frozen(user_frame(sys._getframe(1))))
+        return repr(self)
 
     def __repr__(self) -> str:
         return f"<traced {self.dtype} of shape {self.shape}>"

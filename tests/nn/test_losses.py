@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
+from autodiff import jit, value_and_grad
 from nn import softmax_cross_entropy, to_one_hot
 
 
@@ -159,3 +160,16 @@ def test_wrong_labels_are_named(kind, labels, message):
 def test_scores_must_be_a_batch(shape):
     with pytest.raises(ValueError, match="n and classes at least 1"):
         softmax_cross_entropy(np.zeros(shape), np.zeros(shape[:1], int))
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 0], np.eye(4)[[0, 3, 2]]])
+def test_labels_may_be_arguments_of_a_compiled_function(labels):
+    loss = value_and_grad(lambda w, x, t: softmax_cross_entropy(np.maximum(x @ w, 0) @ w.T, t))
+    compiled, rng = jit(loss), np.random.default_rng(0)
+    for _ in range(3):
+        args = rng.normal(size=(4, 4)), rng.normal(size=(3, 4)), np.array(labels)
+        for mine, theirs in zip(compiled(*args), loss(*args), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-13)
+    wrong = np.array([1, 9, 0]) if np.ndim(labels) == 1 else np.ones((3, 4))
+    with pytest.raises(ValueError, match=r"labels\[\d\] = .* is (out of range|not one-hot)"):
+        compiled(*args[:2], wrong)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST = 200
 """A longer expression gets a line of its own."""
+LONGEST_SUM = 50
+"""Python's compiler gives up on sums of some thousand terms."""
 
 
 FORMS: dict[Callable[..., Any], str] = {
@@ -133,8 +135,10 @@ class _Writer:
                 yield from self._guard(step)
             else:
                 yield from self._call(step)
-        finite = " + ".join(map(self._text, self.watched)) or "0.0"
-        yield f"if isfinite({finite}):"
+        names = [*map(self._text, self.watched)]
+        sums = (" + ".join(names[k : k + LONGEST_SUM]) for k in range(0, len(names), LONGEST_SUM))
+        finite = " and ".join(f"isfinite({each})" for each in sums) or "True"
+        yield f"if {finite}:"
         yield f"    return [{', '.join(self._result(*result) for result in self.results)}]"
 
     def _input(self, x: Slot) -> Iterator[str]:

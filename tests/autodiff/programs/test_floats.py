@@ -154,3 +154,12 @@ def test_a_constant_derivative_is_an_array_where_the_function_gives_one():
     f = value_and_grad(lambda x: np.sum(np.atleast_1d(x)))
     for found, expected in zip(program(f, 2.0)(3.0), f(3.0), strict=True):
         assert (np.shape(found), found) == (np.shape(expected), expected)
+
+
+def test_long_programs_fit_pythons_compiler():
+    def f(x):
+        for _ in range(3000):
+            x = np.sin(x) + 1
+        return x
+
+    assert program(f, 1.0)(0.5) == f(0.5)
