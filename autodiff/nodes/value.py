@@ -452,6 +452,9 @@ def pull_floats(output: Value, cotangent: float) -> tuple[list[Value], dict[floa
                     q = op.partial(1, out, (a, b))
                 if q:
                     cotangents[y.serial] += g * q
+    for variable in variables:
+        if type(g := cotangents[variable.serial]) is np.float64:  # of a partial by NumPy
+            cotangents[variable.serial] = float(g)
     return results + variables, cotangents
 
 

@@ -22,7 +22,8 @@ __all__ = [
 
 
 def _array(x: Any) -> Any:
-    return x if isinstance(x, Node) else np.asanyarray(x)[()]  # [()] unpacks a 0-d array of a Value
+    # [()] unpacks a 0-d array of a Value
+    return x if isinstance(x, Node) or foreign(x) else np.asanyarray(x)[()]
 
 
 @composite(np.apply_along_axis)

@@ -340,7 +340,7 @@ setitem = linear(
     doc="Return a copy of x after x[index] = value.",
 )
 tensor = linear(
-    lambda x: np.asarray(x, float),
+    lambda x: x.astype(float) if foreign(x) else np.asarray(x, float),
     lambda g, x: g,
     name="tensor",
     doc="Return a Value as a Tensor of shape ().",

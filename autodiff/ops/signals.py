@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.core.graph import data_of
-from autodiff.ops.alike import alike, own
+from autodiff.ops.alike import alike, foreign
 from autodiff.ops.elementwise import where
 from autodiff.ops.general import general
 from autodiff.ops.kinks import Kink
@@ -67,9 +67,11 @@ class _Pieces(NamedTuple):
 
 
 def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
-    points, places, values = own(data_of(x)).astype(float), data_of(xp), data_of(fp)
-    order, knots = alike(np.arange(len(places)), places), own(places).astype(float)
-    at = points
+    given = [data_of(array) for array in (x, xp, fp)]
+    like = next(filter(foreign, given), given[0])
+    points, places, values = [a if foreign(a) else alike(np.asarray(a), like) for a in given]
+    order, knots = alike(np.arange(len(places)), like), places.astype(float)
+    at = points.astype(float)
     if period is not None:
         period = abs(period)
         at, knots = at % period, knots % period
@@ -94,6 +96,8 @@ def _pieces(x: Any, xp: Any, fp: Any, period: float | None) -> _Pieces:
     beyond = low == high  # a piece of length 0: masked, since its terms cancel only to rounding
     lower, upper = order[low], order[high]
     # add the period to differences across it, and give a piece of length 0 the length 1
+    if foreign(like):  # whose indices plain arrays do not take
+        xp, fp = (x if foreign(x) else alike(np.asarray(x), like) for x in (xp, fp))
     run = getitem(xp, index=upper) - getitem(xp, index=lower)
     run = run + (knots[high] - knots[low] - data_of(run) + beyond)
     way = x - getitem(xp, index=lower)

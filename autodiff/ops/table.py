@@ -435,6 +435,9 @@ chain = elementwise(
 )
 
 
+_SEEN = (np.ndarray, np.generic, float, int)  # where a hasty walk looks for NaN
+
+
 def scaled(g: Any, partial: Any) -> Any:
     """Return the product of a cotangent (or tangent) and a local partial; None for zero."""
     if type(partial) is np.ndarray and type(g) is np.ndarray:
@@ -442,7 +445,7 @@ def scaled(g: Any, partial: Any) -> Any:
     if isinstance(partial, (float, int)) and math.isfinite(partial):
         if partial == -1:
             return -g
-        if partial == 0 and not hasty.get():  # a hasty walk must see NaN of g
+        if partial == 0 and not (hasty.get() and isinstance(g, _SEEN)):
             return None
         return g if partial == 1 else g * partial
     if isinstance(partial, Node) or isinstance(g, Node):

@@ -229,7 +229,8 @@ class _Writer:
         """Return the expression of a step, and its precedence."""
         function, args = step.function, step.args
         kinds = self.program.kinds
-        self.beside_narrow = any(
+        # among constants alone, NumPy's numbers stay NumPy's, as their result must be
+        self.beside_narrow = not slots_in([args, step.kwargs]) or any(
             type(x) is Slot and not kinds[x].weak and kinds[x].dtype in NARROW for x in args
         )
         sequences = any(isinstance(x, list | tuple) for x in args)  # with operators of their own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from autodiff.ops.table import chain
 from autodiff.programs.passes.rewriting import is_pure, is_zero, renamed, with_pending
-from autodiff.programs.trace import Guard, Slot, Step, mapped, slots_in
+from autodiff.programs.trace import Guard, Method, Slot, Step, mapped, slots_in
 
 if TYPE_CHECKING:
     from autodiff.programs.program import Program
@@ -35,7 +36,7 @@ def without_constant_factors(program: Program) -> Program:
 
     for step, pending in with_pending(program):
         if not is_pure(step, pending):
-            steps.append(step)
+            steps.append(_made_anew(step, number, kinds))
             continue
         function, args, out = step.function, step.args, step.out
         if function in UNIFORM and len(args) == 1:
@@ -56,6 +57,15 @@ def without_constant_factors(program: Program) -> Program:
         if out not in new:
             steps.append(step)
     return renamed(replace(program, steps=tuple(steps)), new)
+
+
+def _made_anew(step: Step | Guard, number: Callable[[Any], float | None], kinds: Any) -> Any:
+    """Make the array that will be changed, in place of a copy of one that is the same always."""
+    if isinstance(step, Step) and step.function == Method("copy"):
+        kind, x = kinds[step.out], number(step.args[0])
+        if x is not None and not step.kwargs:
+            return step._replace(function=np.full, args=(kind.shape, x, kind.dtype))
+    return step
 
 
 def _is_zero_exponent(step: Step, kinds: Any) -> bool:

@@ -85,17 +85,22 @@ NEUTRAL: dict[Callable[..., Any], tuple[int, str]] = {
 RESHAPING = {np.reshape, np.broadcast_to, Method("reshape")}
 
 
+def _is_plain(step: Step) -> bool:
+    """Return whether a call has no options, such as a reshape's order."""
+    return not step.kwargs and not (step.function is np.reshape and len(step.args) > 2)
+
+
 def _shorter(step: Step, made: dict[Any, Step], program: Program) -> Step:
     """Return a call that computes the same from an earlier value."""
 
     def source(x: Any, functions: dict[Callable[..., Any], int]) -> Any:
         before = made.get(x) if type(x) is Slot else None
-        if before is None or before.function not in functions or before.kwargs:
+        if before is None or before.function not in functions or not _is_plain(before):
             return x
         return before.args[functions[before.function]]
 
     shape = program.kinds[step.out].shape
-    if step.function in RESHAPED and not step.kwargs:
+    if step.function in RESHAPED and _is_plain(step):
         return step._replace(args=(source(step.args[0], RESHAPED), shape))
     if is_elementwise(step.function):
         args = tuple(source(x, SPREADING) for x in step.args)

@@ -197,8 +197,13 @@ class _Expansion:
         if is_elementwise(function) and not kwargs.keys() - {"dtype"}:
             return self.each(function, args, dtype)
         if function in STRUCTURAL:
-            moved = STRUCTURAL[function]
-            return function(*args[:moved], *map(_places, args[moved:]), **kwargs)
+            moved, kinds = STRUCTURAL[function], self.old.kinds
+            dtypes = {kinds[x].dtype for x in slots_in(list(self.step.args[:moved]))}
+            if dtypes - {dtype} or kwargs.pop("dtype", dtype) != dtype:
+                raise Unscalable  # elements would be converted
+            kwargs.pop("casting", None)
+            found = function(*args[:moved], *map(_places, args[moved:]), **kwargs)
+            return _converted(found, dtype) if function in JOINING else found
         if function in MADE:
             return np.full(shape, dtype.type(MADE[function]), object)
         if function in (np.full, np.full_like):
@@ -223,11 +228,12 @@ class _Expansion:
             return self._einsum(args[0], args[1:], dtype)
         raise Unscalable
 
-    def _scanned(self, function: np.ufunc, x: Any, axis: int | None, dtype: Any) -> Any:
-        found = x.reshape(-1).copy() if axis is None else np.moveaxis(x.copy(), axis, 0)
+    def _scanned(self, function: np.ufunc, x: Any, axis: Any, dtype: Any) -> Any:
+        flat = axis is None or not x.ndim  # NumPy takes a number to have an axis 0
+        found = x.reshape(-1).copy() if flat else np.moveaxis(x.copy(), axis, 0)
         for k in range(1, len(found)):
             found[k] = self.each(function, (found[k - 1 : k], found[k : k + 1]), dtype)[0]
-        return found if axis is None else np.moveaxis(found, 0, axis)
+        return found if flat else np.moveaxis(found, 0, axis)
 
     def _cast(self, x: Any, dtype: Any, to: Any) -> Any:
         if dtype == to:
@@ -307,6 +313,12 @@ def _boxed(x: Any) -> Any:
     return made
 
 
+def _converted(elements: Any, dtype: Any) -> Any:
+    """Return the elements with constants of the dtype."""
+    convert = np.frompyfunc(lambda x: x if type(x) is Slot else dtype.type(x), 1, 1)
+    return convert(elements.astype(object))
+
+
 def _plain(x: Any) -> Any:
     if isinstance(x, tuple | list):
         return [_plain(part) for part in x]
@@ -319,7 +331,9 @@ def _places(x: Any) -> Any:
         return tuple(map(_places, x))
     if slots_in(_plain(x)):
         raise Unscalable
-    return np.array(x.tolist()) if isinstance(x, np.ndarray) and x.dtype == object else x
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return np.array(x.tolist(), None if x.size else int)
+    return x
 
 
 STRUCTURAL: dict[Callable[..., Any], int] = {
@@ -333,6 +347,8 @@ STRUCTURAL: dict[Callable[..., Any], int] = {
     )},
 }  # fmt: skip
 """Functions that move elements, with the number of arguments that have elements."""
+JOINING = {np.concatenate, np.stack, np.array}
+"""Functions that join elements, so that one of them decides on the dtype of another."""
 MADE: dict[Callable[..., Any], int] = {
     np.zeros: 0, np.zeros_like: 0, np.ones: 1, np.ones_like: 1,
 }  # fmt: skip

@@ -265,3 +265,12 @@ def test_an_array_like_one_of_values_is_filled_with_a_value():
     x = Value(2.0)
     filled = ad.full_like(np.array([x, x]), x)
     assert ad.gradients(np.sum(filled * filled), [x]) == [8.0]
+
+
+@pytest.mark.parametrize("f", [ad.sin, lambda x: ad.logaddexp(x, x), lambda x: ad.maximum(x, 3.0)])
+@pytest.mark.parametrize("x", [-0.5, 0.5, 4.0])
+def test_a_slope_is_a_python_float(f, x):
+    variable = ad.Value(x)
+    f(variable).backward()
+    assert type(variable.grad) is float
+    assert type(ad.grad(f)(x)) is float

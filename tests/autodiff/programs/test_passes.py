@@ -72,6 +72,30 @@ def test_identities(name):
     np.testing.assert_array_equal(np.signbit(made(X)), np.signbit(f(X)))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.reshape(6, order="F").reshape(3, 2),
+        lambda x: x.reshape(6).reshape((3, 2), order="F"),
+        lambda x: np.reshape(np.reshape(x, 6), (3, 2), "F"),
+        lambda x: np.reshape(np.reshape(x, 6, "F"), (3, 2)),
+        lambda x: np.reshape(x, (2, 3), "F"),
+    ],
+)
+def test_reshapes_keep_their_order(f):
+    np.testing.assert_array_equal(program(f, X)(X), f(X))
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_a_constant_that_is_changed_is_an_array(shape):
+    def f(x):
+        ones = np.broadcast_to(np.ones_like(x[0, 0]), shape).copy()
+        ones[x[0, 0] > 1] = x[0, 0]
+        return ones
+
+    np.testing.assert_array_equal(program(f, X)(X), f(X))
+
+
 def test_what_is_changed_later_is_read_before():
     def f(x):
         y = x * 2

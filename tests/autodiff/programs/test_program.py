@@ -415,6 +415,33 @@ def test_every_stage_can_be_printed_and_run(draw):
         like(stage.program(*drawn.point), f(*drawn.point), 1e-11)
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: ad.tensor(x) * 2,
+        lambda x: ad.sum(ad.add(ad.trunc(x), np.sum(x))),  # with a sum of constants on the way
+    ],
+)
+def test_stages_of_numbers_give_the_functions_own_types(f):
+    slope = value_and_grad(f)
+    for stage in program(slope, 0.5).stages:
+        like(stage.program(1.5), slope(1.5))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(ad.interp(x, [-1.0, 0.0, 2.0, 3.0], x)),
+        lambda x: np.sum(ad.interp([-0.5, 0.5], [-1.0, 0.0, 2.0, 3.0], x)),
+        lambda x: np.sum(ad.piecewise(x, [x > 1, x < 0], [np.sin, np.square, 0.5])),
+        lambda x: np.sum(ad.apply_along_axis(lambda row: row * row[0], 0, x)),
+    ],
+)
+def test_traced_arrays_beside_plain_ones(f):
+    for compiled in (f, grad(f)):
+        like(program(compiled, X)(X), compiled(X))
+
+
 def test_a_recording_has_no_stages_but_itself():
     recorded = program(np.sin, X).stages[0].program
     assert [stage.program for stage in recorded.stages] == [recorded]
